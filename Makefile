@@ -1,0 +1,61 @@
+# One virtual environment in .venv; nothing is installed outside it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TEST_WORKERS ?= 2
+BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(shell grep -l __main__ benchmarks/*.py))
+CODE := platform tests migrations benchmarks
+
+# More threads than cores only make torch slower, and pytest runs several processes anyway.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help install demo up test test-postgres check lint clean bench $(BENCHMARKS)
+
+help:
+	@echo "make install        make a virtual environment in .venv with everything"
+	@echo "make demo           the whole story on generated data: train, drift, retrain, proof"
+	@echo "make up             API, console, scheduler, worker and model server on this machine"
+	@echo "make test           the tests on SQLite"
+	@echo "make test-postgres  the tests on a PostgreSQL server of their own"
+	@echo "make check          lint, format, types, import contracts, tests"
+	@echo "make bench-NAME     a measurement: $(BENCHMARKS)"
+	@echo "make clean          remove what was built; data and .venv stay"
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[train,monitor,dev]'
+	touch $@
+
+demo: install
+	$(BIN)/bailiwick demo
+
+up: install
+	$(BIN)/bailiwick up
+
+test: install
+	$(BIN)/pytest -n $(TEST_WORKERS)
+
+test-postgres: install
+	BAILIWICK_TEST_POSTGRES=1 $(BIN)/pytest -n $(TEST_WORKERS)
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+check: lint test
+
+bench:
+	@echo "choose one: $(BENCHMARKS)"
+
+$(BENCHMARKS): bench-%: install
+	$(BIN)/python benchmarks/$*.py
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

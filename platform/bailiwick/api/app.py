@@ -1,0 +1,76 @@
+"""The application: API under `/api/v1`, console under `/console`, operations at the root."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from bailiwick import __version__
+from bailiwick.api import (
+    approvals,
+    audit,
+    datasets,
+    deployments,
+    inferences,
+    jobs,
+    models,
+    monitors,
+    operations,
+    principals,
+    runs,
+)
+from bailiwick.lifecycle.platform import Platform
+from bailiwick.serving import Gateway
+from bailiwick.web import Problem, install
+
+DESCRIPTION = """Governance and lifecycle of private small language models.
+
+Send `Authorization: Bearer TOKEN`. Collections page by `limit` and `cursor`. Writes accept
+`Idempotency-Key`; single resources carry `ETag`, and changes honour `If-Match`. Errors are
+`application/problem+json` (RFC 9457) with a stable `code`. Each operation names its policy action
+in `x-bailiwick-action`; what one may not see answers 404.
+"""
+ERRORS: dict[int | str, dict[str, object]] = {
+    status: {"model": Problem, "content": {"application/problem+json": {}}}
+    for status in (401, 403, 404, 422)
+}
+
+
+def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
+    """The API of an installation; `gateway` reaches its model server."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        gateway.close()
+        platform.close()
+
+    app = FastAPI(
+        title="Bailiwick",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}:{route.name}",
+    )
+    app.state.platform = platform
+    app.state.gateway = gateway
+    install(app)
+    v1 = APIRouter(prefix="/api/v1", responses=ERRORS)
+    for module in (
+        models,
+        datasets,
+        runs,
+        deployments,
+        inferences,
+        monitors,
+        jobs,
+        approvals,
+        audit,
+        principals,
+    ):
+        v1.include_router(module.router)
+    app.include_router(v1)
+    app.include_router(operations.open_router)
+    app.include_router(operations.router)
+    return app

@@ -1,0 +1,275 @@
+"""`/environments` and `/deployments`: where models run."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+from sqlalchemy import select
+
+from bailiwick.api.schemas import Body, LabelOut, Schema, Slug, labels_by_id
+from bailiwick.core.errors import NotFound
+from bailiwick.policy import Resource, load_label
+from bailiwick.registry import (
+    Deployment,
+    Environment,
+    create_deployment,
+    create_environment,
+    deployment_resource,
+    find_environment,
+    find_model,
+    find_version,
+    model_resource,
+    served_version,
+    set_deployment_state,
+)
+from bailiwick.web import (
+    Cursor,
+    Governed,
+    GovernedRoute,
+    Limit,
+    Page,
+    Precondition,
+    acts,
+    page_of,
+    tag,
+)
+
+router = APIRouter(tags=["running models"], route_class=GovernedRoute)
+
+
+class EnvironmentIn(Body):
+    """A place to run models in: its zone, and the highest label that it is cleared for."""
+
+    name: Slug
+    zone: str
+    clearance_level: str
+    clearance_compartments: list[str] = Field(default_factory=list)
+    keeps_text: bool = False
+
+
+class EnvironmentOut(Schema):
+    """An environment."""
+
+    id: UUID
+    name: str
+    zone: str
+    clearance_level: str
+    clearance_compartments: list[str]
+    keeps_text: bool
+    created_at: datetime
+
+
+class EnvironmentPage(Page):
+    """Environments, newest first."""
+
+    items: list[EnvironmentOut]
+
+
+class DeploymentIn(Body):
+    """A model to run in an environment: its champion, or one version that stays."""
+
+    namespace: Slug
+    name: Slug
+    model: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$", description="NAMESPACE/NAME")]
+    environment: Slug
+    purpose: str
+    keeps_text: bool = False
+    pinned_version: Annotated[int | None, Field(ge=1)] = None
+
+
+class DeploymentPatch(Body):
+    """Whether the deployment answers."""
+
+    state: Literal["active", "stopped"]
+
+
+class RolloutOut(Schema):
+    """Which version answers, and by which rule."""
+
+    follows: Literal["champion", "pinned"]
+    version: int
+    version_id: UUID
+    manifest_digest: str
+
+
+class DeploymentOut(Schema):
+    """A deployment."""
+
+    id: UUID
+    namespace: str
+    name: str
+    model: str
+    environment: str
+    purpose: str
+    keeps_text: bool
+    state: str
+    label: LabelOut
+    rollout: RolloutOut
+    created_at: datetime
+
+
+class DeploymentPage(Page):
+    """Deployments, newest first."""
+
+    items: list[DeploymentOut]
+
+
+@router.get("/environments", **acts("environment:list"))
+def list_environments(
+    caller: Governed, limit: Limit = 50, cursor: Cursor = None
+) -> EnvironmentPage:
+    """All environments, newest first; they carry no confidential content."""
+    caller.require(Resource("Platform", "platform", None, None))
+    rows, following = page_of(
+        caller.session, select(Environment), Environment.id, limit=limit, cursor=cursor
+    )
+    return EnvironmentPage(
+        items=list(map(EnvironmentOut.model_validate, rows)), next_cursor=following
+    )
+
+
+@router.post("/environments", status_code=201, **acts("environment:create"))
+def create_an_environment(
+    body: EnvironmentIn, caller: Governed, response: Response
+) -> EnvironmentOut:
+    """Define an environment."""
+    caller.require(Resource("Environment", body.name, None, None))
+    environment = create_environment(
+        caller.session,
+        body.name,
+        zone=body.zone,
+        clearance_level=body.clearance_level,
+        clearance_compartments=body.clearance_compartments,
+        keeps_text=body.keeps_text,
+        rules=caller.rules,
+        actor_id=caller.principal_id,
+        at=caller.at,
+    )
+    tag(response, environment)
+    return EnvironmentOut.model_validate(environment)
+
+
+@router.get("/environments/{name}", **acts("environment:read"))
+def read_environment(name: str, caller: Governed, response: Response) -> EnvironmentOut:
+    """One environment."""
+    caller.require(Resource("Environment", name, None, None))
+    environment = find_environment(caller.session, name)
+    tag(response, environment)
+    return EnvironmentOut.model_validate(environment)
+
+
+@router.get("/deployments", **acts("deployment:list"))
+def list_deployments(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> DeploymentPage:
+    """The deployments that the caller may see, newest first."""
+    rows, following = page_of(
+        caller.session,
+        select(Deployment).where(
+            caller.visible(
+                "Deployment", Deployment.namespace, Deployment.label_id, action="deployment:read"
+            )
+        ),
+        Deployment.id,
+        limit=limit,
+        cursor=cursor,
+    )
+    return DeploymentPage(items=[_shown(caller, row) for row in rows], next_cursor=following)
+
+
+@router.post("/deployments", status_code=201, **acts("deployment:create"))
+def deploy(body: DeploymentIn, caller: Governed, response: Response) -> DeploymentOut:
+    """Deploy a model; refused where the environment is not cleared for the version's label."""
+    namespace, _, name = body.model.partition("/")
+    model = find_model(caller.session, namespace, name)
+    caller.require(model_resource(caller.session, model), action="model:read")
+    label = load_label(caller.session, model.label_id)
+    caller.require(Resource("Deployment", f"{body.namespace}/{body.name}", body.namespace, label))
+    pinned = (
+        find_version(caller.session, model, body.pinned_version) if body.pinned_version else None
+    )
+    deployment = create_deployment(
+        caller.session,
+        model,
+        find_environment(caller.session, body.environment),
+        namespace=body.namespace,
+        name=body.name,
+        purpose=body.purpose,
+        keeps_text=body.keeps_text,
+        pinned=pinned,
+        rules=caller.rules,
+        actor=caller.actor,
+        at=caller.at,
+    )
+    tag(response, deployment)
+    return _shown(caller, deployment)
+
+
+@router.get("/deployments/{deployment_id}", **acts("deployment:read"))
+def read_deployment(deployment_id: UUID, caller: Governed, response: Response) -> DeploymentOut:
+    """One deployment."""
+    deployment = governed_deployment(caller, deployment_id)
+    tag(response, deployment)
+    return _shown(caller, deployment)
+
+
+@router.patch("/deployments/{deployment_id}", **acts("deployment:update"))
+def update_deployment(
+    deployment_id: UUID,
+    body: DeploymentPatch,
+    caller: Governed,
+    response: Response,
+    seen: Precondition,
+) -> DeploymentOut:
+    """Stop a deployment, or let it answer again."""
+    deployment = governed_deployment(caller, deployment_id)
+    seen.check(deployment)
+    set_deployment_state(
+        caller.session, deployment, body.state, actor_id=caller.principal_id, at=caller.at
+    )
+    tag(response, deployment)
+    return _shown(caller, deployment)
+
+
+@router.get("/deployments/{deployment_id}/rollout", **acts("deployment:read"))
+def read_rollout(deployment_id: UUID, caller: Governed) -> RolloutOut:
+    """Which version answers now."""
+    return _rollout(caller, governed_deployment(caller, deployment_id))
+
+
+def governed_deployment(
+    caller: Governed, deployment_id: UUID, *, action: str | None = None
+) -> Deployment:
+    """The deployment, after the policy has let the caller act on it."""
+    deployment = caller.session.get(Deployment, deployment_id)
+    if deployment is None:
+        raise NotFound("there is no such deployment, or you may not see it")
+    caller.require(deployment_resource(caller.session, deployment), action=action)
+    return deployment
+
+
+def _rollout(caller: Governed, deployment: Deployment) -> RolloutOut:
+    version = served_version(caller.session, deployment)
+    return RolloutOut(
+        follows="pinned" if deployment.pinned_version_id else "champion",
+        version=version.number,
+        version_id=version.id,
+        manifest_digest=version.manifest_digest,
+    )
+
+
+def _shown(caller: Governed, deployment: Deployment) -> DeploymentOut:
+    label = labels_by_id(caller.session, [deployment.label_id])[deployment.label_id]
+    return DeploymentOut(
+        id=deployment.id,
+        namespace=deployment.namespace,
+        name=deployment.name,
+        model=f"{deployment.model.namespace}/{deployment.model.name}",
+        environment=deployment.environment.name,
+        purpose=deployment.purpose,
+        keeps_text=deployment.keeps_text,
+        state=deployment.state,
+        label=label,
+        rollout=_rollout(caller, deployment),
+        created_at=deployment.created_at,
+    )

@@ -1,0 +1,418 @@
+"""`/models`: the registry."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse
+from pydantic import Field
+from sqlalchemy import select
+
+from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema, Slug, Text, labels_by_id
+from bailiwick.core.errors import NotFound
+from bailiwick.lifecycle import promotion
+from bailiwick.lifecycle.tables import Evaluation
+from bailiwick.policy import Resource
+from bailiwick.registry import (
+    Alias,
+    AliasMove,
+    ModelVersion,
+    RegisteredModel,
+    create_model,
+    describe_model,
+    find_model,
+    find_version,
+    model_resource,
+    pointed_at,
+    version_resource,
+)
+from bailiwick.web import (
+    Cursor,
+    Governed,
+    GovernedRoute,
+    Limit,
+    Page,
+    Precondition,
+    acts,
+    page_of,
+    tag,
+)
+
+router = APIRouter(prefix="/models", tags=["registry"], route_class=GovernedRoute)
+
+
+class ModelIn(Body):
+    """A new model. Its label says what it may hold: training on data above it is refused."""
+
+    namespace: Slug
+    name: Slug
+    description: Text = ""
+    label: LabelIn
+
+
+class ModelPatch(Body):
+    """What may change about a model."""
+
+    description: Text
+
+
+class ModelOut(Schema):
+    """A registered model."""
+
+    id: UUID
+    namespace: str
+    name: str
+    description: str
+    label: LabelOut
+    aliases: dict[str, int]
+    created_at: datetime
+
+
+class ModelPage(Page):
+    """Models, newest first."""
+
+    items: list[ModelOut]
+
+
+class FileOut(Schema):
+    """One file of a version's manifest."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+class EvaluationOut(Schema):
+    """What the gates saw and said."""
+
+    passed: bool
+    reasons: list[str]
+    risk_tier: str
+    champion_version_id: UUID | None
+    evidence: dict[str, Any]
+    created_at: datetime
+
+
+class VersionOut(Schema):
+    """An immutable model version."""
+
+    id: UUID
+    model: str
+    number: int
+    run_id: UUID
+    base_version_id: UUID | None
+    manifest: list[FileOut]
+    manifest_digest: str
+    recipe: dict[str, Any]
+    seed: int
+    metrics: dict[str, Any]
+    parameters: int
+    text_columns: list[str]
+    labels: list[str]
+    label: LabelOut
+    trained_by: UUID
+    created_at: datetime
+    evaluation: EvaluationOut | None
+
+
+class VersionPage(Page):
+    """Versions, newest first."""
+
+    items: list[VersionOut]
+
+
+class AliasOut(Schema):
+    """A pointer to a version."""
+
+    alias: str
+    version: int
+    version_id: UUID
+    moved_at: datetime
+
+
+class AliasIn(Body):
+    """Where a protected alias should point, and why. `champion` goes through every gate."""
+
+    version: Annotated[int, Field(ge=1)]
+    reason: Text
+
+
+class RollbackIn(Body):
+    """Why the previous champion should be champion again."""
+
+    reason: Text
+
+
+class MoveOut(Schema):
+    """One move of a pointer."""
+
+    alias: str
+    old_version_id: UUID | None
+    new_version_id: UUID
+    actor_id: UUID
+    reason: str
+    at: datetime
+
+
+class MovePage(Page):
+    """Moves, newest first."""
+
+    items: list[MoveOut]
+
+
+@router.get("", **acts("model:list"))
+def list_models(
+    caller: Governed,
+    namespace: Annotated[str | None, Query(description="Only this namespace.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> ModelPage:
+    """The models that the caller may see, newest first."""
+    query = select(RegisteredModel).where(
+        caller.visible(
+            "Model", RegisteredModel.namespace, RegisteredModel.label_id, action="model:read"
+        )
+    )
+    if namespace is not None:
+        query = query.where(RegisteredModel.namespace == namespace)
+    models, following = page_of(
+        caller.session, query, RegisteredModel.id, limit=limit, cursor=cursor
+    )
+    return ModelPage(items=_shown(caller, models), next_cursor=following)
+
+
+@router.post("", status_code=201, **acts("model:create"))
+def create(body: ModelIn, caller: Governed, response: Response) -> ModelOut:
+    """Register a model."""
+    label = caller.rules.scheme.parse(body.label.model_dump())
+    caller.require(Resource("Model", f"{body.namespace}/{body.name}", body.namespace, label))
+    model = create_model(
+        caller.session,
+        body.namespace,
+        body.name,
+        label=label,
+        description=body.description,
+        actor_id=caller.principal_id,
+        at=caller.at,
+    )
+    tag(response, model)
+    return _shown(caller, [model])[0]
+
+
+@router.get("/{ns}/{name}", **acts("model:read"))
+def read(ns: str, name: str, caller: Governed, response: Response) -> ModelOut:
+    """One model."""
+    model = _model(caller, ns, name)
+    tag(response, model)
+    return _shown(caller, [model])[0]
+
+
+@router.patch("/{ns}/{name}", **acts("model:update"))
+def update(
+    ns: str, name: str, body: ModelPatch, caller: Governed, response: Response, seen: Precondition
+) -> ModelOut:
+    """Change a model's description."""
+    model = _model(caller, ns, name)
+    seen.check(model)
+    describe_model(
+        caller.session, model, body.description, actor_id=caller.principal_id, at=caller.at
+    )
+    tag(response, model)
+    return _shown(caller, [model])[0]
+
+
+@router.get("/{ns}/{name}/versions", **acts("version:read"))
+def list_versions(
+    ns: str, name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
+) -> VersionPage:
+    """A model's versions that the caller may see, newest first."""
+    model = _model(caller, ns, name)
+    query = (
+        select(ModelVersion)
+        .join(RegisteredModel, RegisteredModel.id == ModelVersion.model_id)
+        .where(
+            ModelVersion.model_id == model.id,
+            caller.visible(
+                "ModelVersion",
+                RegisteredModel.namespace,
+                ModelVersion.label_id,
+                action="version:read",
+            ),
+        )
+    )
+    versions, following = page_of(
+        caller.session, query, ModelVersion.id, limit=limit, cursor=cursor
+    )
+    return VersionPage(items=_versions_shown(caller, versions), next_cursor=following)
+
+
+@router.get("/{ns}/{name}/versions/{number}", **acts("version:read"))
+def read_version(
+    ns: str, name: str, number: int, caller: Governed, response: Response
+) -> VersionOut:
+    """One version with its manifest and what the gates said."""
+    version = _version(caller, ns, name, number)
+    response.headers["ETag"] = f'"{version.manifest_digest}"'
+    return _versions_shown(caller, [version])[0]
+
+
+@router.get(
+    "/{ns}/{name}/versions/{number}/files/{path:path}",
+    response_class=FileResponse,
+    **acts("version:read-artifact"),
+)
+def read_file(ns: str, name: str, number: int, path: str, caller: Governed) -> FileResponse:
+    """One file of a version, its bytes verified against the manifest."""
+    version = _version(caller, ns, name, number)
+    file = next((file for file in version.manifest if file["path"] == path), None)
+    if file is None:
+        raise NotFound(f"this version has no file {path!r}; its manifest lists what there is")
+    return FileResponse(
+        caller.platform.blobs.verified_path(file["sha256"]),
+        media_type="application/octet-stream",
+        headers={"ETag": f'"{file["sha256"]}"'},
+    )
+
+
+@router.get("/{ns}/{name}/aliases/{alias}", **acts("version:read"))
+def read_alias(ns: str, name: str, alias: str, caller: Governed, response: Response) -> AliasOut:
+    """Which version an alias points at."""
+    model = _model(caller, ns, name)
+    version = pointed_at(caller.session, model.id, alias)
+    if version is None:
+        raise NotFound(f"{ns}/{name} has no alias {alias!r}")
+    pointer = caller.session.get_one(Alias, (model.id, alias))
+    tag(response, pointer)
+    return AliasOut(
+        alias=alias, version=version.number, version_id=version.id, moved_at=pointer.moved_at
+    )
+
+
+@router.put("/{ns}/{name}/aliases/champion", **acts("version:promote"))
+def promote(ns: str, name: str, body: AliasIn, caller: Governed, seen: Precondition) -> AliasOut:
+    """Promote a version: its gates, approvals and the policy decide."""
+    version = _version(caller, ns, name, body.version, action="version:read")
+    pointer = caller.session.get(Alias, (version.model_id, "champion"))
+    if pointer is not None:
+        seen.check(pointer)
+    promotion.promote(
+        caller.session,
+        version,
+        reason=body.reason,
+        rules=caller.rules,
+        tiers=caller.platform.tiers,
+        actor=caller.actor,
+        at=caller.at,
+    )
+    moved = caller.session.get_one(Alias, (version.model_id, "champion"))
+    return AliasOut(
+        alias="champion", version=version.number, version_id=version.id, moved_at=moved.moved_at
+    )
+
+
+@router.post("/{ns}/{name}/aliases/champion/rollback", **acts("version:rollback"))
+def roll_back(ns: str, name: str, body: RollbackIn, caller: Governed) -> AliasOut:
+    """Make the previous champion champion again."""
+    model = _model(caller, ns, name, action="model:read")
+    version = promotion.roll_back(
+        caller.session,
+        model.id,
+        reason=body.reason,
+        rules=caller.rules,
+        actor=caller.actor,
+        at=caller.at,
+    )
+    return AliasOut(
+        alias="champion", version=version.number, version_id=version.id, moved_at=caller.at
+    )
+
+
+@router.get("/{ns}/{name}/history", **acts("version:read"))
+def history(
+    ns: str, name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
+) -> MovePage:
+    """Which version every alias pointed at, when, why, and who moved it."""
+    model = _model(caller, ns, name)
+    moves, following = page_of(
+        caller.session,
+        select(AliasMove).where(AliasMove.model_id == model.id),
+        AliasMove.id,
+        limit=limit,
+        cursor=cursor,
+    )
+    return MovePage(items=list(map(MoveOut.model_validate, moves)), next_cursor=following)
+
+
+def _model(caller: Governed, ns: str, name: str, *, action: str | None = None) -> RegisteredModel:
+    model = find_model(caller.session, ns, name)
+    caller.require(model_resource(caller.session, model), action=_model_action(caller, action))
+    return model
+
+
+def _model_action(caller: Governed, action: str | None) -> str:
+    """Routes about versions act on the versions; of the model they only need to know."""
+    chosen = action or caller.action
+    return chosen if chosen.startswith("model:") else "model:read"
+
+
+def _version(
+    caller: Governed, ns: str, name: str, number: int, *, action: str | None = None
+) -> ModelVersion:
+    version = find_version(caller.session, find_model(caller.session, ns, name), number)
+    caller.require(version_resource(caller.session, version), action=action)
+    return version
+
+
+def _shown(caller: Governed, models: list[RegisteredModel]) -> list[ModelOut]:
+    """Models with labels and aliases, in two queries however many they are."""
+    labels = labels_by_id(caller.session, [model.label_id for model in models])
+    pointers = caller.session.execute(
+        select(Alias.model_id, Alias.alias, ModelVersion.number)
+        .join(ModelVersion, ModelVersion.id == Alias.version_id)
+        .where(Alias.model_id.in_([model.id for model in models]))
+    ).all()
+    return [
+        ModelOut(
+            id=model.id,
+            namespace=model.namespace,
+            name=model.name,
+            description=model.description,
+            label=labels[model.label_id],
+            aliases={alias: number for owner, alias, number in pointers if owner == model.id},
+            created_at=model.created_at,
+        )
+        for model in models
+    ]
+
+
+def _versions_shown(caller: Governed, versions: list[ModelVersion]) -> list[VersionOut]:
+    labels = labels_by_id(caller.session, [version.label_id for version in versions])
+    evaluations = {
+        evaluation.version_id: evaluation
+        for evaluation in caller.session.scalars(
+            select(Evaluation).where(Evaluation.version_id.in_([v.id for v in versions]))
+        )
+    }
+    return [
+        VersionOut(
+            id=version.id,
+            model=f"{version.model.namespace}/{version.model.name}",
+            number=version.number,
+            run_id=version.run_id,
+            base_version_id=version.base_version_id,
+            manifest=[FileOut.model_validate(file) for file in version.manifest],
+            manifest_digest=version.manifest_digest,
+            recipe=version.recipe,
+            seed=version.seed,
+            metrics=version.metrics,
+            parameters=version.parameters,
+            text_columns=version.text_columns,
+            labels=version.labels,
+            label=labels[version.label_id],
+            trained_by=version.trained_by,
+            created_at=version.created_at,
+            evaluation=evaluations.get(version.id),
+        )
+        for version in versions
+    ]

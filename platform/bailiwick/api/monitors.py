@@ -1,0 +1,352 @@
+"""`/monitors`, `/deployments/{id}/checks`, `/alerts`: watching deployed models."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+from pydantic import Field
+from sqlalchemy import select
+
+from bailiwick.access import find_principal
+from bailiwick.api.deployments import governed_deployment
+from bailiwick.api.schemas import Body, Schema, Slug, Text
+from bailiwick.core.errors import NotFound
+from bailiwick.lifecycle.jobs import JobKind
+from bailiwick.lifecycle.schedules import enable_schedule, schedule_of, set_schedule
+from bailiwick.monitoring import (
+    Alert,
+    CheckResult,
+    Monitor,
+    acknowledge,
+    alert_resource,
+    close,
+    create_monitor,
+    monitor_resource,
+    update_monitor,
+)
+from bailiwick.monitoring.statistics import DEFAULT_STATISTICS, StatisticSpec
+from bailiwick.monitoring.verdicts import DEFAULT_MIN_ROWS
+from bailiwick.policy import Resource
+from bailiwick.registry import Deployment, deployment_resource
+from bailiwick.web import (
+    Cursor,
+    Governed,
+    GovernedRoute,
+    Limit,
+    Page,
+    Precondition,
+    acts,
+    page_of,
+    tag,
+)
+
+router = APIRouter(tags=["watching"], route_class=GovernedRoute)
+
+
+class StatisticIn(Body):
+    """One named test with its threshold."""
+
+    column: Literal["prediction", "confidence", "characters", "words", "unseen_words_ratio"]
+    kind: Literal["numeric", "categorical"]
+    test: Literal["wasserstein", "jensenshannon"]
+    threshold: Annotated[float, Field(gt=0)]
+    harmful: bool = False
+
+
+class MonitorIn(Body):
+    """What to watch on a deployment, how often, and as whom."""
+
+    deployment_id: UUID
+    acts_as: Annotated[Slug, Field(description="The service principal that runs the checks.")]
+    cron: Annotated[str, Field(description="Five fields, UTC.")] = "0 6 * * *"
+    window_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    min_rows: Annotated[int, Field(ge=1)] = DEFAULT_MIN_ROWS
+    max_accuracy_drop: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    statistics: list[StatisticIn] | None = Field(
+        None, description="Default: the documented statistics of every text classifier."
+    )
+
+
+class MonitorPatch(Body):
+    """Settings to change."""
+
+    window_days: Annotated[int | None, Field(ge=1, le=3660)] = None
+    min_rows: Annotated[int | None, Field(ge=1)] = None
+    max_accuracy_drop: Annotated[float | None, Field(gt=0, lt=1)] = None
+    enabled: bool | None = None
+
+
+class MonitorOut(Schema):
+    """A monitor."""
+
+    id: UUID
+    deployment_id: UUID
+    statistics: list[dict[str, Any]]
+    max_accuracy_drop: float
+    min_rows: int
+    window_days: int
+    enabled: bool
+    created_at: datetime
+
+
+class MonitorPage(Page):
+    """Monitors, newest first."""
+
+    items: list[MonitorOut]
+
+
+class CheckOut(Schema):
+    """What one check of one window found."""
+
+    id: UUID
+    monitor_id: UUID
+    job_id: UUID
+    version_id: UUID
+    window_start: datetime
+    window_end: datetime
+    window_digest: str
+    rows: int
+    labelled_rows: int
+    accuracy: float | None
+    verdict: str
+    sentence: str
+    results: list[dict[str, Any]]
+    details: dict[str, Any]
+    report_blob: str | None
+    at: datetime
+
+
+class CheckPage(Page):
+    """Checks, newest first."""
+
+    items: list[CheckOut]
+
+
+class AlertOut(Schema):
+    """An alert: what moved, since when, and where it stands."""
+
+    id: UUID
+    deployment_id: UUID
+    monitor_id: UUID
+    check_id: UUID
+    kind: str
+    state: str
+    sentence: str
+    since: datetime
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: UUID | None
+    resolved_at: datetime | None
+    resolved_by: UUID | None
+    resolution: str | None
+
+
+class AlertPage(Page):
+    """Alerts, newest first."""
+
+    items: list[AlertOut]
+
+
+class ResolveIn(Body):
+    """Why it is over."""
+
+    resolution: Text
+
+
+@router.get("/monitors", **acts("monitor:list"))
+def list_monitors(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> MonitorPage:
+    """The monitors of the deployments that the caller may see."""
+    query = (
+        select(Monitor)
+        .join(Deployment, Deployment.id == Monitor.deployment_id)
+        .where(
+            caller.visible(
+                "Monitor", Deployment.namespace, Deployment.label_id, action="monitor:read"
+            )
+        )
+    )
+    rows, following = page_of(caller.session, query, Monitor.id, limit=limit, cursor=cursor)
+    return MonitorPage(items=list(map(MonitorOut.model_validate, rows)), next_cursor=following)
+
+
+@router.post("/monitors", status_code=201, **acts("monitor:create"))
+def create(body: MonitorIn, caller: Governed, response: Response) -> MonitorOut:
+    """Watch a deployment on a schedule."""
+    deployment = governed_deployment(caller, body.deployment_id, action="deployment:read")
+    watched = deployment_resource(caller.session, deployment)
+    caller.require(Resource("Monitor", str(deployment.id), watched.namespace, watched.label))
+    service = find_principal(caller.session, body.acts_as)
+    statistics = (
+        [StatisticSpec(**statistic.model_dump()) for statistic in body.statistics]
+        if body.statistics
+        else DEFAULT_STATISTICS
+    )
+    monitor = create_monitor(
+        caller.session,
+        deployment,
+        statistics=statistics,
+        max_accuracy_drop=body.max_accuracy_drop,
+        min_rows=body.min_rows,
+        window_days=body.window_days,
+        actor_id=caller.principal_id,
+        at=caller.at,
+    )
+    set_schedule(
+        caller.session,
+        JobKind.CHECK,
+        monitor.id,
+        namespace=deployment.namespace,
+        label_id=deployment.label_id,
+        cron=body.cron,
+        acts_as=service.id,
+        actor_id=caller.principal_id,
+        at=caller.at,
+    )
+    tag(response, monitor)
+    return MonitorOut.model_validate(monitor)
+
+
+@router.get("/monitors/{monitor_id}", **acts("monitor:read"))
+def read(monitor_id: UUID, caller: Governed, response: Response) -> MonitorOut:
+    """One monitor."""
+    monitor = _monitor(caller, monitor_id)
+    tag(response, monitor)
+    return MonitorOut.model_validate(monitor)
+
+
+@router.patch("/monitors/{monitor_id}", **acts("monitor:update"))
+def update(
+    monitor_id: UUID, body: MonitorPatch, caller: Governed, response: Response, seen: Precondition
+) -> MonitorOut:
+    """Change a monitor; `enabled: false` pauses its schedule."""
+    monitor = _monitor(caller, monitor_id)
+    seen.check(monitor)
+    changes = body.model_dump(exclude_none=True)
+    update_monitor(caller.session, monitor, changes, actor_id=caller.principal_id, at=caller.at)
+    schedule = schedule_of(caller.session, JobKind.CHECK, monitor.id)
+    if schedule is not None and body.enabled is not None:
+        enable_schedule(
+            caller.session,
+            schedule,
+            enabled=body.enabled,
+            actor_id=caller.principal_id,
+            at=caller.at,
+        )
+    tag(response, monitor)
+    return MonitorOut.model_validate(monitor)
+
+
+@router.get("/deployments/{deployment_id}/checks", **acts("check:list"))
+def list_checks(
+    deployment_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
+) -> CheckPage:
+    """What the checks of a deployment found, newest first."""
+    governed_deployment(caller, deployment_id)
+    query = (
+        select(CheckResult)
+        .join(Monitor, Monitor.id == CheckResult.monitor_id)
+        .where(Monitor.deployment_id == deployment_id)
+    )
+    rows, following = page_of(caller.session, query, CheckResult.id, limit=limit, cursor=cursor)
+    return CheckPage(items=list(map(CheckOut.model_validate, rows)), next_cursor=following)
+
+
+@router.get(
+    "/deployments/{deployment_id}/checks/{check_id}/report",
+    response_class=HTMLResponse,
+    **acts("check:list"),
+)
+def read_report(deployment_id: UUID, check_id: UUID, caller: Governed) -> HTMLResponse:
+    """The HTML report that was made when the check found something."""
+    governed_deployment(caller, deployment_id)
+    check = caller.session.get(CheckResult, check_id)
+    monitor = caller.session.get(Monitor, check.monitor_id) if check else None
+    if check is None or monitor is None or monitor.deployment_id != deployment_id:
+        raise NotFound("there is no such check of this deployment")
+    if check.report_blob is None:
+        raise NotFound("this check left no report: it found nothing, or had too few rows")
+    page = caller.platform.blobs.read_bytes(check.report_blob)
+    # The report brings scripts of its own: it runs sandboxed, cut off from our origin.
+    headers = {
+        "Content-Security-Policy": (
+            "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+            "style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+        )
+    }
+    return HTMLResponse(page, headers=headers)
+
+
+@router.get("/alerts", **acts("alert:list"))
+def list_alerts(
+    caller: Governed,
+    state: Literal["open", "acknowledged", "resolved"] | None = None,
+    deployment_id: UUID | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> AlertPage:
+    """The alerts of the deployments that the caller may see, newest first."""
+    query = (
+        select(Alert)
+        .join(Deployment, Deployment.id == Alert.deployment_id)
+        .where(
+            caller.visible("Alert", Deployment.namespace, Deployment.label_id, action="alert:read")
+        )
+    )
+    if state is not None:
+        query = query.where(Alert.state == state)
+    if deployment_id is not None:
+        query = query.where(Alert.deployment_id == deployment_id)
+    rows, following = page_of(caller.session, query, Alert.id, limit=limit, cursor=cursor)
+    return AlertPage(items=list(map(AlertOut.model_validate, rows)), next_cursor=following)
+
+
+@router.get("/alerts/{alert_id}", **acts("alert:read"))
+def read_alert(alert_id: UUID, caller: Governed, response: Response) -> AlertOut:
+    """One alert."""
+    alert = _alert(caller, alert_id)
+    tag(response, alert)
+    return AlertOut.model_validate(alert)
+
+
+@router.post("/alerts/{alert_id}/acknowledge", **acts("alert:acknowledge"))
+def acknowledge_alert(alert_id: UUID, caller: Governed, seen: Precondition) -> AlertOut:
+    """Say that somebody is looking."""
+    alert = _alert(caller, alert_id)
+    seen.check(alert)
+    acknowledge(caller.session, alert, actor_id=caller.principal_id, at=caller.at)
+    return AlertOut.model_validate(alert)
+
+
+@router.post("/alerts/{alert_id}/resolve", **acts("alert:resolve"))
+def resolve_alert(
+    alert_id: UUID, body: ResolveIn, caller: Governed, seen: Precondition
+) -> AlertOut:
+    """Close an alert with a reason."""
+    alert = _alert(caller, alert_id)
+    seen.check(alert)
+    close(
+        caller.session,
+        alert,
+        resolution=body.resolution,
+        actor_id=caller.principal_id,
+        at=caller.at,
+    )
+    return AlertOut.model_validate(alert)
+
+
+def _monitor(caller: Governed, monitor_id: UUID) -> Monitor:
+    monitor = caller.session.get(Monitor, monitor_id)
+    if monitor is None:
+        raise NotFound("there is no such monitor, or you may not see it")
+    caller.require(monitor_resource(caller.session, monitor))
+    return monitor
+
+
+def _alert(caller: Governed, alert_id: UUID) -> Alert:
+    alert = caller.session.get(Alert, alert_id)
+    if alert is None:
+        raise NotFound("there is no such alert, or you may not see it")
+    caller.require(alert_resource(caller.session, alert))
+    return alert

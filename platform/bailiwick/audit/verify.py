@@ -1,0 +1,99 @@
+"""Verifying the log where it stands: the database's rows against its own signed checkpoints."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bailiwick.audit.checkpoint import Verifier, parse_and_verify
+from bailiwick.audit.merkle import Frontier, ProofError, leaf_hash
+from bailiwick.audit.sequencer import newest_checkpoint
+from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """What verification found. `waiting` events have been committed but not sequenced yet."""
+
+    ok: bool
+    size: int
+    root: str | None
+    signed_at: datetime | None
+    checkpoints: int
+    waiting: int
+    problem: str | None
+
+
+def verify_log(session: Session, verifier: Verifier) -> LogReport:
+    """Recompute every leaf and every checkpoint's root from the stored bytes.
+
+    Finds a changed, removed, inserted or reordered event, a forged or replaced checkpoint.
+    NOT found: a log that was cut off, or wholly rewritten by the holder of the key; for that
+    an outsider compares with a checkpoint kept elsewhere (`audit verify --checkpoint`).
+    """
+    newest = newest_checkpoint(session)
+    waiting = (session.scalar(select(func.count()).select_from(AuditEvent)) or 0) - (
+        session.scalar(select(func.count()).select_from(AuditLeaf)) or 0
+    )
+    problem: str | None = None
+    checked = 0
+    try:
+        checked = _recompute(session, verifier)
+    except ProofError as error:
+        problem = error.message
+    return LogReport(
+        ok=problem is None,
+        size=newest.size if newest else 0,
+        root=newest.root.hex() if newest else None,
+        signed_at=newest.at if newest else None,
+        checkpoints=checked,
+        waiting=waiting,
+        problem=problem,
+    )
+
+
+def _recompute(session: Session, verifier: Verifier) -> int:
+    frontier = Frontier()
+    stored = _stored_leaves(session)
+    checked = 0
+    notes = session.scalars(
+        select(AuditCheckpoint).order_by(AuditCheckpoint.size).execution_options(yield_per=1_000)
+    )
+    for checkpoint in notes:
+        signed = parse_and_verify(checkpoint.note, verifier)
+        if (signed.size, signed.root) != (checkpoint.size, checkpoint.root):
+            raise ProofError(f"checkpoint {checkpoint.size} says other things than its signed note")
+        while frontier.size < signed.size:
+            frontier.append(_next_leaf(stored, frontier.size))
+        if frontier.root() != signed.root:
+            raise ProofError(
+                f"the events up to index {signed.size - 1} do not give the root that was signed: "
+                "an event was changed, added or removed"
+            )
+        checked += 1
+    if next(stored, None) is not None:
+        raise ProofError(f"an event at index {frontier.size} is covered by no signed checkpoint")
+    return checked
+
+
+def _stored_leaves(session: Session) -> Iterator[tuple[int, bytes, bytes]]:
+    rows = session.execute(
+        select(AuditLeaf.index, AuditLeaf.leaf_hash, AuditEvent.body)
+        .join(AuditEvent, AuditEvent.id == AuditLeaf.event_id)
+        .order_by(AuditLeaf.index)
+        .execution_options(yield_per=1_000)
+    )
+    yield from rows.tuples()
+
+
+def _next_leaf(stored: Iterator[tuple[int, bytes, bytes]], expected: int) -> bytes:
+    found = next(stored, None)
+    if found is None or found[0] != expected:
+        raise ProofError(f"the event at index {expected} is missing")
+    index, kept, body = found
+    actual = leaf_hash(body)
+    if actual != kept:
+        raise ProofError(f"the event at index {index} was changed after it was recorded")
+    return actual

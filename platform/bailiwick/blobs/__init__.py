@@ -1,0 +1,5 @@
+"""Content-addressed bytes: dataset files, model weights, reports."""
+
+from bailiwick.blobs.store import BlobStore, CorruptBlob, file_digest
+
+__all__ = ["BlobStore", "CorruptBlob", "file_digest"]

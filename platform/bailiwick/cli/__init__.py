@@ -1,0 +1,1 @@
+"""The command line: one file of commands per capability, loaded when used."""

@@ -1,0 +1,414 @@
+"""The acts of the story, each told on the console and done through the HTTP API."""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bailiwick.cli.story.ledger import Ledger, PeriodResult
+from bailiwick.cli.story.stage import TICK_SECONDS, Person, Refused, Stage
+from bailiwick.cli.story.traffic import Month, Quarter, Row, Traffic
+from bailiwick.core.errors import BailiwickError
+
+NAMESPACE = "finance"
+MODEL = f"{NAMESPACE}/purchase-coder"
+DATASET = f"{NAMESPACE}/purchases"
+PURPOSE = "accounting"
+LABEL = {
+    "level": "confidential",
+    "compartments": ["finance"],
+    "residency": ["eu", "uk"],
+    "purposes": [PURPOSE, "fraud-detection"],
+}
+FEEDBACK_DELAY = timedelta(days=30)
+CHECK_CRON = "0 6 1 1,4,7,10 *"  # at six in the morning of each quarter's first day
+BATCH_ROWS = 500
+QUIET_TICKS = 6
+POLL_SECONDS = 0.1
+JOB_SECONDS = 600
+UNFINISHED = ("queued", "running")
+
+
+class StoryFailed(BailiwickError):
+    """A step of the demo did not come out as it must."""
+
+    code = "demo-failed"
+
+
+class Story:
+    """The demo, act by act. Call the acts in order."""
+
+    def __init__(self, stage: Stage, traffic: Traffic, console: Console) -> None:
+        self.stage = stage
+        self.traffic = traffic
+        self.console = console
+        self.ledger = Ledger()
+        self.governed_id = self.frozen_id = self.policy_id = ""
+        self._awaiting: list[Row] = []
+        self._happened: list[tuple[Quarter, bool, bool]] = []
+
+    def cast(self) -> None:
+        """People and services with roles; nobody can do everything."""
+        self._title("Who acts", "each with a token and the least roles")
+        person = self.stage.person
+        self.steward = person("steward", "person", ["steward"], namespace=NAMESPACE)
+        self.engineer = person("engineer", "person", ["engineer"], namespace=NAMESPACE)
+        self.approver = person("approver", "person", ["approver"], namespace=NAMESPACE)
+        self.auditor = person("auditor", "person", ["auditor"], namespace="*")
+        self.retrainer = person("retrainer", "service", ["service"], namespace=NAMESPACE)
+        self.ledger_app = person("ledger-app", "service", ["service"], namespace=NAMESPACE)
+        self._say("steward, engineer, approver, auditor; services retrainer and ledger-app")
+
+    def register_data(self) -> None:
+        """The first months become a dataset version; unusable rows are kept aside."""
+        self._title("Data", "registered once, labelled once")
+        namespace, name = DATASET.split("/")
+        self.steward.post(
+            "/datasets",
+            {
+                "namespace": namespace,
+                "name": name,
+                "description": "Purchase-card transactions with the category that was booked.",
+                "label": LABEL,
+            },
+        )
+        version = self.steward.upload(
+            f"/datasets/{DATASET}/versions",
+            {
+                "text": ",".join(self.traffic.columns.text),
+                "label": self.traffic.columns.label,
+                "date": self.traffic.columns.date,
+            },
+            "history.csv",
+            self.traffic.history.read_bytes(),
+        )
+        self._say(
+            f"{DATASET} v{version['number']}: {version['rows']:,} rows, "
+            f"{version['first_time'][:10]} to {version['last_time'][:10]}, confidential, "
+            f"sha256 {version['content_digest'][:12]}…"
+        )
+        if version["rejected_rows"]:
+            self._say(f"kept aside: {version['rejected_rows']} rows")
+            for row in version["rejected"][:5]:
+                self._say(f"  line {row['line']}: {row['reason']}")
+
+    def train_first(self) -> None:
+        """A small transformer learns from the first months, in a process of its own."""
+        self._title("Train", "a small language model from nothing, on this machine")
+        namespace, name = MODEL.split("/")
+        self.engineer.post(
+            "/models",
+            {
+                "namespace": namespace,
+                "name": name,
+                "description": "Codes purchase-card transactions to ledger categories.",
+                "label": LABEL,
+            },
+        )
+        job = self.engineer.post(
+            "/jobs",
+            {"model": MODEL, "dataset": DATASET, "dataset_versions": [1], "purpose": PURPOSE},
+        )
+        result = self._follow(job["id"], "training version 1")["result"]
+        version = self.engineer.get(f"/models/{MODEL}/versions/1")
+        self._say(
+            f"{MODEL} v1: {version['parameters']:,} parameters, holdout accuracy "
+            f"{result['accuracy']:.1%}, {result['seconds']:.0f} s, gates {result['verdict']}, "
+            f"inherited {version['label']['level']}/{','.join(version['label']['compartments'])}"
+        )
+
+    def approve_and_deploy(self) -> None:
+        """Gates, four eyes, champion; allowed where cleared, refused where not."""
+        self._title("Approve and deploy", "four eyes, and only where the label allows")
+        champion = f"/models/{MODEL}/aliases/champion"
+        wish = {"version": 1, "reason": "first model"}
+        self._expect_refusal(lambda: self.engineer.put(champion, wish), "promote unapproved")
+        asked = self.engineer.post(
+            "/approvals", {"subject": {"type": "model-version", "model": MODEL, "version": 1}}
+        )
+        decide = f"/approvals/{asked['id']}/decide"
+        yes = {"approve": True, "comment": "metrics and label checked"}
+        self._expect_refusal(lambda: self.engineer.post(decide, yes), "approve one's own")
+        self.approver.post(decide, yes)
+        self.engineer.put(champion, wish)
+        self._say("approved by another person; v1 is champion")
+        self._environments()
+        self._expect_refusal(
+            lambda: self._deploy("coder-abroad", "cloud-us", pinned=None), "deploy to cloud-us"
+        )
+        self.governed_id = self._deploy("coder", "ledger-uk", pinned=None)["id"]
+        self.frozen_id = self._deploy("coder-frozen", "ledger-uk", pinned=1)["id"]
+        self._say("deployed to ledger-uk: coder (follows champion), coder-frozen (stays at v1)")
+
+    def watch(self) -> None:
+        """A monitor on a schedule and a retraining policy that somebody else approved."""
+        self._title("Watch", "a scheduled check, and a mandate to retrain")
+        self.engineer.post(
+            "/monitors",
+            {
+                "deployment_id": self.governed_id,
+                "acts_as": "retrainer",
+                "cron": CHECK_CRON,
+                "window_days": 91,
+                "max_accuracy_drop": 0.04,
+            },
+        )
+        policy = self.engineer.post(
+            "/retraining-policies",
+            {
+                "deployment_id": self.governed_id,
+                "dataset": DATASET,
+                "acts_as": "retrainer",
+                "on_alert": ["harm"],
+                "cooldown_days": 80,
+                "window_days": 550,
+            },
+        )
+        self.policy_id = policy["id"]
+        asked = self.engineer.post(
+            "/approvals", {"subject": {"type": "retraining-policy", "id": policy["id"]}}
+        )
+        self.approver.post(
+            f"/approvals/{asked['id']}/decide", {"approve": True, "comment": "within budget"}
+        )
+        self._say("checks each quarter; retraining on harm, approved by another person")
+
+    def play(self) -> None:
+        """The later months, month by month, through the deployments' predict endpoints."""
+        self._title("Months pass", f"{len(self.traffic.quarters)} quarters of requests")
+        clock = self.stage.clock
+        for quarter in self.traffic.quarters:
+            before = time.monotonic()
+            for month in quarter.months:
+                clock.advance_to(month.end)
+                self._predict(month)
+                self._send_feedback()
+            alert, retrained = self._check(quarter)
+            self._happened.append((quarter, alert, retrained))
+            self._say(
+                f"{quarter.name}: {quarter.rows:,} rows"
+                + (", alert" if alert else ", quiet")
+                + (", retrained and promoted" if retrained else "")
+                + f" ({time.monotonic() - before:.0f} s)"
+            )
+
+    def reject_one(self) -> None:
+        """Somebody retrains by hand on a few days of data; the gates say no."""
+        self._title("A worse challenger", "retrained by hand on the last ten days only")
+        job = self.engineer.post(
+            f"/retraining-policies/{self.policy_id}/jobs",
+            {
+                "reason": "quick refresh",
+                "window_days": 75,
+                "recipe_name": "small-classifier",
+                "recipe": {"pretrain_epochs": 0, "train_epochs": 1},
+                "max_rows": 400,
+            },
+        )
+        result = self._follow(job["id"], "training the challenger")["result"]
+        self._say(f"version {result['version']} {result['verdict']}:")
+        for reason in result["reasons"]:
+            self._say(f"  {reason}")
+
+    def conclude(self) -> Ledger:
+        """Deliver the last labels, add everything up, verify the log."""
+        self._title("What it came to", "measured through the same API")
+        clock, ledger = self.stage.clock, self.ledger
+        clock.advance_to(clock.now() + FEEDBACK_DELAY + timedelta(days=2))
+        self._send_feedback()
+        for quarter, alert, retrained in self._happened:
+            ledger.periods.append(
+                PeriodResult(
+                    period=quarter.name,
+                    rows=quarter.rows,
+                    frozen_accuracy=self._accuracy(self.frozen_id, quarter),
+                    governed_accuracy=self._accuracy(self.governed_id, quarter),
+                    alert=alert,
+                    retrained=retrained,
+                )
+            )
+        jobs = self._all("/jobs", kind="retrain")
+        verdicts = [(job["result"] or {}).get("verdict") for job in jobs]
+        ledger.retrains = verdicts.count("promoted")
+        ledger.rejected_challengers = verdicts.count("rejected")
+        ledger.alerts = len(self._all("/alerts"))
+        ledger.decisions = len(self._all("/decisions", person=self.stage.admin))
+        report = self._verified()
+        ledger.audit_verified, ledger.audit_events = report["ok"], report["size"]
+        self._pause_monitor()
+        return ledger
+
+    def _environments(self) -> None:
+        cleared = {"clearance_level": "confidential", "clearance_compartments": ["finance"]}
+        places = (
+            {"name": "ledger-uk", "zone": "uk", "keeps_text": True, **cleared},
+            {"name": "cloud-us", "zone": "us", "clearance_level": "internal"},
+        )
+        for place in places:
+            self.stage.admin.post("/environments", place)
+
+    def _deploy(self, name: str, environment: str, *, pinned: int | None) -> dict[str, Any]:
+        return self.engineer.post(
+            "/deployments",
+            {
+                "namespace": NAMESPACE,
+                "name": name,
+                "model": MODEL,
+                "environment": environment,
+                "purpose": PURPOSE,
+                "keeps_text": environment == "ledger-uk",
+                "pinned_version": pinned,
+            },
+        )
+
+    def _predict(self, month: Month) -> None:
+        for start in range(0, len(month.rows), BATCH_ROWS):
+            batch = month.rows[start : start + BATCH_ROWS]
+            instances = [
+                {"record_id": row.record_id, "at": row.at.isoformat(), "features": row.features}
+                for row in batch
+            ]
+            for deployment_id in (self.governed_id, self.frozen_id):
+                self.ledger_app.post(
+                    f"/deployments/{deployment_id}/predict", {"instances": instances}
+                )
+        self._awaiting.extend(month.rows)
+
+    def _send_feedback(self) -> None:
+        """Labels come `FEEDBACK_DELAY` after the transaction."""
+        known_until = self.stage.clock.now() - FEEDBACK_DELAY
+        due = [row for row in self._awaiting if row.at <= known_until]
+        self._awaiting = [row for row in self._awaiting if row.at > known_until]
+        for start in range(0, len(due), BATCH_ROWS * 4):
+            feedback = [
+                {"record_id": row.record_id, "label": row.label}
+                for row in due[start : start + BATCH_ROWS * 4]
+            ]
+            for deployment_id in (self.governed_id, self.frozen_id):
+                self.ledger_app.post(
+                    f"/deployments/{deployment_id}/feedback", {"feedback": feedback}
+                )
+
+    def _check(self, quarter: Quarter) -> tuple[bool, bool]:
+        """Let the schedule fire and everything that follows from it happen."""
+        checks = f"/deployments/{self.governed_id}/checks"
+        known = len(self._all(checks))
+        champion = self._champion()
+        self.stage.clock.advance_to(quarter.end + timedelta(hours=6, minutes=1))
+        deadline = time.monotonic() + JOB_SECONDS
+        while len(self._all(checks)) == known:
+            if time.monotonic() > deadline:
+                raise StoryFailed(f"the check of {quarter.name} did not happen in time")
+            time.sleep(POLL_SECONDS)
+        self._settle()
+        newest = self.engineer.get(checks, limit=1)["items"][0]
+        alert = newest["verdict"] in ("drift", "harm")
+        if alert:
+            self._say(f"  {newest['verdict']}: {newest['sentence']}")
+        return alert, self._champion() != champion
+
+    def _settle(self) -> None:
+        """Wait until no job has been waiting or running for some ticks of the scheduler."""
+        quiet_since = time.monotonic()
+        deadline = quiet_since + JOB_SECONDS
+        while time.monotonic() - quiet_since < QUIET_TICKS * TICK_SECONDS:
+            unfinished = [
+                job
+                for state in UNFINISHED
+                for job in self.engineer.get("/jobs", state=state)["items"]
+            ]
+            if unfinished:
+                self._follow(unfinished[0]["id"], unfinished[0]["kind"])
+                quiet_since = time.monotonic()
+            if time.monotonic() > deadline:
+                raise StoryFailed("jobs did not come to an end in time; the worker's log says why")
+            time.sleep(POLL_SECONDS)
+
+    def _champion(self) -> int:
+        version: int = self.engineer.get(f"/models/{MODEL}/aliases/champion")["version"]
+        return version
+
+    def _accuracy(self, deployment_id: str, quarter: Quarter) -> float:
+        first = quarter.months[0]
+        start = (first.end - timedelta(days=1)).replace(day=1)
+        found = self.engineer.get(
+            f"/deployments/{deployment_id}/accuracy",
+            start=start.isoformat(),
+            end=quarter.end.isoformat(),
+        )
+        if found["labelled_rows"] != quarter.rows:
+            raise StoryFailed(
+                f"{quarter.name} has {found['labelled_rows']} labelled rows of {quarter.rows}"
+            )
+        accuracy: float = found["accuracy"]
+        return accuracy
+
+    def _verified(self) -> dict[str, Any]:
+        """Wait until the sequencer has caught up, then recompute the log."""
+        while True:
+            report = self.auditor.get("/audit/verification")
+            if not report["waiting"] or not report["ok"]:
+                return report
+            time.sleep(POLL_SECONDS)
+
+    def _pause_monitor(self) -> None:
+        """The replay ends here: real time must not find its schedule overdue."""
+        for monitor in self._all("/monitors"):
+            self.engineer.patch(f"/monitors/{monitor['id']}", {"enabled": False})
+
+    def _follow(self, job_id: str, title: str) -> dict[str, Any]:
+        """Show a job's progress until it ends; a failed one ends the story."""
+        with Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[stage]}"),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+        ) as progress:
+            task = progress.add_task(title, total=None, stage="")
+            while True:
+                job = self.engineer.get(f"/jobs/{job_id}")
+                if job["state"] not in UNFINISHED:
+                    break
+                self.stage.clock.advance_to(datetime.fromisoformat(job["available_at"]))
+                said = job["progress"]
+                progress.update(
+                    task,
+                    completed=said.get("step", 0),
+                    total=said.get("steps"),
+                    stage=str(said.get("stage", "")),
+                )
+                time.sleep(POLL_SECONDS)
+        if job["state"] != "succeeded":
+            raise StoryFailed(f"{title} {job['state']}: {job['error']}")
+        return job
+
+    def _all(
+        self, path: str, *, person: Person | None = None, **query: str
+    ) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = (person or self.engineer).get(path, limit=500, **query, **cursor)
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            cursor = {"cursor": page["next_cursor"]}
+
+    def _expect_refusal(self, attempt: Any, what: str) -> None:
+        try:
+            attempt()
+        except Refused as refused:
+            policies = ", ".join(refused.problem.get("policies") or [])
+            self._say(f"refused: {what} ({policies}): {refused.problem['detail']}")
+        else:
+            raise StoryFailed(f"it should have been refused to {what}")
+
+    def _title(self, title: str, text: str) -> None:
+        self.console.print(f"[bold]{title}[/bold]  [dim]{text}[/dim]")
+
+    def _say(self, text: str) -> None:
+        self.console.print(f"  {text}", highlight=False, markup=False)

@@ -1,0 +1,130 @@
+"""Deployments: how well they answer, what moved, what keeps them fit."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+
+from bailiwick.access import Principal
+from bailiwick.console.history import History, accuracy_history, drift_charts, happened
+from bailiwick.console.queries import deployment_rows, explained
+from bailiwick.console.rendering import page
+from bailiwick.console.routing import GovernedPage
+from bailiwick.console.visibility import visible_deployments, visible_jobs
+from bailiwick.core.errors import NotFound
+from bailiwick.lifecycle.retraining_policies import is_approved
+from bailiwick.lifecycle.tables import Job, RetrainingPolicy, Schedule
+from bailiwick.lineage import Dataset
+from bailiwick.monitoring import CheckResult, Monitor
+from bailiwick.registry import Deployment, deployment_resource
+from bailiwick.web import Caller, Cursor, Governed, acts, page_of
+
+DEPLOYMENTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 200, 12
+LISTED_CHECKS = 24
+
+router = APIRouter(prefix="/console", include_in_schema=False, route_class=GovernedPage)
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """A retraining policy with the names of what it refers to, and whether it is in force."""
+
+    policy: RetrainingPolicy
+    dataset: Dataset
+    acts_as: str
+    approved: bool
+    jobs: list[Job]
+
+
+@router.get("/deployments", **acts("deployment:list"))
+def deployments(request: Request, caller: Governed, cursor: Cursor = None) -> Response:
+    """All deployments, newest first."""
+    rows, following = page_of(
+        caller.session,
+        select(Deployment).where(visible_deployments(caller)),
+        Deployment.id,
+        limit=DEPLOYMENTS_PER_PAGE,
+        cursor=cursor,
+    )
+    return page(
+        request,
+        caller,
+        "deployments.html",
+        title="Deployments",
+        section="deployments",
+        rows=deployment_rows(caller, rows),
+        following=following,
+    )
+
+
+@router.get("/deployments/{deployment_id}", **acts("deployment:read"))
+def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Response:
+    """One deployment: accuracy, drift, checks, environment, label, retraining."""
+    session = caller.session
+    found = session.get(Deployment, deployment_id)
+    if found is None:
+        raise NotFound("there is no such deployment, or you may not see it")
+    caller.require(deployment_resource(session, found))
+    row = deployment_rows(caller, [found])[0]
+    monitor = session.scalar(select(Monitor).where(Monitor.deployment_id == found.id))
+    checks = _checks(caller, monitor)
+    history: History | None = accuracy_history(caller, found)
+    marks = happened(caller, found)
+    return page(
+        request,
+        caller,
+        "deployment.html",
+        title=f"{found.namespace}/{found.name}",
+        section="deployments",
+        row=row,
+        explained=explained(caller.rules.scheme, row.label),
+        monitor=monitor,
+        schedule=_schedule(caller, monitor),
+        history=history,
+        charts=history.charts(marks) if history else [],
+        drift=drift_charts(checks, marks),
+        checks=checks[:LISTED_CHECKS],
+        retraining=_retraining(caller, found),
+    )
+
+
+def _checks(caller: Caller, monitor: Monitor | None) -> list[CheckResult]:
+    """The newest checks, newest first."""
+    if monitor is None:
+        return []
+    query = (
+        select(CheckResult)
+        .where(CheckResult.monitor_id == monitor.id)
+        .order_by(CheckResult.window_end.desc(), CheckResult.id.desc())
+        .limit(SHOWN_CHECKS)
+    )
+    return list(caller.session.scalars(query))
+
+
+def _schedule(caller: Caller, monitor: Monitor | None) -> Schedule | None:
+    if monitor is None:
+        return None
+    return caller.session.scalar(select(Schedule).where(Schedule.subject_id == monitor.id))
+
+
+def _retraining(caller: Caller, found: Deployment) -> Retraining | None:
+    session = caller.session
+    policy = session.scalar(
+        select(RetrainingPolicy).where(RetrainingPolicy.deployment_id == found.id)
+    )
+    if policy is None:
+        return None
+    jobs = session.scalars(
+        select(Job)
+        .where(Job.subject_id == policy.id, visible_jobs(caller))
+        .order_by(Job.id.desc())
+        .limit(SHOWN_JOBS)
+    )
+    return Retraining(
+        policy=policy,
+        dataset=session.get_one(Dataset, policy.dataset_id),
+        acts_as=session.get_one(Principal, policy.acts_as).name,
+        approved=is_approved(session, policy),
+        jobs=list(jobs),
+    )

@@ -1,0 +1,121 @@
+"""Accuracy per calendar period, for several deployments in one query."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from bailiwick.monitoring import Feedback, InferenceRecord, Period
+
+Unit = Literal["day", "week", "month", "quarter"]
+# A span of up to so many days is cut into these units.
+MAX_DAYS: tuple[tuple[float, Unit], ...] = (
+    (21, "day"),
+    (120, "week"),
+    (1100, "month"),
+    (float("inf"), "quarter"),
+)
+MONTHS_PER_UNIT = {"month": 1, "quarter": 3}
+MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Consecutive periods: `starts` has one moment more than there are periods."""
+
+    unit: Unit
+    starts: tuple[datetime, ...]
+
+    @classmethod
+    def over(cls, first: datetime, last: datetime) -> "Calendar":
+        """The periods that contain [first, last], of a length that fits the span."""
+        days = (last - first) / timedelta(days=1)
+        unit = next(unit for most, unit in MAX_DAYS if days <= most)
+        starts = [_start(unit, first)]
+        while starts[-1] <= last:
+            starts.append(_next(unit, starts[-1]))
+        return cls(unit, tuple(starts))
+
+    def name(self, start: datetime) -> str:
+        """How a period is called."""
+        if self.unit == "quarter":
+            return f"Q{(start.month - 1) // 3 + 1} {start.year}"
+        return f"{start:%b %Y}" if self.unit == "month" else f"{start:%-d %b %Y}"
+
+    def middle(self, start: datetime) -> datetime:
+        """The moment at which a period's value is drawn."""
+        return start + (_next(self.unit, start) - start) / 2
+
+
+def observed(session: Session, ids: Sequence[UUID]) -> tuple[datetime, datetime] | None:
+    """The moments of the first and the last request to these deployments."""
+    first, last = session.execute(
+        select(func.min(InferenceRecord.at), func.max(InferenceRecord.at)).where(
+            InferenceRecord.deployment_id.in_(ids)
+        )
+    ).one()
+    return None if first is None else (first, last)
+
+
+def accuracy_by_period(
+    session: Session, ids: Sequence[UUID], calendar: Calendar
+) -> dict[UUID, list[Period]]:
+    """Per deployment its periods with requests, with the labels known now."""
+    number = case(
+        *((InferenceRecord.at < end, place) for place, end in enumerate(calendar.starts[1:]))
+    ).label("place")
+    later = aliased(Feedback)
+    superseded = exists().where(
+        later.deployment_id == Feedback.deployment_id,
+        later.record_id == Feedback.record_id,
+        later.revision > Feedback.revision,
+    )
+    rows = session.execute(
+        select(
+            InferenceRecord.deployment_id,
+            number,
+            func.count(),
+            func.count(Feedback.label),
+            func.count().filter(Feedback.label == InferenceRecord.prediction),
+        )
+        .outerjoin(
+            Feedback,
+            and_(
+                Feedback.deployment_id == InferenceRecord.deployment_id,
+                Feedback.record_id == InferenceRecord.record_id,
+                ~superseded,
+            ),
+        )
+        .where(
+            InferenceRecord.deployment_id.in_(ids),
+            InferenceRecord.at >= calendar.starts[0],
+            InferenceRecord.at < calendar.starts[-1],
+        )
+        .group_by(InferenceRecord.deployment_id, "place")  # by name: PostgreSQL numbers values
+        .order_by("place")
+    )
+    found: dict[UUID, list[Period]] = {identifier: [] for identifier in ids}
+    for identifier, place, requests, labelled, correct in rows:
+        found[identifier].append(Period(calendar.starts[place], requests, labelled, correct))
+    return found
+
+
+def _start(unit: Unit, moment: datetime) -> datetime:
+    midnight = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    if unit == "day":
+        return midnight
+    if unit == "week":
+        return midnight - timedelta(days=midnight.weekday())
+    months = MONTHS_PER_UNIT[unit]
+    return midnight.replace(month=(moment.month - 1) // months * months + 1, day=1)
+
+
+def _next(unit: Unit, start: datetime) -> datetime:
+    if unit in ("day", "week"):
+        return start + timedelta(days=1 if unit == "day" else 7)
+    index = start.year * MONTHS + start.month - 1 + MONTHS_PER_UNIT[unit]
+    return datetime(index // MONTHS, index % MONTHS + 1, 1, tzinfo=UTC)

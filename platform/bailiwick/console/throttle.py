@@ -1,0 +1,44 @@
+"""A bound on failed attempts per client address, in the memory of this process."""
+
+import threading
+from collections import OrderedDict, deque
+
+MAX_FAILURES = 10
+WINDOW_SECONDS = 900.0
+MAX_ADDRESSES = 10_000
+
+
+class Throttle:
+    """Counts failures in a sliding window; the addresses heard of longest ago are forgotten.
+
+    NOT guaranteed: each process counts for itself, and a restart forgets. Tokens carry 256
+    random bits, so this protects the server's time and its log, not the tokens.
+    """
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def wait_seconds(self, address: str, now: float) -> int:
+        """0 if the address may try, else how long it has to wait."""
+        with self._lock:
+            failures = self._recent(address, now)
+            if len(failures) < MAX_FAILURES:
+                return 0
+            return max(1, int(failures[0] + WINDOW_SECONDS - now))
+
+    def note_failure(self, address: str, now: float) -> None:
+        """One more failure of this address."""
+        with self._lock:
+            failures = self._recent(address, now)
+            failures.append(now)
+            self._failures[address] = failures
+            self._failures.move_to_end(address)
+            while len(self._failures) > MAX_ADDRESSES:
+                self._failures.popitem(last=False)
+
+    def _recent(self, address: str, now: float) -> deque[float]:
+        failures = self._failures.get(address, deque())
+        while failures and failures[0] <= now - WINDOW_SECONDS:
+            failures.popleft()
+        return failures

@@ -1,0 +1,88 @@
+"""Settings: frozen, read once at the edge from `BAILIWICK_*`, passed in."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bailiwick.core.errors import Invalid
+
+
+class Settings(BaseSettings):
+    """Everything that an installation can set, each with its environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix="BAILIWICK_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        Path("bailiwick-data"),
+        description="Folder of the embedded default: database, blobs, keys, work files.",
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy address; default: SQLite in the home folder."
+    )
+    blob_url: str | None = Field(
+        None, description="file:///PATH of the blob store; default: `blobs` in the home folder."
+    )
+    policies: Path | None = Field(
+        None, description="Folder of the policy bundle; default: the one shipped."
+    )
+    host: str = Field("127.0.0.1", description="Address on which the API and console listen.")
+    port: int = Field(8321, ge=0, le=65535, description="Port of the API and console.")
+    serving_url: str | None = Field(
+        None, description="Address of the model server; default: one started by `bailiwick up`."
+    )
+    serving_secret: SecretStr | None = Field(
+        None, description="Secret shared by API and model server; default: made at each start."
+    )
+    url: str = Field("http://127.0.0.1:8321", description="Where the command line finds the API.")
+    token: SecretStr | None = Field(None, description="The command line's API token.")
+    threads: int = Field(
+        2, ge=1, description="CPU threads of one training job and of the model server."
+    )
+    workers: int = Field(1, ge=1, description="Jobs that one worker carries out at a time.")
+    lease_seconds: int = Field(
+        60, ge=2, description="A job whose worker is silent for so long is taken over."
+    )
+    max_upload_bytes: int = Field(
+        2 * 1024**3, ge=1024, description="Largest dataset file accepted, decompressed."
+    )
+    max_body_bytes: int = Field(32 * 1024**2, ge=1024, description="Largest JSON body accepted.")
+    audit_origin: str = Field(
+        "bailiwick.local/audit",
+        description="Name of this audit log in its checkpoints; never change it afterwards.",
+    )
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database's address, embedded default included."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'bailiwick.db'}"
+
+    @property
+    def blob_folder(self) -> Path:
+        """The local folder of the blob store."""
+        if self.blob_url is None:
+            return self.home / "blobs"
+        if not self.blob_url.startswith("file:///"):
+            raise Invalid("BAILIWICK_BLOB_URL must read file:///PATH")
+        return Path(self.blob_url.removeprefix("file://"))
+
+    @property
+    def key_file(self) -> Path:
+        """The audit log's Ed25519 private key."""
+        return self.home / "keys" / "audit-ed25519.pem"
+
+    @property
+    def work_folder(self) -> Path:
+        """Where jobs keep files that may be deleted at any time."""
+        return self.home / "work"
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from the environment; a wrong value is `Invalid` and names its variable."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings.model_validate(Settings(**given))  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = "BAILIWICK_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise Invalid(f"{variable} cannot be used: {first['msg']}") from error

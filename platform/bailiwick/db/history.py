@@ -1,0 +1,47 @@
+"""Tables whose rows are facts: the database itself refuses to change or remove them.
+
+For migrations, which call `protect` when they create such a table. The words "is immutable" are
+what `db.session` recognises as `ImmutableRow`.
+"""
+
+from collections.abc import Iterable
+
+from alembic import op
+
+FUNCTION = "refuse_change"
+
+
+def install() -> None:
+    """Create what the triggers call (PostgreSQL only)."""
+    if _on_postgresql():
+        op.execute(
+            f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION '% is immutable', TG_TABLE_NAME; END $$"
+        )
+
+
+def uninstall() -> None:
+    """Take it away again, once no table is protected."""
+    if _on_postgresql():
+        op.execute(f"DROP FUNCTION {FUNCTION}()")
+
+
+def protect(tables: Iterable[str]) -> None:
+    """From now on these tables only take new rows. Dropping a table drops its protection."""
+    for table in tables:
+        if _on_postgresql():
+            call = f"EXECUTE FUNCTION {FUNCTION}()"
+            _trigger(table, "change", f"BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {call}")
+            _trigger(table, "truncate", f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}")
+        else:
+            refusal = f"BEGIN SELECT RAISE(ABORT, '{table} is immutable'); END"
+            _trigger(table, "update", f"BEFORE UPDATE ON {table} {refusal}")
+            _trigger(table, "delete", f"BEFORE DELETE ON {table} {refusal}")
+
+
+def _trigger(table: str, change: str, definition: str) -> None:
+    op.execute(f"CREATE TRIGGER {table}_refuses_{change} {definition}")
+
+
+def _on_postgresql() -> bool:
+    return op.get_context().dialect.name == "postgresql"

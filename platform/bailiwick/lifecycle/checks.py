@@ -1,0 +1,171 @@
+"""Carrying out a check: read the window, let a job process measure, record what it found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bailiwick.audit.log import record
+from bailiwick.blobs import file_digest
+from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.children import run_child
+from bailiwick.lifecycle.jobs import Lease, held_job, succeed
+from bailiwick.lifecycle.platform import Platform
+from bailiwick.lifecycle.tables import Job
+from bailiwick.lifecycle.training_jobs import Beat
+from bailiwick.monitoring import (
+    Baseline,
+    CheckResult,
+    Finding,
+    Monitor,
+    WindowRow,
+    baseline_of,
+    evaluate,
+    judge,
+    monitor_resource,
+    read_window,
+    window_digest,
+    write_descriptors,
+)
+from bailiwick.policy import load_actor, require
+from bailiwick.registry import Deployment, ModelVersion, served_version
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    monitor: Monitor
+    version: ModelVersion
+    baseline: Baseline
+    start: datetime
+    end: datetime
+    rows: Sequence[WindowRow]
+
+
+def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) -> None:
+    """Check one window of one monitor; raises, updates or resolves the deployment's alert."""
+    window = _read(platform, lease)
+    outcome: dict[str, Any] | None = None
+    if len(window.rows) >= window.monitor.min_rows:
+        outcome = run_child(
+            "bailiwick.monitoring.reports",
+            _spec(platform, window, folder),
+            folder,
+            threads=1,
+            beat=beat,
+            beat_seconds=platform.settings.lease_seconds / 4,
+        )
+    report = None
+    if outcome is not None and outcome["report"]:
+        report = platform.blobs.put_file(folder / outcome["report"])
+    labelled = [row for row in window.rows if row.label is not None]
+    finding = judge(
+        outcome,
+        labelled_rows=len(labelled),
+        correct_rows=sum(row.label == row.prediction for row in labelled),
+        baseline_accuracy=window.baseline.accuracy,
+        max_accuracy_drop=window.monitor.max_accuracy_drop,
+        min_rows=window.monitor.min_rows,
+    )
+    _record(platform, lease, window, finding, report)
+
+
+def _read(platform: Platform, lease: Lease) -> _Window:
+    now = platform.clock.now()
+    with platform.database.reading() as session:
+        job = session.get_one(Job, lease.job_id)
+        monitor = session.get_one(Monitor, job.subject_id)
+        require(
+            session,
+            platform.rules,
+            actor=load_actor(session, lease.acts_as),
+            action="check:run",
+            resource=monitor_resource(session, monitor),
+            at=now,
+        )
+        deployment = session.get_one(Deployment, monitor.deployment_id)
+        version = served_version(session, deployment)
+        end = datetime.fromisoformat(job.payload["due_at"])
+        start = end - timedelta(days=monitor.window_days)
+        rows = read_window(
+            session,
+            deployment.id,
+            start=start,
+            end=end,
+            known_at=now,
+            version_id=version.id,
+        )
+        return _Window(monitor, version, baseline_of(session, version.id), start, end, rows)
+
+
+def _spec(platform: Platform, window: _Window, folder: Path) -> dict[str, Any]:
+    current = folder / "current.parquet"
+    write_descriptors(window.rows, current)
+    reference = platform.blobs.verified_path(window.baseline.rows_blob)
+    return {
+        "reference": {"path": str(reference), "sha256": window.baseline.rows_blob},
+        "current": {"path": str(current), "sha256": file_digest(current)},
+        "statistics": window.monitor.statistics,
+        "report": "on-drift",
+        "title": f"Window {window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}",
+        "sample_rows": 5_000,
+        "seed": 0,
+    }
+
+
+def _record(
+    platform: Platform, lease: Lease, window: _Window, finding: Finding, report: str | None
+) -> None:
+    now = platform.clock.now()
+    with platform.database.transaction() as session:
+        held_job(session, lease)
+        monitor = session.get_one(Monitor, window.monitor.id)
+        check = CheckResult(
+            id=new_id(),
+            monitor_id=monitor.id,
+            job_id=lease.job_id,
+            version_id=window.version.id,
+            window_start=window.start,
+            window_end=window.end,
+            window_digest=window_digest(window.rows),
+            rows=len(window.rows),
+            labelled_rows=finding.labelled_rows,
+            accuracy=finding.accuracy,
+            verdict=finding.verdict,
+            sentence=finding.sentence,
+            results=finding.results,
+            details=finding.details,
+            report_blob=report,
+            at=now,
+        )
+        session.add(check)
+        session.flush()
+        record(
+            session,
+            "check.recorded",
+            subject_type="monitor",
+            subject_id=monitor.id,
+            actor_id=lease.acts_as,
+            at=now,
+            details={
+                "check": str(check.id),
+                "version": str(check.version_id),
+                "window": [check.window_start.isoformat(), check.window_end.isoformat()],
+                "window_digest": check.window_digest,
+                "rows": check.rows,
+                "labelled_rows": check.labelled_rows,
+                "verdict": check.verdict,
+            },
+        )
+        alert = evaluate(session, monitor, check, actor_id=lease.acts_as, at=now)
+        succeed(
+            session,
+            lease,
+            {
+                "check_id": str(check.id),
+                "verdict": check.verdict,
+                "alert_id": str(alert.id) if alert else None,
+                "summary": check.sentence,
+            },
+            at=now,
+        )

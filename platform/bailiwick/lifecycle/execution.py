@@ -1,0 +1,96 @@
+"""Carrying out jobs: claim one, do what its kind says, write the end of it."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bailiwick.core.errors import BailiwickError, Unavailable
+from bailiwick.lifecycle.checks import carry_out_check
+from bailiwick.lifecycle.children import JobProcessFailed
+from bailiwick.lifecycle.jobs import JobKind, Lease, LeaseLost, claim, fail, heartbeat
+from bailiwick.lifecycle.platform import Platform
+from bailiwick.lifecycle.retrain import carry_out_retraining
+from bailiwick.lifecycle.tables import Job
+from bailiwick.lifecycle.training_jobs import carry_out_training
+from bailiwick.lifecycle.training_plans import TrainingOrder
+from bailiwick.policy import record_denial
+
+log = structlog.get_logger(__name__)
+PROGRESS_SECONDS = 0.5
+
+
+def run_next(platform: Platform, *, owner: str) -> bool:
+    """Carry out one job if one waits; whether there was one. Never raises for a job's sake."""
+    settings = platform.settings
+    with platform.database.transaction() as session:
+        lease = claim(
+            session, owner=owner, lease_seconds=settings.lease_seconds, at=platform.clock.now()
+        )
+    if lease is None:
+        return False
+    folder = settings.work_folder / "jobs" / f"{lease.job_id}-{lease.attempt}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _carry_out(platform, lease, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    except LeaseLost as error:
+        log.warning("lease lost", job=str(lease.job_id), reason=error.message)
+    except BailiwickError as error:
+        _give_up(platform, lease, error, retry=isinstance(error, Unavailable | JobProcessFailed))
+    except Exception as error:
+        # The text of such an error can hold data: its type is all that leaves this process.
+        kind = type(error).__name__
+        problem = Unavailable(f"the worker met {kind}; see its log and {folder.name}")
+        log.exception("job attempt failed", job=str(lease.job_id), kind=kind)
+        _give_up(platform, lease, problem, retry=True)
+    return True
+
+
+def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
+    beat = _Beat(platform, lease)
+    match lease.kind:
+        case JobKind.TRAIN:
+            with platform.database.reading() as session:
+                payload = session.get_one(Job, lease.job_id).payload
+            carry_out_training(platform, lease, TrainingOrder.from_payload(payload), folder, beat)
+        case JobKind.RETRAIN:
+            carry_out_retraining(platform, lease, folder, beat)
+        case JobKind.CHECK:
+            carry_out_check(platform, lease, folder, beat)
+
+
+class _Beat:
+    """Renews the lease and publishes progress, at most every half second."""
+
+    def __init__(self, platform: Platform, lease: Lease) -> None:
+        self._platform, self._lease = platform, lease
+        self._last = 0.0
+
+    def __call__(self, progress: Mapping[str, Any] | None) -> None:
+        now = time.monotonic()
+        if progress is not None and now - self._last < PROGRESS_SECONDS:
+            return
+        self._last = now
+        with self._platform.database.transaction() as session:
+            heartbeat(
+                session,
+                self._lease,
+                lease_seconds=self._platform.settings.lease_seconds,
+                at=self._platform.clock.now(),
+                progress=progress,
+            )
+
+
+def _give_up(platform: Platform, lease: Lease, error: BailiwickError, *, retry: bool) -> None:
+    log.warning("job attempt failed", job=str(lease.job_id), code=error.code, retry=retry)
+    try:
+        with platform.database.transaction() as session:
+            record_denial(session, error)
+            fail(session, lease, error.message, retry=retry, at=platform.clock.now())
+    except (LeaseLost, Unavailable) as lost:
+        # The lease runs out by itself, and the job is then taken over.
+        log.warning("the failure could not be recorded", job=str(lease.job_id), reason=lost.message)

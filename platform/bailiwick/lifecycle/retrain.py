@@ -1,0 +1,306 @@
+"""Retraining: from an alert to a job, and from late feedback to a dataset version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bailiwick.core.canonical import digest_of
+from bailiwick.core.errors import Conflict, Invalid
+from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, Lease, enqueue, held_job
+from bailiwick.lifecycle.platform import Platform
+from bailiwick.lifecycle.retraining_policies import (
+    is_approved,
+    retraining_policy_resource,
+    selection_of,
+)
+from bailiwick.lifecycle.selection import FRAME_SCHEMA, Selection, frame_of
+from bailiwick.lifecycle.tables import Job, RetrainingPolicy
+from bailiwick.lifecycle.training_jobs import Beat, carry_out_training
+from bailiwick.lifecycle.training_plans import TrainingOrder
+from bailiwick.lineage import Content, Dataset, DatasetVersion, Node, add_dataset_version
+from bailiwick.monitoring import Alert, AlertState, read_window
+from bailiwick.policy import Actor, Rules, load_actor, require
+from bailiwick.registry import Deployment, deployment_resource, versions_by_id
+from bailiwick.training import SmallClassifierRecipe
+
+SEED = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a person who retrains by hand wants done differently from the policy."""
+
+    window_days: int | None = None
+    max_rows: int | None = None
+    recipe: SmallClassifierRecipe | None = None
+
+    def to_payload(self) -> dict[str, Any]:
+        """As JSON, without what is not overridden."""
+        given = {"window_days": self.window_days, "max_rows": self.max_rows}
+        payload: dict[str, Any] = {name: n for name, n in given.items() if n is not None}
+        return payload | ({"recipe": self.recipe.to_dict()} if self.recipe else {})
+
+
+def start_due(session: Session, *, rules: Rules, at: datetime) -> int:
+    """Start a job for every unresolved alert that an approved policy answers; how many.
+
+    One job per check result: while an alert stays open, each later check may start the next
+    one, after the policy's cool-down. A deployment never has two retraining jobs at a time.
+    """
+    rows = session.execute(
+        select(Alert, RetrainingPolicy)
+        .join(RetrainingPolicy, RetrainingPolicy.deployment_id == Alert.deployment_id)
+        .where(Alert.state != AlertState.RESOLVED, RetrainingPolicy.enabled)
+    )
+    started = 0
+    for alert, policy in rows.all():
+        key = f"retrain:{policy.id}:{alert.check_id}"
+        if alert.kind not in policy.on_alert or _known(session, key):
+            continue
+        if _is_resting(session, policy, at) or not is_approved(session, policy):
+            continue
+        actor = load_actor(session, policy.acts_as)
+        start(
+            session,
+            policy,
+            reason=f"alert {alert.id}: {alert.kind}",
+            overrides=Overrides(),
+            dedupe_key=key,
+            rules=rules,
+            actor=actor,
+            at=at,
+        )
+        started += 1
+    return started
+
+
+def start(
+    session: Session,
+    policy: RetrainingPolicy,
+    *,
+    reason: str,
+    overrides: Overrides,
+    rules: Rules,
+    actor: Actor,
+    at: datetime,
+    dedupe_key: str | None = None,
+) -> Job:
+    """Queue a retraining job; it acts as the policy's service principal."""
+    require(
+        session,
+        rules,
+        actor=actor,
+        action="retraining:start",
+        resource=retraining_policy_resource(session, policy),
+        at=at,
+    )
+    if _unfinished(session, policy):
+        raise Conflict("a retraining job of this deployment is under way; wait for it or cancel it")
+    deployment = session.get_one(Deployment, policy.deployment_id)
+    return enqueue(
+        session,
+        JobKind.RETRAIN,
+        namespace=deployment.namespace,
+        label_id=deployment.label_id,
+        subject_id=policy.id,
+        acts_as=policy.acts_as,
+        payload={"reason": reason, "overrides": overrides.to_payload()},
+        actor_id=UUID(actor.id),
+        at=at,
+        dedupe_key=dedupe_key,
+    )
+
+
+def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: Beat) -> None:
+    """Gather what has been learned since, then train, compare, and promote or reject."""
+    at = platform.clock.now()
+    with platform.database.transaction() as session:
+        held_job(session, lease)
+        _require_reading(session, platform, lease, at)
+    with platform.database.reading() as session:
+        job = session.get_one(Job, lease.job_id)
+        policy = session.get_one(RetrainingPolicy, job.subject_id)
+        selection = _overridden(selection_of(policy), job.payload["overrides"])
+        gathered = _gather(session, platform, policy, selection, at=at)
+    content = _keep(platform, gathered, folder)
+    with platform.database.transaction() as session:
+        held_job(session, lease)
+        version = _register(session, platform, policy, gathered, content, lease, at=at)
+        deployment = session.get_one(Deployment, policy.deployment_id)
+        recipe = job.payload["overrides"].get("recipe", policy.recipe)
+        order = TrainingOrder(
+            model_id=deployment.model_id,
+            dataset_version_ids=(version.id,),
+            recipe=SmallClassifierRecipe.from_dict(recipe),
+            selection=selection,
+            purpose=deployment.purpose,
+            risk_tier=policy.risk_tier,
+            seed=SEED,
+            from_champion=True,
+            retraining_policy_id=policy.id,
+        )
+    carry_out_training(platform, lease, order, folder, beat)
+
+
+def _require_reading(session: Session, platform: Platform, lease: Lease, at: datetime) -> None:
+    """The service that the job acts as must be allowed to read logged requests."""
+    job = session.get_one(Job, lease.job_id)
+    policy = session.get_one(RetrainingPolicy, job.subject_id)
+    deployment = session.get_one(Deployment, policy.deployment_id)
+    require(
+        session,
+        platform.rules,
+        actor=load_actor(session, lease.acts_as),
+        action="deployment:read-inferences",
+        resource=deployment_resource(session, deployment),
+        at=at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """Labelled rows of the window, and what they came from: (node, name, label id)."""
+
+    frame: pa.Table
+    inputs: list[tuple[Node, str, str]]
+
+
+def _gather(
+    session: Session,
+    platform: Platform,
+    policy: RetrainingPolicy,
+    selection: Selection,
+    *,
+    at: datetime,
+) -> _Gathered:
+    """Rows that were brought in, and answered requests whose label has come, of the window."""
+    deployment = session.get_one(Deployment, policy.deployment_id)
+    start = at - timedelta(days=selection.window_days or 36_500)
+    answered = read_window(
+        session, deployment.id, start=start, end=at, known_at=at, labelled_only=True
+    )
+    rows = [(row.at, row.text, row.label) for row in answered if row.text]
+    times, texts, labels = zip(*rows, strict=True) if rows else ((), (), ())
+    frames = [
+        pa.table(
+            [pa.array(times, FRAME_SCHEMA.field("time").type), pa.array(texts), pa.array(labels)],
+            schema=FRAME_SCHEMA,
+        )
+    ]
+    served = versions_by_id(session, [row.version_id for row in answered])
+    name = f"deployment {deployment.namespace}/{deployment.name}"
+    inputs = [
+        (Node("model-version", version.id), f"{name}, v{version.number}", deployment.label_id)
+        for version in sorted(served.values(), key=lambda version: version.number)
+    ]
+    for version in _brought_in(session, policy.dataset_id, start):
+        path = platform.blobs.verified_path(version.rows_blob)
+        frame = frame_of(path, version.text_columns, version.label_column)
+        frames.append(frame.filter(pa.compute.greater_equal(frame["time"], pa.scalar(start))))
+        inputs.append(
+            (
+                Node("dataset-version", version.id),
+                f"{version.dataset.namespace}/{version.dataset.name} v{version.number}",
+                version.label_id,
+            )
+        )
+    frame = pa.concat_tables(frames).sort_by("time")
+    if not frame.num_rows:
+        raise Invalid("there is nothing to learn from: no labelled rows lie in the policy's window")
+    return _Gathered(frame, inputs)
+
+
+def _brought_in(session: Session, dataset_id: UUID, start: datetime) -> list[DatasetVersion]:
+    """Versions that were registered from files; prepared ones would count requests twice."""
+    return list(
+        session.scalars(
+            select(DatasetVersion)
+            .where(
+                DatasetVersion.dataset_id == dataset_id,
+                DatasetVersion.source_blob.is_not(None),
+                DatasetVersion.last_time >= start,
+            )
+            .order_by(DatasetVersion.number)
+        )
+    )
+
+
+def _keep(platform: Platform, gathered: _Gathered, folder: Path) -> Content:
+    path = folder / "prepared.parquet"
+    pq.write_table(gathered.frame, path)
+    times = gathered.frame["time"].to_pylist()
+    texts, labels = gathered.frame["text"].to_pylist(), gathered.frame["label"].to_pylist()
+    rows = [[t.isoformat(), *rest] for t, *rest in zip(times, texts, labels, strict=True)]
+    return Content(
+        content_digest=digest_of(rows),
+        rows_blob=platform.blobs.put_file(path),
+        columns=[
+            {"name": field.name, "type": str(field.type), "nulls": 0} for field in FRAME_SCHEMA
+        ],
+        text_columns=("text",),
+        label_column="label",
+        date_column="time",
+        rows=len(rows),
+        first_time=times[0],
+        last_time=times[-1],
+    )
+
+
+def _register(
+    session: Session,
+    platform: Platform,
+    policy: RetrainingPolicy,
+    gathered: _Gathered,
+    content: Content,
+    lease: Lease,
+    *,
+    at: datetime,
+) -> DatasetVersion:
+    return add_dataset_version(
+        session,
+        session.get_one(Dataset, policy.dataset_id),
+        content,
+        scheme=platform.rules.scheme,
+        kind="prepare",
+        inputs=gathered.inputs,
+        started_at=at,
+        actor_id=lease.acts_as,
+        at=platform.clock.now(),
+        job_id=lease.job_id,
+    )
+
+
+def _overridden(selection: Selection, payload: Mapping[str, Any]) -> Selection:
+    given = {name: payload[name] for name in ("window_days", "max_rows") if name in payload}
+    return replace(selection, **given)
+
+
+def _known(session: Session, dedupe_key: str) -> bool:
+    return session.scalar(select(Job.id).where(Job.dedupe_key == dedupe_key)) is not None
+
+
+def _unfinished(session: Session, policy: RetrainingPolicy) -> bool:
+    return (
+        session.scalar(
+            select(Job.id).where(Job.subject_id == policy.id, Job.state.in_(UNFINISHED)).limit(1)
+        )
+        is not None
+    )
+
+
+def _is_resting(session: Session, policy: RetrainingPolicy, at: datetime) -> bool:
+    """A job is under way, or the last one ended less than the cool-down ago."""
+    recent = at - timedelta(days=policy.cooldown_days)
+    found = select(Job.id).where(
+        Job.subject_id == policy.id,
+        Job.state.in_(UNFINISHED) | (Job.finished_at > recent),
+    )
+    return session.scalar(found.limit(1)) is not None

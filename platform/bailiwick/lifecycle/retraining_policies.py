@@ -1,0 +1,203 @@
+"""Retraining policies: when a deployment's model is retrained, from what, and as whom.
+
+A policy acts only after somebody else has approved exactly its settings (their digest);
+changing them voids the approval. Promotions under an approved policy need no further one.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bailiwick.access import Principal
+from bailiwick.audit.log import record
+from bailiwick.core.canonical import digest_of
+from bailiwick.core.errors import Conflict, Invalid
+from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.selection import Selection
+from bailiwick.lifecycle.tables import RetrainingPolicy
+from bailiwick.lineage import Dataset
+from bailiwick.policy import (
+    Actor,
+    ApprovalRequest,
+    Resource,
+    Subject,
+    count_approvals,
+    request_approval,
+)
+from bailiwick.registry import Deployment, deployment_resource
+from bailiwick.training import SmallClassifierRecipe
+
+PURPOSE = "automate"
+APPROVALS = 1
+ALERT_KINDS = ("drift", "harm")
+SETTINGS = (
+    "dataset_id",
+    "acts_as",
+    "on_alert",
+    "cooldown_days",
+    "window_days",
+    "max_rows",
+    "holdout_ratio",
+    "recipe",
+    "risk_tier",
+)
+
+
+def create_retraining_policy(
+    session: Session,
+    deployment: Deployment,
+    *,
+    dataset: Dataset,
+    acts_as: Principal,
+    on_alert: Sequence[str],
+    cooldown_days: int,
+    selection: Selection,
+    recipe: SmallClassifierRecipe,
+    risk_tier: str,
+    actor: Actor,
+    at: datetime,
+) -> RetrainingPolicy:
+    """A new policy; nothing happens by it until it is approved."""
+    standing = select(RetrainingPolicy.id).where(RetrainingPolicy.deployment_id == deployment.id)
+    if session.scalar(standing):
+        raise Conflict("this deployment has a retraining policy already; change that one")
+    if deployment.pinned_version_id is not None:
+        raise Invalid("this deployment is pinned to one version, so there is nothing to retrain")
+    if acts_as.kind != "service":
+        raise Invalid("acts_as must name a service principal: nobody retrains as a person")
+    odd = set(on_alert) - set(ALERT_KINDS)
+    if odd:
+        raise Invalid(f"on_alert takes {', '.join(ALERT_KINDS)}, not {', '.join(sorted(odd))}")
+    if not deployment.keeps_text:
+        raise Invalid(
+            "this deployment does not keep text, so there is nothing to learn from; deploy with "
+            "keeps_text in an environment that allows it"
+        )
+    policy = RetrainingPolicy(
+        id=new_id(),
+        deployment_id=deployment.id,
+        dataset_id=dataset.id,
+        acts_as=acts_as.id,
+        on_alert=sorted(set(on_alert)),
+        cooldown_days=cooldown_days,
+        window_days=selection.window_days,
+        max_rows=selection.max_rows,
+        holdout_ratio=selection.holdout_ratio,
+        recipe=recipe.to_dict(),
+        risk_tier=risk_tier,
+        enabled=True,
+        created_by=UUID(actor.id),
+        created_at=at,
+    )
+    policy.digest = _digest(policy)
+    session.add(policy)
+    session.flush()
+    record(
+        session,
+        "retraining-policy.created",
+        subject_type="retraining-policy",
+        subject_id=policy.id,
+        actor_id=UUID(actor.id),
+        at=at,
+        details={"deployment": str(deployment.id), "digest": policy.digest, **_settings(policy)},
+    )
+    return policy
+
+
+def update_retraining_policy(
+    session: Session,
+    policy: RetrainingPolicy,
+    changes: dict[str, Any],
+    *,
+    actor: Actor,
+    at: datetime,
+) -> RetrainingPolicy:
+    """Change settings. Anything but `enabled` changes the digest and so voids the approval."""
+    before = {name: getattr(policy, name) for name in changes}
+    if before == changes:
+        return policy
+    for name, value in changes.items():
+        setattr(policy, name, value)
+    selection_of(policy)
+    policy.digest = _digest(policy)
+    session.flush()
+    record(
+        session,
+        "retraining-policy.updated",
+        subject_type="retraining-policy",
+        subject_id=policy.id,
+        actor_id=UUID(actor.id),
+        at=at,
+        details={"old": before, "new": changes, "digest": policy.digest},
+    )
+    return policy
+
+
+def selection_of(policy: RetrainingPolicy) -> Selection:
+    """Which rows the policy learns from."""
+    return Selection(
+        holdout_ratio=policy.holdout_ratio,
+        max_rows=policy.max_rows,
+        window_days=policy.window_days,
+    )
+
+
+def policy_subject(session: Session, policy: RetrainingPolicy) -> Subject:
+    """What people approve: exactly these settings."""
+    deployment = session.get_one(Deployment, policy.deployment_id)
+    return Subject(
+        type="retraining-policy",
+        id=policy.id,
+        digest=policy.digest,
+        namespace=deployment.namespace,
+        label_id=deployment.label_id,
+    )
+
+
+def ask_for_policy_approval(
+    session: Session, policy: RetrainingPolicy, *, actor: Actor, at: datetime
+) -> ApprovalRequest:
+    """Ask somebody else to approve the policy as it stands."""
+    return request_approval(
+        session,
+        policy_subject(session, policy),
+        purpose=PURPOSE,
+        required=APPROVALS,
+        actor=actor,
+        at=at,
+    )
+
+
+def is_approved(session: Session, policy: RetrainingPolicy) -> bool:
+    """Whether somebody else has approved the policy exactly as it stands.
+
+    A mandate does not run out with the request's deadline: it holds until the settings change.
+    """
+    approved = count_approvals(
+        session, policy_subject(session, policy), purpose=PURPOSE, at=policy.created_at
+    )
+    return approved >= APPROVALS
+
+
+def retraining_policy_resource(session: Session, policy: RetrainingPolicy) -> Resource:
+    """The policy as the policy engine sees it: labelled like its deployment."""
+    deployment = deployment_resource(session, session.get_one(Deployment, policy.deployment_id))
+    return Resource(
+        type="RetrainingPolicy",
+        id=str(policy.id),
+        namespace=deployment.namespace,
+        label=deployment.label,
+    )
+
+
+def _settings(policy: RetrainingPolicy) -> dict[str, Any]:
+    values = {name: getattr(policy, name) for name in SETTINGS}
+    return {n: str(v) if isinstance(v, UUID) else v for n, v in values.items()}
+
+
+def _digest(policy: RetrainingPolicy) -> str:
+    return digest_of(_settings(policy))

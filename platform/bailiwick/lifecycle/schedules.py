@@ -1,0 +1,136 @@
+"""Schedules: when jobs fall due. Each due time gives one job, however many schedulers look."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from apscheduler.triggers.cron import CronTrigger
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from bailiwick.audit.log import record
+from bailiwick.core.errors import Invalid
+from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.jobs import JobKind, enqueue
+from bailiwick.lifecycle.tables import Schedule
+
+
+def next_due(cron: str, *, after: datetime) -> datetime:
+    """The first moment after `after` at which a five-field cron expression (UTC) fires."""
+    try:
+        trigger = CronTrigger.from_crontab(cron, timezone=UTC)
+    except ValueError as error:
+        raise Invalid(
+            f"{cron!r} is not a cron expression; write five fields, for instance '0 6 * * 1'"
+        ) from error
+    moment: datetime | None = trigger.get_next_fire_time(after, after)
+    if moment is None:
+        raise Invalid(f"{cron!r} never fires")
+    return moment
+
+
+def set_schedule(
+    session: Session,
+    job_kind: JobKind,
+    subject_id: UUID,
+    *,
+    namespace: str,
+    label_id: str,
+    cron: str,
+    acts_as: UUID,
+    actor_id: UUID,
+    at: datetime,
+) -> Schedule:
+    """Let jobs of that kind fall due for the subject; replaces an earlier schedule."""
+    schedule = schedule_of(session, job_kind, subject_id)
+    if schedule is None:
+        schedule = Schedule(id=new_id(), job_kind=job_kind, subject_id=subject_id)
+        session.add(schedule)
+    schedule.namespace, schedule.label_id, schedule.acts_as = namespace, label_id, acts_as
+    schedule.cron, schedule.enabled, schedule.next_due_at = cron, True, next_due(cron, after=at)
+    session.flush()
+    record(
+        session,
+        "schedule.set",
+        subject_type="schedule",
+        subject_id=schedule.id,
+        actor_id=actor_id,
+        at=at,
+        details={
+            "job_kind": job_kind,
+            "subject": str(subject_id),
+            "cron": cron,
+            "acts_as": str(acts_as),
+        },
+    )
+    return schedule
+
+
+def schedule_of(session: Session, job_kind: JobKind, subject_id: UUID) -> Schedule | None:
+    """The subject's schedule for that kind of job, if it has one."""
+    return session.scalar(
+        select(Schedule).where(Schedule.job_kind == job_kind, Schedule.subject_id == subject_id)
+    )
+
+
+def enable_schedule(
+    session: Session, schedule: Schedule, *, enabled: bool, actor_id: UUID, at: datetime
+) -> None:
+    """Pause a schedule, or let it go on from now (what was missed is not made up for)."""
+    if schedule.enabled == enabled:
+        return
+    schedule.enabled = enabled
+    if enabled:
+        schedule.next_due_at = next_due(schedule.cron, after=at)
+    session.flush()
+    record(
+        session,
+        "schedule.enabled" if enabled else "schedule.paused",
+        subject_type="schedule",
+        subject_id=schedule.id,
+        actor_id=actor_id,
+        at=at,
+    )
+
+
+def fire_due(session: Session, *, at: datetime) -> int:
+    """Queue a job for every schedule that is due; how many.
+
+    After a pause (nobody looked for days) a schedule fires once, for its newest due time:
+    checks of windows long past would say nothing new.
+    """
+    fired = 0
+    due = session.scalars(
+        select(Schedule)
+        .where(Schedule.enabled, Schedule.next_due_at <= at)
+        .order_by(Schedule.next_due_at)
+        .with_for_update(skip_locked=True)
+    )
+    for schedule in due:
+        moment = schedule.next_due_at
+        while (later := next_due(schedule.cron, after=_just_after(moment))) <= at:
+            moment = later
+        schedule.next_due_at = later
+        try:
+            with session.begin_nested():
+                enqueue(
+                    session,
+                    JobKind(schedule.job_kind),
+                    namespace=schedule.namespace,
+                    label_id=schedule.label_id,
+                    subject_id=schedule.subject_id,
+                    acts_as=schedule.acts_as,
+                    payload={"due_at": moment.isoformat()},
+                    actor_id=schedule.acts_as,
+                    at=at,
+                    schedule_id=schedule.id,
+                    due_at=moment,
+                )
+        except IntegrityError:  # another scheduler was faster: its job is the one
+            continue
+        fired += 1
+    return fired
+
+
+def _just_after(moment: datetime) -> datetime:
+    return datetime.fromtimestamp(moment.timestamp() + 1, UTC)

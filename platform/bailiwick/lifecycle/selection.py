@@ -1,0 +1,75 @@
+"""Choosing the rows that a training job learns from, and those that it is judged on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bailiwick.core.errors import Invalid
+from bailiwick.lineage.rows import compose_text
+
+FRAME_SCHEMA = pa.schema(
+    [
+        pa.field("time", pa.timestamp("us", "UTC")),
+        pa.field("text", pa.string()),
+        pa.field("label", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How rows are chosen. Rows are ordered by time; nothing is ever split at random."""
+
+    holdout_ratio: float  # the newest share, which the model is judged on and never sees
+    max_rows: int  # of the others at most so many, the newest ones
+    window_days: int | None = None  # rows older than this, counted from the newest, are left out
+
+    def __post_init__(self) -> None:
+        if not 0 < self.holdout_ratio < 1:
+            raise Invalid("holdout_ratio is a share and must lie between 0 and 1, for instance 0.2")
+        if self.max_rows < 1:
+            raise Invalid("max_rows must be at least 1")
+        if self.window_days is not None and self.window_days < 1:
+            raise Invalid("window_days must be at least 1")
+
+
+def frame_of(rows_path: Path, text_columns: Sequence[str], label_column: str) -> pa.Table:
+    """A dataset version's rows as the training frame: `time`, `text`, `label`."""
+    table = pq.read_table(rows_path, columns=["time", *text_columns, label_column])
+    columns = [table[name].to_pylist() for name in text_columns]
+    texts = [
+        compose_text(dict(zip(text_columns, values, strict=True)), text_columns)
+        for values in zip(*columns, strict=True)
+    ]
+    return pa.table(
+        [table["time"], pa.array(texts, pa.string()), table[label_column]], schema=FRAME_SCHEMA
+    )
+
+
+def split(frames: Sequence[pa.Table], selection: Selection) -> tuple[pa.Table, pa.Table]:
+    """(train, holdout): the newest rows are held out, the rows before them are learned from."""
+    frame = pa.concat_tables(frames)
+    if frame.num_rows < 2:  # noqa: PLR2004 - one row to learn from and one to be judged on
+        raise Invalid("there are fewer than two rows to train on; register more data first")
+    # A stable order by time: rows of one moment keep the order in which they are stored.
+    times = frame["time"].to_numpy()
+    frame = frame.take(np.argsort(times, kind="stable"))
+    if selection.window_days is not None:
+        newest = pc.max(frame["time"]).as_py()
+        oldest = newest - timedelta(days=selection.window_days)
+        frame = frame.filter(pc.greater_equal(frame["time"], pa.scalar(oldest)))
+    held_out = max(1, round(frame.num_rows * selection.holdout_ratio))
+    cut = frame.num_rows - held_out
+    start = max(0, cut - selection.max_rows)
+    return frame.slice(start, cut - start), frame.slice(cut)
+
+
+def write_frame(frame: pa.Table, path: Path) -> None:
+    """Write a frame as the Parquet file that the training process reads."""
+    pq.write_table(frame, path)

@@ -1,0 +1,117 @@
+"""Schedules, jobs, retraining policies and the gates' verdicts."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bailiwick.db.base import Base, Digest, Id, Name, Revised
+
+
+class Schedule(Revised, Base):
+    """When jobs of one kind fall due for one subject (cron, UTC)."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (UniqueConstraint("job_kind", "subject_id"),)
+
+    id: Mapped[Id]
+    job_kind: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[UUID]
+    namespace: Mapped[Name]
+    label_id: Mapped[str] = mapped_column(ForeignKey("labels.id"))
+    acts_as: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    cron: Mapped[str] = mapped_column(String(100))
+    enabled: Mapped[bool]
+    next_due_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Job(Base):
+    """One piece of work to be carried out once, by whichever worker holds its lease."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("schedule_id", "due_at"),  # a schedule fires once per due time
+        Index(None, "state", "available_at"),
+        Index(None, "subject_id"),
+        CheckConstraint(
+            "state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"
+        ),
+    )
+
+    id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(String(20))
+    namespace: Mapped[Name]
+    label_id: Mapped[str] = mapped_column(ForeignKey("labels.id"), index=True)
+    subject_id: Mapped[UUID]
+    acts_as: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(20))
+    # The number of the attempt is the fence: a worker whose attempt is over cannot write.
+    attempt: Mapped[int]
+    max_attempts: Mapped[int]
+    available_at: Mapped[datetime]
+    lease_owner: Mapped[str | None] = mapped_column(String(200))
+    lease_expires_at: Mapped[datetime | None]
+    schedule_id: Mapped[UUID | None] = mapped_column(ForeignKey("schedules.id"))
+    due_at: Mapped[datetime | None]
+    # At most one job per reason (an alert's check, a client's request).
+    dedupe_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    progress: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None] = mapped_column(String(2000))
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobEvent(Base):
+    """What happened to a job, in order. Never changes."""
+
+    __tablename__ = "job_events"
+
+    id: Mapped[Id]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    at: Mapped[datetime]
+    attempt: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(40))
+    message: Mapped[str] = mapped_column(String(2000))
+
+
+class RetrainingPolicy(Revised, Base):
+    """When and how a deployment's model is retrained, and as whom."""
+
+    __tablename__ = "retraining_policies"
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), unique=True)
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
+    acts_as: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    on_alert: Mapped[list[str]]  # kinds of alert that start a job
+    cooldown_days: Mapped[int]
+    window_days: Mapped[int]  # rows older than that are not learned from
+    max_rows: Mapped[int]
+    holdout_ratio: Mapped[float]  # the newest share of labelled rows, kept for the comparison
+    recipe: Mapped[dict[str, Any]]
+    risk_tier: Mapped[str] = mapped_column(String(40))
+    enabled: Mapped[bool]
+    digest: Mapped[Digest]  # of the settings above: what an approval is bound to
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    created_at: Mapped[datetime]
+
+
+class Evaluation(Base):
+    """What the gates saw of a version and what they said. Never changes."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[Id]
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("model_versions.id"), unique=True)
+    champion_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("model_versions.id"))
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"))
+    evidence: Mapped[dict[str, Any]]  # the gates' whole input
+    risk_tier: Mapped[str] = mapped_column(String(40))
+    passed: Mapped[bool]
+    reasons: Mapped[list[str]]
+    created_at: Mapped[datetime]

@@ -1,0 +1,292 @@
+"""Carrying out a training job: a process of its own trains, one transaction registers.
+
+Nothing is half-registered: until the last transaction there are only files in the job's work
+folder and unreferenced blobs.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bailiwick.audit.log import record
+from bailiwick.blobs import file_digest
+from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.children import run_child
+from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_named
+from bailiwick.lifecycle.jobs import Lease, held_job, succeed
+from bailiwick.lifecycle.platform import Platform
+from bailiwick.lifecycle.promotion import mark_challenger, promote
+from bailiwick.lifecycle.retraining_policies import is_approved
+from bailiwick.lifecycle.selection import frame_of, split, write_frame
+from bailiwick.lifecycle.tables import Evaluation, RetrainingPolicy
+from bailiwick.lifecycle.training_plans import TrainingOrder, TrainingPlan, plan_training
+from bailiwick.lineage import Node, record_run
+from bailiwick.monitoring import add_baseline
+from bailiwick.policy import Actor, load_actor, require
+from bailiwick.registry import (
+    Artifact,
+    ModelVersion,
+    RegisteredModel,
+    materialise,
+    register_version,
+    version_resource,
+)
+
+Beat = Callable[[dict[str, Any] | None], None]
+
+
+def carry_out_training(
+    platform: Platform, lease: Lease, order: TrainingOrder, folder: Path, beat: Beat
+) -> None:
+    """Train, evaluate, register, judge; for a retraining policy also promote or reject."""
+    started_at = platform.clock.now()
+    with platform.database.transaction() as session:
+        held_job(session, lease)
+        actor = load_actor(session, lease.acts_as)
+        plan = plan_training(session, order, rules=platform.rules, actor=actor, at=started_at)
+    outcome = run_child(
+        "bailiwick.training.run",
+        _spec(platform, plan, folder),
+        folder,
+        threads=platform.settings.threads,
+        beat=beat,
+        beat_seconds=platform.settings.lease_seconds / 4,
+    )
+    for file in outcome["files"]:
+        platform.blobs.put_file(folder / "artifact" / file["path"])
+    reference = platform.blobs.put_file(folder / "reference.parquet")
+    with platform.database.transaction() as session:
+        held_job(session, lease)
+        finish_training(
+            session,
+            platform,
+            lease,
+            plan,
+            outcome,
+            reference_blob=reference,
+            started_at=started_at,
+            at=platform.clock.now(),
+        )
+
+
+def _spec(platform: Platform, plan: TrainingPlan, folder: Path) -> dict[str, Any]:
+    """Write the job's input files; the description that the training process reads."""
+    frames = [
+        frame_of(
+            platform.blobs.verified_path(version.rows_blob),
+            version.text_columns,
+            version.label_column,
+        )
+        for version in plan.data
+    ]
+    spec: dict[str, Any] = {
+        "recipe": plan.order.recipe.to_dict(),
+        "seed": plan.order.seed,
+        "threads": platform.settings.threads,
+        "base": None,
+        "compare_with": None,
+    }
+    for name, frame in zip(("train", "holdout"), split(frames, plan.order.selection), strict=True):
+        path = folder / f"{name}.parquet"
+        write_frame(frame, path)
+        spec[name] = {"path": str(path), "sha256": file_digest(path)}
+    if plan.champion is not None:
+        artifact = {
+            "path": str(materialise(plan.champion, platform.blobs, platform.artifact_folder))
+        }
+        spec["compare_with"] = artifact
+        spec["base"] = artifact if plan.base is not None else None
+    return spec
+
+
+def finish_training(
+    session: Session,
+    platform: Platform,
+    lease: Lease,
+    plan: TrainingPlan,
+    outcome: dict[str, Any],
+    *,
+    reference_blob: str,
+    started_at: datetime,
+    at: datetime,
+) -> ModelVersion:
+    """In one transaction: run, version, evaluation, baseline, and what follows from the gates."""
+    actor = load_actor(session, lease.acts_as)
+    version = _register(session, platform, lease, plan, outcome, actor, started_at, at)
+    evaluation = _evaluate(session, platform, plan, version, outcome, at=at)
+    add_baseline(
+        session,
+        version.id,
+        rows_blob=reference_blob,
+        rows=outcome["holdout"]["rows"],
+        accuracy=outcome["holdout"]["accuracy"],
+        actor_id=lease.acts_as,
+        at=at,
+    )
+    mark_challenger(session, version, reason="trained", actor=actor, at=at)
+    verdict = _follow(session, platform, plan, version, evaluation, actor=actor, at=at)
+    succeed(
+        session,
+        lease,
+        {
+            "version_id": str(version.id),
+            "version": version.number,
+            "verdict": verdict,
+            "reasons": evaluation.reasons,
+            "accuracy": outcome["holdout"]["accuracy"],
+            "champion_accuracy": (outcome["champion"] or {}).get("accuracy"),
+            "seconds": outcome["seconds"],
+            "summary": f"version {version.number} {verdict}",
+        },
+        at=at,
+    )
+    return version
+
+
+def _register(
+    session: Session,
+    platform: Platform,
+    lease: Lease,
+    plan: TrainingPlan,
+    outcome: dict[str, Any],
+    actor: Actor,
+    started_at: datetime,
+    at: datetime,
+) -> ModelVersion:
+    model = session.get_one(RegisteredModel, plan.order.model_id)
+    run_id, version_id = new_id(), new_id()
+    metrics = {
+        name: outcome[name]
+        for name in ("holdout", "champion", "paired", "majority_accuracy", "seconds")
+    }
+    record_run(
+        session,
+        "train",
+        namespace=model.namespace,
+        label_id=plan.label_id,
+        inputs=plan.inputs,
+        outputs=[Node("model-version", version_id)],
+        parameters=plan.order.to_payload(),
+        metrics=metrics | {"losses": outcome["losses"]},
+        started_at=started_at,
+        actor_id=lease.acts_as,
+        at=at,
+        job_id=lease.job_id,
+        run_id=run_id,
+    )
+    version = register_version(
+        session,
+        model,
+        Artifact(
+            files=tuple(outcome["files"]),
+            parameters=outcome["parameters"],
+            labels=tuple(outcome["labels"]),
+            text_columns=plan.text_columns,
+            recipe=plan.order.recipe.to_dict(),
+            seed=plan.order.seed,
+            metrics=outcome["holdout"] | {"majority_accuracy": outcome["majority_accuracy"]},
+        ),
+        version_id=version_id,
+        run_id=run_id,
+        base_version_id=plan.base.id if plan.base else None,
+        label_id=plan.label_id,
+        scheme=platform.rules.scheme,
+        trained_by=lease.acts_as,
+        at=at,
+    )
+    require(
+        session,
+        platform.rules,
+        actor=actor,
+        action="version:register",
+        resource=version_resource(session, version),
+        at=at,
+    )
+    return version
+
+
+def _evaluate(
+    session: Session,
+    platform: Platform,
+    plan: TrainingPlan,
+    version: ModelVersion,
+    outcome: dict[str, Any],
+    *,
+    at: datetime,
+) -> Evaluation:
+    holdout, champion = outcome["holdout"], outcome["champion"]
+    evidence = Evidence(
+        holdout_rows=holdout["rows"],
+        accuracy=holdout["accuracy"],
+        macro_f1=holdout["macro_f1"],
+        majority_accuracy=outcome["majority_accuracy"],
+        unknown_label_rows=holdout["unknown_label_rows"],
+        parameters=outcome["parameters"],
+        champion_accuracy=champion["accuracy"] if champion else None,
+        paired=Paired(**outcome["paired"]) if outcome["paired"] else None,
+        has_champion=plan.champion is not None,
+    )
+    reasons = reasons_to_reject(evidence, tier_named(platform.tiers, plan.order.risk_tier))
+    evaluation = Evaluation(
+        id=new_id(),
+        version_id=version.id,
+        champion_version_id=plan.champion.id if plan.champion else None,
+        run_id=version.run_id,
+        evidence=evidence.to_dict(),
+        risk_tier=plan.order.risk_tier,
+        passed=not reasons,
+        reasons=reasons,
+        created_at=at,
+    )
+    session.add(evaluation)
+    session.flush()
+    record(
+        session,
+        "model-version.evaluated",
+        subject_type="model-version",
+        subject_id=version.id,
+        actor_id=version.trained_by,
+        at=at,
+        details={
+            "passed": evaluation.passed,
+            "reasons": reasons,
+            "evidence": evaluation.evidence,
+            "risk_tier": evaluation.risk_tier,
+        },
+    )
+    return evaluation
+
+
+def _follow(
+    session: Session,
+    platform: Platform,
+    plan: TrainingPlan,
+    version: ModelVersion,
+    evaluation: Evaluation,
+    *,
+    actor: Actor,
+    at: datetime,
+) -> str:
+    """Under an approved retraining policy a passed challenger is promoted at once."""
+    if not evaluation.passed:
+        return "rejected"
+    policy_id = plan.order.retraining_policy_id
+    if policy_id is None:
+        return "passed"
+    policy = session.get_one(RetrainingPolicy, policy_id)
+    if not is_approved(session, policy):
+        return "passed"
+    promote(
+        session,
+        version,
+        reason=f"challenger of retraining policy {policy_id} passed its gates",
+        mandate=True,
+        rules=platform.rules,
+        tiers=platform.tiers,
+        actor=actor,
+        at=at,
+    )
+    return "promoted"

@@ -1,0 +1,214 @@
+"""What a training job will do, decided before anything runs: inputs, base, rows, policy."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from bailiwick.core.canonical import digest_of
+from bailiwick.core.errors import Invalid, NotFound
+from bailiwick.lifecycle.jobs import JobKind, enqueue
+from bailiwick.lifecycle.selection import Selection
+from bailiwick.lifecycle.tables import Job
+from bailiwick.lineage import DatasetVersion, Node, dataset_version_resource
+from bailiwick.policy import Actor, Label, Rules, join_stored, load_label, require
+from bailiwick.registry import (
+    CHAMPION,
+    ModelVersion,
+    RegisteredModel,
+    model_resource,
+    pointed_at,
+    version_resource,
+)
+from bailiwick.training import SmallClassifierRecipe
+
+DEFAULT_SELECTION = Selection(holdout_ratio=0.15, max_rows=12_000)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """What somebody, or a retraining policy, wants trained. Travels as a job's payload."""
+
+    model_id: UUID
+    dataset_version_ids: tuple[UUID, ...]
+    recipe: SmallClassifierRecipe
+    selection: Selection
+    purpose: str
+    risk_tier: str
+    seed: int
+    from_champion: bool
+    retraining_policy_id: UUID | None = None
+
+    def to_payload(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "model_id": str(self.model_id),
+            "dataset_version_ids": [str(identifier) for identifier in self.dataset_version_ids],
+            "recipe": self.recipe.to_dict(),
+            "holdout_ratio": self.selection.holdout_ratio,
+            "max_rows": self.selection.max_rows,
+            "window_days": self.selection.window_days,
+            "purpose": self.purpose,
+            "risk_tier": self.risk_tier,
+            "seed": self.seed,
+            "from_champion": self.from_champion,
+            "retraining_policy_id": (
+                str(self.retraining_policy_id) if self.retraining_policy_id else None
+            ),
+        }
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> "TrainingOrder":
+        """The inverse of `to_payload`."""
+        policy_id = payload["retraining_policy_id"]
+        return cls(
+            model_id=UUID(payload["model_id"]),
+            dataset_version_ids=tuple(map(UUID, payload["dataset_version_ids"])),
+            recipe=SmallClassifierRecipe.from_dict(payload["recipe"]),
+            selection=Selection(
+                holdout_ratio=payload["holdout_ratio"],
+                max_rows=payload["max_rows"],
+                window_days=payload["window_days"],
+            ),
+            purpose=payload["purpose"],
+            risk_tier=payload["risk_tier"],
+            seed=payload["seed"],
+            from_champion=payload["from_champion"],
+            retraining_policy_id=UUID(policy_id) if policy_id else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """An order whose inputs exist and may be learned from."""
+
+    order: TrainingOrder
+    data: tuple[DatasetVersion, ...]
+    champion: ModelVersion | None
+    text_columns: tuple[str, ...]
+    label_id: str
+
+    @property
+    def base(self) -> ModelVersion | None:
+        """The version to start from."""
+        return self.champion if self.order.from_champion else None
+
+    @property
+    def inputs(self) -> list[Node]:
+        """Everything that the resulting version learns from."""
+        nodes = [Node("dataset-version", version.id) for version in self.data]
+        return nodes + ([Node("model-version", self.base.id)] if self.base else [])
+
+
+def plan_training(
+    session: Session, order: TrainingOrder, *, rules: Rules, actor: Actor, at: datetime
+) -> TrainingPlan:
+    """Check an order: inputs exist, fit together, and the policy lets the actor learn from them.
+
+    Raises `IncompatibleLabels` naming two inputs whose residency or purposes exclude each
+    other, `DeniedByPolicy`, `Invalid` or `NotFound`.
+    """
+    model = session.get(RegisteredModel, order.model_id)
+    data = [session.get(DatasetVersion, identifier) for identifier in order.dataset_version_ids]
+    found = tuple(version for version in data if version is not None)
+    if model is None or not found or len(found) != len(data):
+        raise NotFound("the model or one of the dataset versions does not exist")
+    champion = pointed_at(session, model.id, CHAMPION)
+    order = replace(order, from_champion=order.from_champion and champion is not None)
+    for version in found:
+        require(
+            session,
+            rules,
+            actor=actor,
+            action="dataset:read-rows",
+            resource=dataset_version_resource(session, version),
+            at=at,
+        )
+    named = [(_name(version), version.label_id) for version in found]
+    if order.from_champion and champion is not None:
+        require(
+            session,
+            rules,
+            actor=actor,
+            action="version:read-artifact",
+            resource=version_resource(session, champion),
+            at=at,
+        )
+        named.append((f"{model.namespace}/{model.name} v{champion.number}", champion.label_id))
+    label_id, label = join_stored(session, rules.scheme, named)
+    _require_training(session, model, label, order, rules=rules, actor=actor, at=at)
+    return TrainingPlan(order, found, champion, _text_columns(order, found, champion), label_id)
+
+
+def order_training(
+    session: Session,
+    order: TrainingOrder,
+    *,
+    rules: Rules,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
+) -> Job:
+    """Queue a training job; it is checked now, so that a wrong order fails where it is given."""
+    plan = plan_training(session, order, rules=rules, actor=actor, at=at)
+    model = session.get_one(RegisteredModel, order.model_id)
+    return enqueue(
+        session,
+        JobKind.TRAIN,
+        namespace=model.namespace,
+        label_id=plan.label_id,
+        subject_id=model.id,
+        acts_as=UUID(actor.id),
+        payload=plan.order.to_payload(),
+        actor_id=UUID(actor.id),
+        at=at,
+        dedupe_key=digest_of([actor.id, key]) if key else None,
+    )
+
+
+def _require_training(
+    session: Session,
+    model: RegisteredModel,
+    label: Label,
+    order: TrainingOrder,
+    *,
+    rules: Rules,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    target = load_label(session, model.label_id)
+    level_number = rules.scheme.level_number
+    require(
+        session,
+        rules,
+        actor=actor,
+        action="training:start",
+        resource=model_resource(session, model),
+        context={
+            "purpose": order.purpose,
+            "input_label": label.to_dict() | {"level": level_number(label.level)},
+            "target_level": level_number(target.level),
+            "target_compartments": sorted(target.compartments),
+        },
+        at=at,
+    )
+
+
+def _text_columns(
+    order: TrainingOrder, data: tuple[DatasetVersion, ...], champion: ModelVersion | None
+) -> tuple[str, ...]:
+    """The columns that callers of the model send: the champion's, if there is one to succeed."""
+    if order.retraining_policy_id is not None and champion is not None:
+        return tuple(champion.text_columns)
+    if len({tuple(version.text_columns) for version in data}) > 1:
+        raise Invalid(
+            "the dataset versions have different text columns: "
+            + "; ".join(f"{_name(v)}: {', '.join(v.text_columns)}" for v in data)
+        )
+    return tuple(data[0].text_columns)
+
+
+def _name(version: DatasetVersion) -> str:
+    return f"{version.dataset.namespace}/{version.dataset.name} v{version.number}"

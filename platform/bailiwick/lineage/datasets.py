@@ -1,0 +1,209 @@
+"""Datasets and their immutable versions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bailiwick.access import checked_name
+from bailiwick.audit.log import record
+from bailiwick.core.errors import Conflict, NotFound
+from bailiwick.core.ids import new_id
+from bailiwick.lineage.runs import Node, record_run
+from bailiwick.lineage.tables import Dataset, DatasetVersion
+from bailiwick.policy import Label, Resource, Scheme, intern_label, join_stored, load_label
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an ingestion or a preparation produced; the blobs are kept already."""
+
+    content_digest: str
+    rows_blob: str
+    columns: list[dict[str, Any]]
+    text_columns: tuple[str, ...]
+    label_column: str
+    date_column: str
+    rows: int
+    first_time: datetime
+    last_time: datetime
+    rejected_rows: int = 0
+    rejected_reasons: dict[str, int] | None = None
+    rejected_blob: str | None = None
+    source_blob: str | None = None
+
+
+def create_dataset(
+    session: Session,
+    namespace: str,
+    name: str,
+    *,
+    label: Label,
+    description: str,
+    actor_id: UUID,
+    at: datetime,
+) -> Dataset:
+    """A new, empty dataset owned by the actor."""
+    checked_name(namespace, "namespace")
+    checked_name(name, "dataset name")
+    taken = select(Dataset.id).where(Dataset.namespace == namespace, Dataset.name == name)
+    if session.scalar(taken):
+        raise Conflict(f"there is a dataset {namespace}/{name} already; add a version to it")
+    dataset = Dataset(
+        id=new_id(),
+        namespace=namespace,
+        name=name,
+        description=description,
+        owner_id=actor_id,
+        label_id=intern_label(session, label),
+        created_at=at,
+    )
+    session.add(dataset)
+    session.flush()
+    record(
+        session,
+        "dataset.created",
+        subject_type="dataset",
+        subject_id=dataset.id,
+        actor_id=actor_id,
+        at=at,
+        details={"name": f"{namespace}/{name}", "label": label.to_dict()},
+    )
+    return dataset
+
+
+def find_dataset(session: Session, namespace: str, name: str) -> Dataset:
+    """The dataset of that name, or `NotFound`."""
+    dataset = session.scalar(
+        select(Dataset).where(Dataset.namespace == namespace, Dataset.name == name)
+    )
+    if dataset is None:
+        raise NotFound(f"there is no dataset {namespace}/{name}, or you may not see it")
+    return dataset
+
+
+def find_dataset_version(session: Session, dataset: Dataset, number: int) -> DatasetVersion:
+    """That version of the dataset, or `NotFound`."""
+    version = session.scalar(
+        select(DatasetVersion).where(
+            DatasetVersion.dataset_id == dataset.id, DatasetVersion.number == number
+        )
+    )
+    if version is None:
+        raise NotFound(f"{dataset.namespace}/{dataset.name} has no version {number}")
+    return version
+
+
+def add_dataset_version(
+    session: Session,
+    dataset: Dataset,
+    content: Content,
+    *,
+    scheme: Scheme,
+    kind: str,
+    inputs: Sequence[tuple[Node, str, str]],
+    started_at: datetime,
+    actor_id: UUID,
+    at: datetime,
+    job_id: UUID | None = None,
+) -> DatasetVersion:
+    """Register rows as the next version, with the run that made them.
+
+    `inputs`: (node, its name, its label id). The version's label is the join of the dataset's
+    own label with theirs. The same content again is the version that stands already.
+    """
+    standing = session.scalar(
+        select(DatasetVersion).where(
+            DatasetVersion.dataset_id == dataset.id,
+            DatasetVersion.content_digest == content.content_digest,
+        )
+    )
+    if standing is not None:
+        return standing
+    own = f"{dataset.namespace}/{dataset.name}"
+    joined_id, joined = join_stored(
+        session, scheme, [(own, dataset.label_id), *((name, label) for _, name, label in inputs)]
+    )
+    newest = session.scalar(
+        select(func.max(DatasetVersion.number)).where(DatasetVersion.dataset_id == dataset.id)
+    )
+    version = DatasetVersion(
+        id=new_id(),
+        dataset_id=dataset.id,
+        number=(newest or 0) + 1,
+        content_digest=content.content_digest,
+        source_digest=content.source_blob,
+        rows_blob=content.rows_blob,
+        rejected_blob=content.rejected_blob,
+        source_blob=content.source_blob,
+        columns=content.columns,
+        text_columns=list(content.text_columns),
+        label_column=content.label_column,
+        date_column=content.date_column,
+        rows=content.rows,
+        rejected_rows=content.rejected_rows,
+        rejected_reasons=content.rejected_reasons or {},
+        first_time=content.first_time,
+        last_time=content.last_time,
+        label_id=joined_id,
+        created_by=actor_id,
+        created_at=at,
+    )
+    session.add(version)
+    session.flush()
+    session.refresh(version, ["dataset"])
+    record(
+        session,
+        "dataset-version.registered",
+        subject_type="dataset-version",
+        subject_id=version.id,
+        actor_id=actor_id,
+        at=at,
+        details={
+            "dataset": own,
+            "number": version.number,
+            "content_digest": version.content_digest,
+            "rows": version.rows,
+            "rejected_rows": version.rejected_rows,
+            "label": joined.to_dict(),
+        },
+    )
+    record_run(
+        session,
+        kind,
+        namespace=dataset.namespace,
+        label_id=joined_id,
+        inputs=[node for node, _, _ in inputs],
+        outputs=[Node("dataset-version", version.id)],
+        parameters={"dataset": own, "number": version.number},
+        metrics={"rows": version.rows, "rejected_rows": version.rejected_rows},
+        started_at=started_at,
+        actor_id=actor_id,
+        at=at,
+        job_id=job_id,
+    )
+    return version
+
+
+def dataset_resource(session: Session, dataset: Dataset) -> Resource:
+    """The dataset as the policy sees it."""
+    return Resource(
+        type="Dataset",
+        id=str(dataset.id),
+        namespace=dataset.namespace,
+        label=load_label(session, dataset.label_id),
+    )
+
+
+def dataset_version_resource(session: Session, version: DatasetVersion) -> Resource:
+    """The version as the policy sees it."""
+    return Resource(
+        type="DatasetVersion",
+        id=str(version.id),
+        namespace=version.dataset.namespace,
+        label=load_label(session, version.label_id),
+    )

@@ -1,0 +1,99 @@
+"""Datasets and runs: the nodes and edges of lineage."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from bailiwick.db.base import Base, Digest, Id, Name, Revised
+
+NodeType = Literal["dataset-version", "model-version"]
+
+
+class Dataset(Revised, Base):
+    """A named stream of dataset versions with an owner and a label."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (UniqueConstraint("namespace", "name"),)
+
+    id: Mapped[Id]
+    namespace: Mapped[Name]
+    name: Mapped[Name]
+    description: Mapped[str] = mapped_column(String(2000))
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    # The label that new versions inherit at least.
+    label_id: Mapped[str] = mapped_column(ForeignKey("labels.id"), index=True)
+    created_at: Mapped[datetime]
+
+
+class DatasetVersion(Base):
+    """Immutable rows: their digest, schema and label."""
+
+    __tablename__ = "dataset_versions"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "number"),
+        UniqueConstraint("dataset_id", "content_digest"),
+    )
+
+    id: Mapped[Id]
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
+    number: Mapped[int]
+    content_digest: Mapped[Digest]
+    source_digest: Mapped[Digest | None]
+    # Blobs: accepted rows (Parquet), rejected rows (NDJSON), the file as it arrived.
+    rows_blob: Mapped[Digest]
+    rejected_blob: Mapped[Digest | None]
+    source_blob: Mapped[Digest | None]
+    columns: Mapped[list[dict[str, Any]]]
+    text_columns: Mapped[list[str]]
+    label_column: Mapped[Name]
+    date_column: Mapped[Name]
+    rows: Mapped[int]
+    rejected_rows: Mapped[int]
+    rejected_reasons: Mapped[dict[str, Any]]
+    first_time: Mapped[datetime]
+    last_time: Mapped[datetime]
+    label_id: Mapped[str] = mapped_column(ForeignKey("labels.id"), index=True)
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    created_at: Mapped[datetime]
+    dataset: Mapped[Dataset] = relationship(lazy="joined", viewonly=True)
+
+
+class Run(Base):
+    """One finished execution: what it read, what it wrote, with which parameters."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("kind IN ('ingest', 'prepare', 'train', 'evaluate')", name="kind"),
+    )
+
+    id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(String(20))
+    namespace: Mapped[Name] = mapped_column(index=True)
+    label_id: Mapped[str] = mapped_column(ForeignKey("labels.id"), index=True)
+    job_id: Mapped[UUID | None] = mapped_column(index=True)
+    actor_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    parameters: Mapped[dict[str, Any]]
+    metrics: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime]
+
+
+class LineageEdge(Base):
+    """A run read (`input`) or wrote (`output`) a dataset version or a model version."""
+
+    __tablename__ = "lineage_edges"
+    __table_args__ = (
+        UniqueConstraint("run_id", "direction", "node_type", "node_id"),
+        Index(None, "node_id", "direction"),
+        CheckConstraint("direction IN ('input', 'output')", name="direction"),
+        CheckConstraint("node_type IN ('dataset-version', 'model-version')", name="node_type"),
+    )
+
+    id: Mapped[Id]
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"))
+    direction: Mapped[str] = mapped_column(String(10))
+    node_type: Mapped[NodeType] = mapped_column(String(20))
+    node_id: Mapped[UUID]

@@ -1,0 +1,150 @@
+"""Monitors and baselines: what is watched, and what it is held to."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bailiwick.audit.log import record
+from bailiwick.core.errors import Conflict, Invalid, NotFound
+from bailiwick.core.ids import new_id
+from bailiwick.monitoring.statistics import DEFAULT_STATISTICS, StatisticSpec
+from bailiwick.monitoring.tables import Baseline, Monitor
+from bailiwick.policy import Resource
+from bailiwick.registry import Deployment, deployment_resource
+
+
+def create_monitor(
+    session: Session,
+    deployment: Deployment,
+    *,
+    statistics: Sequence[StatisticSpec] = DEFAULT_STATISTICS,
+    max_accuracy_drop: float,
+    min_rows: int,
+    window_days: int,
+    actor_id: UUID,
+    at: datetime,
+) -> Monitor:
+    """Watch a deployment; it has one monitor, whose settings are stored whole."""
+    if session.scalar(select(Monitor.id).where(Monitor.deployment_id == deployment.id)):
+        raise Conflict("this deployment has a monitor already; change that one")
+    monitor = Monitor(
+        id=new_id(),
+        deployment_id=deployment.id,
+        statistics=[asdict(statistic) for statistic in statistics],
+        max_accuracy_drop=max_accuracy_drop,
+        min_rows=min_rows,
+        window_days=window_days,
+        enabled=True,
+        created_by=actor_id,
+        created_at=at,
+    )
+    _check(monitor)
+    session.add(monitor)
+    session.flush()
+    record(
+        session,
+        "monitor.created",
+        subject_type="monitor",
+        subject_id=monitor.id,
+        actor_id=actor_id,
+        at=at,
+        details={
+            "deployment": str(deployment.id),
+            "statistics": monitor.statistics,
+            "max_accuracy_drop": max_accuracy_drop,
+            "min_rows": min_rows,
+            "window_days": window_days,
+        },
+    )
+    return monitor
+
+
+def update_monitor(
+    session: Session,
+    monitor: Monitor,
+    changes: dict[str, float | int | bool],
+    *,
+    actor_id: UUID,
+    at: datetime,
+) -> Monitor:
+    """Change settings; the event holds old and new."""
+    before = {name: getattr(monitor, name) for name in changes}
+    if before == changes:
+        return monitor
+    for name, value in changes.items():
+        setattr(monitor, name, value)
+    _check(monitor)
+    session.flush()
+    record(
+        session,
+        "monitor.updated",
+        subject_type="monitor",
+        subject_id=monitor.id,
+        actor_id=actor_id,
+        at=at,
+        details={"old": before, "new": changes},
+    )
+    return monitor
+
+
+def add_baseline(
+    session: Session,
+    version_id: UUID,
+    *,
+    rows_blob: str,
+    rows: int,
+    accuracy: float,
+    actor_id: UUID,
+    at: datetime,
+) -> Baseline:
+    """Keep how a version did on the rows it was evaluated on; never changed, never rolled."""
+    baseline = Baseline(
+        version_id=version_id,
+        rows_blob=rows_blob,
+        rows=rows,
+        accuracy=accuracy,
+        created_at=at,
+    )
+    session.add(baseline)
+    session.flush()
+    record(
+        session,
+        "baseline.created",
+        subject_type="model-version",
+        subject_id=version_id,
+        actor_id=actor_id,
+        at=at,
+        details={"rows_blob": rows_blob, "rows": rows, "accuracy": accuracy},
+    )
+    return baseline
+
+
+def baseline_of(session: Session, version_id: UUID) -> Baseline:
+    """The baseline of a version, or `NotFound`."""
+    baseline = session.scalar(select(Baseline).where(Baseline.version_id == version_id))
+    if baseline is None:
+        raise NotFound("this version has no baseline; it was never evaluated here")
+    return baseline
+
+
+def monitor_resource(session: Session, monitor: Monitor) -> Resource:
+    """The monitor as the policy sees it: labelled like the deployment it watches."""
+    watched = deployment_resource(session, session.get_one(Deployment, monitor.deployment_id))
+    return Resource(
+        type="Monitor", id=str(monitor.id), namespace=watched.namespace, label=watched.label
+    )
+
+
+def _check(monitor: Monitor) -> None:
+    if not 0 < monitor.max_accuracy_drop < 1:
+        raise Invalid(
+            "max_accuracy_drop is a share and must lie between 0 and 1, for instance 0.05"
+        )
+    if monitor.min_rows < 1:
+        raise Invalid("min_rows must be at least 1")
+    if monitor.window_days < 1:
+        raise Invalid("window_days must be at least 1")

@@ -1,0 +1,136 @@
+"""What deployed models answered, what turned out to be true, and what the checks found."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bailiwick.db.base import Base, Digest, Id, Name, Revised
+
+
+class InferenceRecord(Base):
+    """One request to a deployment and its answer; the text only where policy allows it."""
+
+    __tablename__ = "inference_records"
+    __table_args__ = (
+        # The client's own record id counts once per deployment, however often it is sent.
+        UniqueConstraint("deployment_id", "record_id"),
+        Index(None, "deployment_id", "at"),
+    )
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("model_versions.id"))
+    record_id: Mapped[Name]
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    prediction: Mapped[Name]
+    confidence: Mapped[float]
+    characters: Mapped[int]
+    words: Mapped[int]
+    unseen_words_ratio: Mapped[float]
+    text: Mapped[str | None] = mapped_column(Text)
+
+
+class Feedback(Base):
+    """The label that came later. A correction is a new row; the newest one counts."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        UniqueConstraint("deployment_id", "record_id", "revision"),
+        Index(None, "deployment_id", "received_at"),
+    )
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    record_id: Mapped[Name]
+    revision: Mapped[int]
+    label: Mapped[Name]
+    received_at: Mapped[datetime]
+
+
+class Baseline(Base):
+    """What a version looked like when it was evaluated: that which later windows are held to."""
+
+    __tablename__ = "baselines"
+
+    id: Mapped[Id]
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("model_versions.id"), unique=True)
+    rows_blob: Mapped[Digest]
+    rows: Mapped[int]
+    accuracy: Mapped[float]
+    created_at: Mapped[datetime]
+
+
+class Monitor(Revised, Base):
+    """What is watched on a deployment, with which statistics, how often."""
+
+    __tablename__ = "monitors"
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), unique=True)
+    statistics: Mapped[list[dict[str, Any]]]
+    max_accuracy_drop: Mapped[float]
+    min_rows: Mapped[int]
+    window_days: Mapped[int]
+    enabled: Mapped[bool]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    created_at: Mapped[datetime]
+
+
+class CheckResult(Base):
+    """What one check of one window found. Never changes."""
+
+    __tablename__ = "check_results"
+    __table_args__ = (Index(None, "monitor_id", "window_end"),)
+
+    id: Mapped[Id]
+    monitor_id: Mapped[UUID] = mapped_column(ForeignKey("monitors.id"))
+    job_id: Mapped[UUID] = mapped_column(unique=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("model_versions.id"))
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime]
+    window_digest: Mapped[Digest]  # of the records and feedback that were looked at
+    rows: Mapped[int]
+    labelled_rows: Mapped[int]
+    accuracy: Mapped[float | None]
+    verdict: Mapped[str] = mapped_column(String(20))
+    sentence: Mapped[str] = mapped_column(String(2000))
+    results: Mapped[list[dict[str, Any]]]
+    details: Mapped[dict[str, Any]]
+    report_blob: Mapped[Digest | None]
+    at: Mapped[datetime]
+
+
+class Alert(Revised, Base):
+    """Something that somebody should know; at most one is open per deployment."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'acknowledged', 'resolved')", name="state"),
+        Index(
+            "uq_alerts_one_unresolved",
+            "deployment_id",
+            unique=True,
+            sqlite_where=text("state <> 'resolved'"),
+            postgresql_where=text("state <> 'resolved'"),
+        ),
+        Index(None, "deployment_id", "opened_at"),
+    )
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    monitor_id: Mapped[UUID] = mapped_column(ForeignKey("monitors.id"))
+    check_id: Mapped[UUID] = mapped_column(ForeignKey("check_results.id"))  # the newest one
+    kind: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    sentence: Mapped[str] = mapped_column(String(2000))
+    since: Mapped[datetime]
+    opened_at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[UUID | None] = mapped_column(ForeignKey("principals.id"))
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[UUID | None] = mapped_column(ForeignKey("principals.id"))
+    resolution: Mapped[str | None] = mapped_column(String(2000))

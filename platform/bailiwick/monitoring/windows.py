@@ -1,0 +1,169 @@
+"""Windows: the records of a deployment between two moments, with the labels known by then."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Select, Subquery, and_, func, select
+from sqlalchemy.orm import Session
+
+from bailiwick.monitoring.tables import Feedback, InferenceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One record of a window; `label` is None while no feedback has arrived."""
+
+    record_id: str
+    at: datetime
+    version_id: UUID
+    prediction: str
+    confidence: float
+    characters: int
+    words: int
+    unseen_words_ratio: float
+    text: str | None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Accuracy of one stretch of time."""
+
+    start: datetime
+    rows: int
+    labelled_rows: int
+    correct: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of labelled rows that were right; None without labels."""
+        return self.correct / self.labelled_rows if self.labelled_rows else None
+
+
+def read_window(
+    session: Session,
+    deployment_id: UUID,
+    *,
+    start: datetime,
+    end: datetime,
+    known_at: datetime,
+    version_id: UUID | None = None,
+    labelled_only: bool = False,
+    newest: int | None = None,
+) -> list[WindowRow]:
+    """The records with start <= at < end, ordered by time and record id.
+
+    Only feedback received by `known_at` is seen, so a replay sees no future label. The order
+    and so the result depend on the records alone, not on how they arrived.
+    """
+    label = _label_known(deployment_id, known_at)
+    query: Select[InferenceRecord, str | None] = (
+        select(InferenceRecord, label.c.label)
+        .outerjoin(label, label.c.record_id == InferenceRecord.record_id)
+        .where(
+            InferenceRecord.deployment_id == deployment_id,
+            InferenceRecord.at >= start,
+            InferenceRecord.at < end,
+        )
+        .order_by(InferenceRecord.at.desc(), InferenceRecord.record_id.desc())
+    )
+    if version_id is not None:
+        query = query.where(InferenceRecord.version_id == version_id)
+    if labelled_only:
+        query = query.where(label.c.label.is_not(None))
+    if newest is not None:
+        query = query.limit(newest)
+    rows = [
+        WindowRow(
+            record_id=record.record_id,
+            at=record.at,
+            version_id=record.version_id,
+            prediction=record.prediction,
+            confidence=record.confidence,
+            characters=record.characters,
+            words=record.words,
+            unseen_words_ratio=record.unseen_words_ratio,
+            text=record.text,
+            label=known,
+        )
+        for record, known in session.execute(query)
+    ]
+    rows.reverse()
+    return rows
+
+
+def accuracy_between(
+    session: Session, deployment_id: UUID, *, start: datetime, end: datetime, known_at: datetime
+) -> Period:
+    """Counts of one stretch, computed in the database."""
+    label = _label_known(deployment_id, known_at)
+    rows, labelled, correct = session.execute(
+        select(
+            func.count(),
+            func.count(label.c.label),
+            func.count().filter(label.c.label == InferenceRecord.prediction),
+        )
+        .select_from(InferenceRecord)
+        .outerjoin(label, label.c.record_id == InferenceRecord.record_id)
+        .where(
+            InferenceRecord.deployment_id == deployment_id,
+            InferenceRecord.at >= start,
+            InferenceRecord.at < end,
+        )
+    ).one()
+    return Period(start=start, rows=rows, labelled_rows=labelled, correct=correct)
+
+
+def window_digest(rows: Sequence[WindowRow]) -> str:
+    """SHA-256 over what a check looks at: the same traffic gives the same digest."""
+    hasher = hashlib.sha256()
+    for row in rows:
+        hasher.update(f"{row.record_id}\x1f{row.prediction}\x1f{row.label}\x1e".encode())
+    return hasher.hexdigest()
+
+
+def write_descriptors(rows: Sequence[WindowRow], path: Path) -> None:
+    """The columns that a check compares, as Parquet; no text."""
+    pq.write_table(
+        pa.table(
+            {
+                "prediction": pa.array([row.prediction for row in rows], pa.string()),
+                "confidence": pa.array([row.confidence for row in rows], pa.float64()),
+                "characters": pa.array([row.characters for row in rows], pa.int64()),
+                "words": pa.array([row.words for row in rows], pa.int64()),
+                "unseen_words_ratio": pa.array(
+                    [row.unseen_words_ratio for row in rows], pa.float64()
+                ),
+            }
+        ),
+        path,
+    )
+
+
+def _label_known(deployment_id: UUID, known_at: datetime) -> Subquery:
+    """Per record id the newest label that had arrived by `known_at`."""
+    received = (Feedback.deployment_id == deployment_id, Feedback.received_at <= known_at)
+    newest = (
+        select(Feedback.record_id, func.max(Feedback.revision).label("revision"))
+        .where(*received)
+        .group_by(Feedback.record_id)
+        .subquery()
+    )
+    return (
+        select(Feedback.record_id, Feedback.label)
+        .join(
+            newest,
+            and_(
+                newest.c.record_id == Feedback.record_id,
+                newest.c.revision == Feedback.revision,
+            ),
+        )
+        .where(*received)
+        .subquery()
+    )

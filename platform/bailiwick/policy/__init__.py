@@ -1,0 +1,59 @@
+"""The rules: classification labels, Cedar decisions and their record, approvals by others."""
+
+from bailiwick.policy.approvals import (
+    Subject,
+    approval_resource,
+    count_approvals,
+    decide_approval,
+    request_approval,
+)
+from bailiwick.policy.classification import IncompatibleLabels, Label, Scheme
+from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict
+from bailiwick.policy.enforcement import (
+    PLATFORM,
+    DeniedByPolicy,
+    HiddenByPolicy,
+    Rules,
+    actor_of,
+    ask,
+    load_actor,
+    record_denial,
+    require,
+    visible,
+)
+from bailiwick.policy.labels import as_label, intern_label, join_stored, load_label, raise_to
+from bailiwick.policy.tables import ApprovalRequest, ApprovalVote, Decision, StoredLabel
+
+__all__ = [
+    "PLATFORM",
+    "Actor",
+    "ApprovalRequest",
+    "ApprovalVote",
+    "Decision",
+    "DeniedByPolicy",
+    "HiddenByPolicy",
+    "IncompatibleLabels",
+    "Label",
+    "PolicyEngine",
+    "Resource",
+    "Rules",
+    "Scheme",
+    "StoredLabel",
+    "Subject",
+    "Verdict",
+    "actor_of",
+    "approval_resource",
+    "as_label",
+    "ask",
+    "count_approvals",
+    "decide_approval",
+    "intern_label",
+    "join_stored",
+    "load_actor",
+    "load_label",
+    "raise_to",
+    "record_denial",
+    "request_approval",
+    "require",
+    "visible",
+]

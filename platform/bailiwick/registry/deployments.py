@@ -1,0 +1,256 @@
+"""Environments and the deployments in them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bailiwick.access import checked_name
+from bailiwick.audit.log import record
+from bailiwick.core.errors import Conflict, Invalid, NotFound
+from bailiwick.core.ids import new_id
+from bailiwick.policy import Actor, Label, Resource, Rules, load_label, raise_to, require
+from bailiwick.registry.pointers import pointed_at
+from bailiwick.registry.tables import (
+    CHAMPION,
+    Deployment,
+    Environment,
+    ModelVersion,
+    RegisteredModel,
+)
+from bailiwick.registry.versions import version_resource
+
+ACTIVE, STOPPED = "active", "stopped"
+
+
+def create_environment(
+    session: Session,
+    name: str,
+    *,
+    zone: str,
+    clearance_level: str,
+    clearance_compartments: Iterable[str],
+    keeps_text: bool,
+    rules: Rules,
+    actor_id: UUID,
+    at: datetime,
+) -> Environment:
+    """A place to run models in; its clearance says which labels may be there."""
+    checked_name(name, "environment name")
+    compartments = frozenset(clearance_compartments)
+    purposes = frozenset(rules.scheme.purposes)
+    rules.scheme.check(Label(clearance_level, compartments, frozenset({zone}), purposes))
+    if session.scalar(select(Environment.id).where(Environment.name == name)):
+        raise Conflict(f"there is an environment {name!r} already")
+    environment = Environment(
+        id=new_id(),
+        name=name,
+        zone=zone,
+        clearance_level=clearance_level,
+        clearance_compartments=sorted(compartments),
+        keeps_text=keeps_text,
+        created_at=at,
+    )
+    session.add(environment)
+    session.flush()
+    record(
+        session,
+        "environment.created",
+        subject_type="environment",
+        subject_id=environment.id,
+        actor_id=actor_id,
+        at=at,
+        details={
+            "name": name,
+            "zone": zone,
+            "clearance_level": clearance_level,
+            "clearance_compartments": environment.clearance_compartments,
+            "keeps_text": keeps_text,
+        },
+    )
+    return environment
+
+
+def find_environment(session: Session, name: str) -> Environment:
+    """The environment of that name, or `NotFound`."""
+    environment = session.scalar(select(Environment).where(Environment.name == name))
+    if environment is None:
+        raise NotFound(f"there is no environment {name!r}")
+    return environment
+
+
+def serving_context(rules: Rules, environment: Environment, purpose: str) -> Mapping[str, Any]:
+    """What the policy compares with a version's label before it may run there."""
+    return {
+        "environment_level": rules.scheme.level_number(environment.clearance_level),
+        "environment_compartments": list(environment.clearance_compartments),
+        "environment_zones": sorted(rules.scheme.zone_with_ancestors(environment.zone)),
+        "purpose": purpose,
+    }
+
+
+def require_servable(
+    session: Session,
+    version: ModelVersion,
+    environment: Environment,
+    *,
+    purpose: str,
+    rules: Rules,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    """The policy must allow this version's label in that environment, for that purpose."""
+    require(
+        session,
+        rules,
+        actor=actor,
+        action="deployment:serve",
+        resource=version_resource(session, version),
+        context=serving_context(rules, environment, purpose),
+        at=at,
+    )
+
+
+def create_deployment(
+    session: Session,
+    model: RegisteredModel,
+    environment: Environment,
+    *,
+    namespace: str,
+    name: str,
+    purpose: str,
+    keeps_text: bool,
+    pinned: ModelVersion | None,
+    rules: Rules,
+    actor: Actor,
+    at: datetime,
+) -> Deployment:
+    """Run the model's champion (or one pinned version) in an environment.
+
+    A pinned version must have been champion at some time: deployments never go round the gates.
+    """
+    checked_name(namespace, "namespace")
+    checked_name(name, "deployment name")
+    served = pinned or pointed_at(session, model.id, CHAMPION)
+    if served is None:
+        raise Conflict(
+            f"{model.namespace}/{model.name} has no champion yet; promote a version first"
+        )
+    taken = select(Deployment.id).where(Deployment.namespace == namespace, Deployment.name == name)
+    if session.scalar(taken):
+        raise Conflict(f"there is a deployment {namespace}/{name} already")
+    require_servable(session, served, environment, purpose=purpose, rules=rules, actor=actor, at=at)
+    deployment = Deployment(
+        id=new_id(),
+        namespace=namespace,
+        name=name,
+        model_id=model.id,
+        environment_id=environment.id,
+        pinned_version_id=pinned.id if pinned else None,
+        purpose=purpose,
+        keeps_text=keeps_text,
+        state=ACTIVE,
+        label_id=served.label_id,
+        created_by=UUID(actor.id),
+        created_at=at,
+    )
+    if keeps_text:
+        require(
+            session,
+            rules,
+            actor=actor,
+            action="deployment:keep-text",
+            resource=deployment_resource(session, deployment),
+            context={"environment_keeps_text": environment.keeps_text},
+            at=at,
+        )
+    session.add(deployment)
+    session.flush()
+    session.refresh(deployment, ["model", "environment"])
+    record(
+        session,
+        "deployment.created",
+        subject_type="deployment",
+        subject_id=deployment.id,
+        actor_id=UUID(actor.id),
+        at=at,
+        details={
+            "name": f"{namespace}/{name}",
+            "model": str(model.id),
+            "environment": str(environment.id),
+            "version": str(served.id),
+            "pinned": pinned is not None,
+            "keeps_text": keeps_text,
+        },
+    )
+    return deployment
+
+
+def set_deployment_state(
+    session: Session, deployment: Deployment, state: str, *, actor_id: UUID, at: datetime
+) -> Deployment:
+    """Stop a deployment, or let it answer again."""
+    if state not in (ACTIVE, STOPPED):
+        raise Invalid(f"a deployment is {ACTIVE} or {STOPPED}, not {state!r}")
+    if deployment.state != state:
+        record(
+            session,
+            f"deployment.{state}",
+            subject_type="deployment",
+            subject_id=deployment.id,
+            actor_id=actor_id,
+            at=at,
+            details={"old": deployment.state, "new": state},
+        )
+        deployment.state = state
+        session.flush()
+    return deployment
+
+
+def served_version(session: Session, deployment: Deployment) -> ModelVersion:
+    """The version that answers now: the pinned one, else the model's champion."""
+    if deployment.pinned_version_id is not None:
+        return session.get_one(ModelVersion, deployment.pinned_version_id)
+    champion = pointed_at(session, deployment.model_id, CHAMPION)
+    if champion is None:
+        raise Conflict("this deployment's model has no champion")
+    return champion
+
+
+def followers(session: Session, model_id: UUID) -> list[Deployment]:
+    """The active deployments that answer with whatever is champion."""
+    return list(
+        session.scalars(
+            select(Deployment).where(
+                Deployment.model_id == model_id,
+                Deployment.pinned_version_id.is_(None),
+                Deployment.state == ACTIVE,
+            )
+        )
+    )
+
+
+def raise_deployment_label(
+    session: Session, deployment: Deployment, version: ModelVersion, *, rules: Rules
+) -> None:
+    """A deployment's label never ranks below that of a version it has served."""
+    deployment.label_id = raise_to(
+        session,
+        rules.scheme,
+        current=deployment.label_id,
+        at_least=version.label_id,
+        name=f"deployment {deployment.namespace}/{deployment.name}",
+    )
+
+
+def deployment_resource(session: Session, deployment: Deployment) -> Resource:
+    """The deployment as the policy sees it."""
+    return Resource(
+        type="Deployment",
+        id=str(deployment.id),
+        namespace=deployment.namespace,
+        label=load_label(session, deployment.label_id),
+    )

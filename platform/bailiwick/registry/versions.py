@@ -1,0 +1,122 @@
+"""Model versions: immutable, each with the run it came from and the label it inherited."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bailiwick.audit.log import record
+from bailiwick.core.canonical import digest_of
+from bailiwick.core.errors import Invalid, NotFound
+from bailiwick.policy import Resource, Scheme, load_label, raise_to
+from bailiwick.registry.tables import ModelVersion, RegisteredModel
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A trained model's files (their bytes are in the blob store) and facts."""
+
+    files: tuple[dict[str, Any], ...]  # {path, sha256, size_bytes}
+    parameters: int
+    labels: tuple[str, ...]
+    text_columns: tuple[str, ...]
+    recipe: dict[str, Any]
+    seed: int
+    metrics: dict[str, Any]
+
+
+def register_version(
+    session: Session,
+    model: RegisteredModel,
+    artifact: Artifact,
+    *,
+    version_id: UUID,
+    run_id: UUID,
+    base_version_id: UUID | None,
+    label_id: str,
+    scheme: Scheme,
+    trained_by: UUID,
+    at: datetime,
+) -> ModelVersion:
+    """Register the next version; the model's own label rises to the version's."""
+    manifest = sorted(artifact.files, key=lambda file: str(file["path"]))
+    if not manifest:
+        raise Invalid("a model version needs at least one file")
+    newest = session.scalar(
+        select(func.max(ModelVersion.number)).where(ModelVersion.model_id == model.id)
+    )
+    model.label_id = raise_to(
+        session,
+        scheme,
+        current=model.label_id,
+        at_least=label_id,
+        name=f"{model.namespace}/{model.name}",
+    )
+    version = ModelVersion(
+        id=version_id,
+        model_id=model.id,
+        number=(newest or 0) + 1,
+        run_id=run_id,
+        base_version_id=base_version_id,
+        manifest=manifest,
+        manifest_digest=digest_of(manifest),
+        recipe=artifact.recipe,
+        seed=artifact.seed,
+        metrics=artifact.metrics,
+        parameters=artifact.parameters,
+        text_columns=list(artifact.text_columns),
+        labels=list(artifact.labels),
+        label_id=label_id,
+        trained_by=trained_by,
+        created_at=at,
+    )
+    session.add(version)
+    session.flush()
+    session.refresh(version, ["model"])
+    record(
+        session,
+        "model-version.registered",
+        subject_type="model-version",
+        subject_id=version.id,
+        actor_id=trained_by,
+        at=at,
+        details={
+            "model": f"{model.namespace}/{model.name}",
+            "number": version.number,
+            "manifest_digest": version.manifest_digest,
+            "run": str(run_id),
+            "label": load_label(session, label_id).to_dict(),
+        },
+    )
+    return version
+
+
+def find_version(session: Session, model: RegisteredModel, number: int) -> ModelVersion:
+    """That version of the model, or `NotFound`."""
+    version = session.scalar(
+        select(ModelVersion).where(ModelVersion.model_id == model.id, ModelVersion.number == number)
+    )
+    if version is None:
+        raise NotFound(f"{model.namespace}/{model.name} has no version {number}")
+    return version
+
+
+def versions_by_id(session: Session, ids: Sequence[UUID]) -> dict[UUID, ModelVersion]:
+    """The versions with these ids, in one query."""
+    found = session.scalars(select(ModelVersion).where(ModelVersion.id.in_(set(ids))))
+    return {version.id: version for version in found}
+
+
+def version_resource(session: Session, version: ModelVersion) -> Resource:
+    """The version as the policy sees it."""
+    return Resource(
+        type="ModelVersion",
+        id=str(version.id),
+        namespace=version.model.namespace,
+        label=load_label(session, version.label_id),
+        attributes={"trained_by": str(version.trained_by)},
+    )

@@ -1,0 +1,88 @@
+"""The job file of one training run, as the lifecycle writes it and the job process reads it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bailiwick.core.errors import Invalid
+from bailiwick.training.recipes import SmallClassifierRecipe
+
+
+class SpecInvalid(Invalid):
+    """A job file that says too little, or something else."""
+
+    code = "spec-invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFile:
+    """A Parquet file and the SHA-256 (hexadecimal) it must have."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSpec:
+    """One training run.
+
+    Outputs go to `work_dir`. `base` is the artifact to start from, `compare_with` the one to
+    beat on the same `holdout`. With `watch_parent` the process ends when its standard input does.
+    """
+
+    work_dir: Path
+    train: FrameFile
+    holdout: FrameFile
+    recipe: SmallClassifierRecipe
+    base: Path | None = None
+    compare_with: Path | None = None
+    seed: int = 0
+    threads: int = 1
+    watch_parent: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The job file at `path`. Raises `SpecInvalid` or `RecipeInvalid`."""
+        try:
+            values = json.loads(path.read_bytes())
+            return cls(
+                work_dir=Path(values["work_dir"]),
+                train=_frame_file(values["train"]),
+                holdout=_frame_file(values["holdout"]),
+                recipe=SmallClassifierRecipe.from_dict(values["recipe"]),
+                base=_directory(values.get("base")),
+                compare_with=_directory(values.get("compare_with")),
+                seed=int(values["seed"]),
+                threads=max(1, int(values["threads"])),
+                watch_parent=bool(values.get("watch_parent", False)),
+            )
+        except OSError as error:
+            raise SpecInvalid(f"The job file {path.name} cannot be read.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SpecInvalid(
+                f"The job file {path.name} is not usable ({type(error).__name__}: {error}). "
+                "Write it with TrainingSpec.to_dict."
+            ) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "work_dir": str(self.work_dir),
+            "train": {"path": str(self.train.path), "sha256": self.train.sha256},
+            "holdout": {"path": str(self.holdout.path), "sha256": self.holdout.sha256},
+            "recipe": self.recipe.to_dict(),
+            "base": {"path": str(self.base)} if self.base else None,
+            "compare_with": {"path": str(self.compare_with)} if self.compare_with else None,
+            "seed": self.seed,
+            "threads": self.threads,
+            "watch_parent": self.watch_parent,
+        }
+
+
+def _frame_file(values: dict[str, Any]) -> FrameFile:
+    return FrameFile(Path(values["path"]), str(values["sha256"]))
+
+
+def _directory(values: dict[str, Any] | None) -> Path | None:
+    return None if values is None else Path(values["path"])

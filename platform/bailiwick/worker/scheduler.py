@@ -1,0 +1,72 @@
+"""The worker process: APScheduler turns the ticks, the database decides what happens once."""
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from bailiwick.core.errors import BailiwickError
+from bailiwick.lifecycle import Platform
+from bailiwick.worker import ticks
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Schedules, alerts, the audit sequencer and jobs of one installation.
+
+    Any number may run: a schedule fires once per due time (unique key), a job is held by one
+    lease, the audit log has one sequencer (lock). Each tick runs in a thread of its own and
+    never twice at a time in one process.
+    """
+
+    def __init__(self, platform: Platform, *, interval_seconds: float = 1.0) -> None:
+        self._platform = platform
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        workers = platform.settings.workers
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 3)}
+        )
+        self._every(ticks.fire_schedules, interval_seconds)
+        self._every(ticks.answer_alerts, interval_seconds)
+        self._every(ticks.sequence_audit, interval_seconds)
+        for number in range(workers):
+            owner = f"{self._owner}:{number}"
+            self._every(ticks.work, interval_seconds, owner)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Let the ticks that run come to their end, then stop."""
+        self._scheduler.shutdown(wait=True)
+
+    def _every(
+        self, tick: Callable[..., None], interval_seconds: float, *extra: str
+    ) -> None:
+        self._scheduler.add_job(
+            _guarded,
+            "interval",
+            args=(tick, self._platform, *extra),
+            seconds=interval_seconds,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+            next_run_time=datetime.now(UTC),
+        )
+
+
+def _guarded(tick: Callable[..., None], platform: Platform, *extra: str) -> None:
+    """A tick that fails is told of and tried again at the next turn."""
+    try:
+        tick(platform, *extra)
+    except BailiwickError as error:
+        log.warning("tick failed", tick=tick.__name__, code=error.code, reason=error.message)
+    except Exception as error:
+        log.exception("tick failed", tick=tick.__name__, kind=type(error).__name__)

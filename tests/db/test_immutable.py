@@ -1,0 +1,117 @@
+"""History: what was recorded is neither changed nor removed, whoever asks the database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from bailiwick.db import Base, Database
+from bailiwick.db.session import ImmutableRow
+from bailiwick.web.tables import IdempotentResponse
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+HISTORY = {
+    "alias_moves",
+    "approval_votes",
+    "audit_checkpoints",
+    "audit_events",
+    "audit_leaves",
+    "baselines",
+    "check_results",
+    "dataset_versions",
+    "decisions",
+    "evaluations",
+    "feedback",
+    "inference_records",
+    "job_events",
+    "labels",
+    "lineage_edges",
+    "model_versions",
+    "runs",
+}
+# What may change: pointers, states, settings, and answers that are kept for a while.
+CHANGEABLE = {
+    "alerts",
+    "aliases",
+    "approval_requests",
+    "console_sessions",
+    "datasets",
+    "deployments",
+    "environments",
+    IdempotentResponse.__tablename__,
+    "jobs",
+    "monitors",
+    "principals",
+    "registered_models",
+    "retraining_policies",
+    "role_bindings",
+    "schedules",
+    "tokens",
+}
+VALUES: dict[type[sa.types.TypeEngine[Any]], Callable[[], Any]] = {
+    sa.Uuid: uuid4,
+    sa.String: lambda: "x",
+    sa.Integer: lambda: 1,
+    sa.Double: lambda: 0.5,
+    sa.LargeBinary: lambda: b"x",
+    sa.Boolean: lambda: True,
+    sa.JSON: dict,
+}
+
+
+def test_every_table_is_either_history_or_known_to_change() -> None:
+    assert set(Base.metadata.tables) == HISTORY | CHANGEABLE
+    assert not HISTORY & CHANGEABLE
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """A row in every table of history. References are not kept to: only triggers are tested."""
+    postgresql = database.engine.dialect.name == "postgresql"
+    with database.engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        if not postgresql:
+            driver.execute("PRAGMA foreign_keys = OFF")
+        with connection.begin():
+            if postgresql:
+                # As replication does: no references are checked, no ordinary triggers fire.
+                connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            for name in sorted(HISTORY):
+                connection.execute(sa.insert(Base.metadata.tables[name]), a_row(name))
+        if not postgresql:
+            driver.execute("PRAGMA foreign_keys = ON")
+    return database
+
+
+def a_row(table: str) -> dict[str, Any]:
+    allowed = {"kind": "train", "direction": "input", "node_type": "model-version"}
+    return {
+        column.name: allowed.get(column.name) or a_value(column.type)
+        for column in Base.metadata.tables[table].columns
+    }
+
+
+def a_value(kind: sa.types.TypeEngine[Any]) -> Any:
+    fitting = (make() for known, make in VALUES.items() if isinstance(kind, known))
+    return next(fitting, AT)
+
+
+@pytest.mark.parametrize("name", sorted(HISTORY))
+def test_history_refuses_changes_and_removal(filled: Database, name: str) -> None:
+    table = Base.metadata.tables[name]
+    column = next(iter(table.columns))
+    statements: list[sa.Executable] = [
+        sa.update(table).values({column: column}),
+        sa.delete(table),
+    ]
+    if filled.engine.dialect.name == "postgresql":
+        statements.append(sa.text(f"TRUNCATE {name} CASCADE"))
+    for statement in statements:
+        with pytest.raises(ImmutableRow, match="never changes"), filled.transaction() as session:
+            session.execute(statement)
+    with filled.reading() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 1

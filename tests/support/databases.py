@@ -1,0 +1,69 @@
+"""Where each test's own database comes from: SQLite by default, PostgreSQL if asked for."""
+
+import itertools
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+from bailiwick.db import make_engine, migrate
+from support import postgresql
+
+
+class Databases(Protocol):
+    """Fresh databases for one test; they go away with it."""
+
+    def migrated(self) -> str:
+        """The address of a database with all tables and no rows."""
+        ...
+
+    def empty(self) -> str:
+        """The address of a database without tables."""
+        ...
+
+
+class SqliteDatabases:
+    """Files in the test's folder; a migrated one is a copy of `template`."""
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        self._folder = folder
+        self._template = template
+        self._numbers = itertools.count()
+
+    def migrated(self) -> str:
+        """A copy of the template."""
+        path = self._fresh()
+        shutil.copyfile(self._template, path)
+        return f"sqlite:///{path}"
+
+    def empty(self) -> str:
+        """A file that is not there yet."""
+        return f"sqlite:///{self._fresh()}"
+
+    def _fresh(self) -> Path:
+        return self._folder / f"database-{next(self._numbers)}.db"
+
+
+class PostgresqlDatabases:
+    """Databases beside the template on its server, dropped when `stack` closes."""
+
+    def __init__(self, template_url: str, stack: ExitStack) -> None:
+        self._template_url = template_url
+        self._stack = stack
+
+    def migrated(self) -> str:
+        """A clone of the template."""
+        return self._stack.enter_context(postgresql.clone(self._template_url))
+
+    def empty(self) -> str:
+        """A database without tables."""
+        return self._stack.enter_context(postgresql.empty(self._template_url))
+
+
+def make_sqlite_template(folder: Path) -> Path:
+    """Migrate a new file in `folder`, to be copied."""
+    path = folder / "template.db"
+    engine = make_engine(f"sqlite:///{path}")
+    migrate.upgrade(engine)
+    engine.dispose()  # the last connection folds the write-ahead log into the file
+    return path

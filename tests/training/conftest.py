@@ -1,0 +1,22 @@
+"""Trained models shared by the tests of training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bailiwick.training.run import run
+from support.tiny_training import tiny_spec
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work folder of a finished tiny job."""
+    folder = tmp_path_factory.mktemp("trained")
+    run(tiny_spec(folder), lambda *_: None)
+    return folder
