@@ -26,6 +26,7 @@ TABLES = (
     "role_bindings",
     "tokens",
     "audit_events",
+    "audit_waiting",
     "audit_leaves",
     "audit_checkpoints",
     "labels",
@@ -74,7 +75,9 @@ def downgrade() -> None:
     history.uninstall()
 
 
-def column(name: str, kind: Any, *items: Any, optional: bool = False, **options: Any) -> sa.Column:
+def column(
+    name: str, kind: Any, *items: Any, optional: bool = False, **options: Any
+) -> sa.Column[Any]:
     return sa.Column(name, kind, *items, nullable=optional, **options)
 
 
@@ -124,6 +127,10 @@ def create_audit() -> None:
         column("subject_id", sa.String(80)),
         column("body", sa.LargeBinary()),
         sa.Index(None, "subject_type", "subject_id"),
+    )
+    op.create_table(
+        "audit_waiting",
+        column("event_id", sa.Uuid(), sa.ForeignKey("audit_events.id"), primary_key=True),
     )
     op.create_table(
         "audit_leaves",

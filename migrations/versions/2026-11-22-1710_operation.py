@@ -58,7 +58,9 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def column(name: str, kind: Any, *items: Any, optional: bool = False, **options: Any) -> sa.Column:
+def column(
+    name: str, kind: Any, *items: Any, optional: bool = False, **options: Any
+) -> sa.Column[Any]:
     return sa.Column(name, kind, *items, nullable=optional, **options)
 
 

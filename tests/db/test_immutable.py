@@ -34,6 +34,7 @@ HISTORY = {
 }
 # What may change: pointers, states, settings, and answers that are kept for a while.
 CHANGEABLE = {
+    "audit_waiting",
     "alerts",
     "aliases",
     "approval_requests",

@@ -49,8 +49,8 @@ def test_an_error_takes_everything_of_its_transaction_back(database: Database) -
     assert count_principals(database) == 0
 
 
-def test_what_is_changed_while_reading_is_rolled_back(database: Database) -> None:
-    with database.reading() as session:
+def test_a_session_that_only_reads_refuses_to_write(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="only reads"), database.reading() as session:
         add_person(session, "ada")
     assert count_principals(database) == 0
 

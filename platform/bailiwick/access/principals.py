@@ -158,6 +158,16 @@ def find_principal(session: Session, name: str) -> Principal:
     return principal
 
 
+def find_service(session: Session, name: str) -> Principal:
+    """The service of that name, or `NotFound`; of people this tells nothing."""
+    service = session.scalar(
+        select(Principal).where(Principal.name == name, Principal.kind == "service")
+    )
+    if service is None:
+        raise NotFound(f"there is no service {name!r}; nothing is automated as a person")
+    return service
+
+
 def roles_of(session: Session, principal_id: UUID) -> dict[str, frozenset[str]]:
     """Namespace (or `*`) to roles."""
     found: dict[str, set[str]] = {}

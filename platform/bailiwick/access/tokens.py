@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bailiwick.access.tables import Principal, Token
@@ -92,9 +92,11 @@ def authenticate(session: Session, secret: str, *, at: datetime) -> tuple[Princi
     )
 
 
-def note_use(token: Token, *, at: datetime) -> bool:
-    """Remember that the token was used, to ten minutes; True if there was something to note."""
-    if token.last_used_at is not None and at - token.last_used_at < LAST_USED_PRECISION:
-        return False
-    token.last_used_at = at
-    return True
+def is_use_unnoted(token: Token, *, at: datetime) -> bool:
+    """Whether the use of a token is still to be noted, which is done to ten minutes."""
+    return token.last_used_at is None or at - token.last_used_at >= LAST_USED_PRECISION
+
+
+def note_use(session: Session, token_id: UUID, *, at: datetime) -> None:
+    """Remember that the token was used."""
+    session.execute(update(Token).where(Token.id == token_id).values(last_used_at=at))

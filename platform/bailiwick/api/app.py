@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
 
 from bailiwick import __version__
 from bailiwick.api import (
+    aliases,
     approvals,
     audit,
     datasets,
@@ -19,6 +21,7 @@ from bailiwick.api import (
     principals,
     runs,
 )
+from bailiwick.db.session import MAX_WAITING_WRITERS
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.serving import Gateway
 from bailiwick.web import Problem, install
@@ -55,10 +58,12 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     )
     app.state.platform = platform
     app.state.gateway = gateway
+    app.state.waiting_room = CapacityLimiter(MAX_WAITING_WRITERS)
     install(app)
     v1 = APIRouter(prefix="/api/v1", responses=ERRORS)
     for module in (
         models,
+        aliases,
         datasets,
         runs,
         deployments,

@@ -6,20 +6,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from bailiwick.api.schemas import Body, Schema, Text
-from bailiwick.core.errors import Invalid, NotFound
+from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import promotion, retraining_policies
 from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.policy import (
+    AUDIT_LOG,
     PLATFORM,
     ApprovalRequest,
     Decision,
-    Resource,
+    Unseen,
     approval_resource,
     decide_approval,
-    load_label,
 )
 from bailiwick.registry import ModelVersion, find_model, find_version, version_resource
 from bailiwick.web import (
@@ -185,7 +185,7 @@ def request(body: ApprovalIn, caller: Governed, response: Response) -> ApprovalO
     else:
         policy = caller.session.get(RetrainingPolicy, body.subject.id)
         if policy is None:
-            raise NotFound("there is no such retraining policy, or you may not see it")
+            raise Unseen
         caller.require(retraining_policies.retraining_policy_resource(caller.session, policy))
         asked = retraining_policies.ask_for_policy_approval(
             caller.session, policy, actor=caller.actor, at=caller.at
@@ -235,8 +235,7 @@ def list_decisions(
     cursor: Cursor = None,
 ) -> DecisionPage:
     """Recorded decisions about what the caller may see, newest first: changes and denials."""
-    mine = caller.visible("Decision", Decision.namespace, Decision.label_id, action="decision:read")
-    query = select(Decision).where(or_(mine, Decision.principal_id == caller.principal_id))
+    query = select(Decision).where(_readable(caller))
     if allowed is not None:
         query = query.where(Decision.allowed.is_(allowed))
     rows, following = page_of(caller.session, query, Decision.id, limit=limit, cursor=cursor)
@@ -246,16 +245,11 @@ def list_decisions(
 @router.get("/decisions/{decision_id}", **acts("decision:read"))
 def read_decision(decision_id: UUID, caller: Governed) -> DecisionOut:
     """One decision: what was asked, which policies decided, and what they say."""
-    decision = caller.session.get(Decision, decision_id)
-    if decision is None:
-        raise NotFound("there is no such decision, or you may not see it")
-    label = load_label(caller.session, decision.label_id) if decision.label_id else None
-    own = decision.principal_id == caller.principal_id
-    # One's own denials are always readable: the error message refers to them.
-    caller.require(
-        PLATFORM if own else Resource("Decision", str(decision.id), decision.namespace, label),
-        action="self:read" if own else "decision:read",
+    decision = caller.session.scalar(
+        select(Decision).where(Decision.id == decision_id, _readable(caller))
     )
+    if decision is None:
+        raise Unseen
     return DecisionOut.model_validate(decision)
 
 
@@ -288,6 +282,19 @@ def read_classifications(caller: Governed) -> SchemeOut:
     )
 
 
+def _readable(caller: Governed) -> ColumnElement[bool]:
+    """Decisions about what the caller may see, and their own about what has no label.
+
+    A denial that hid something stays hidden from whom it hid it: it would tell that it exists.
+    Others' decisions about unlabelled things (people, tokens) are for those who read the log.
+    """
+    seen = caller.visible("Decision", Decision.namespace, Decision.label_id, action="decision:read")
+    own = Decision.principal_id == caller.principal_id
+    unlabelled = Decision.label_id.is_(None)
+    oversees = caller.may(AUDIT_LOG, "audit:read")
+    return or_(seen, unlabelled if oversees else and_(own, unlabelled))
+
+
 def trainer_of(caller: Governed, asked: ApprovalRequest) -> UUID | None:
     """Who trained the subject, if it is a version."""
     if asked.subject_type == "model-version":
@@ -300,5 +307,5 @@ def trainer_of(caller: Governed, asked: ApprovalRequest) -> UUID | None:
 def _approval(caller: Governed, approval_id: UUID) -> ApprovalRequest:
     asked = caller.session.get(ApprovalRequest, approval_id)
     if asked is None:
-        raise NotFound("there is no such approval request, or you may not see it")
+        raise Unseen
     return asked

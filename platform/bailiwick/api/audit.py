@@ -24,11 +24,10 @@ from bailiwick.audit import (
 from bailiwick.audit.export import Header, lines
 from bailiwick.core.errors import NotFound
 from bailiwick.lifecycle.platform import Platform
-from bailiwick.policy import Resource
+from bailiwick.policy import AUDIT_LOG
 from bailiwick.web import Cursor, Governed, GovernedRoute, Limit, Page, acts, page_of
 
 router = APIRouter(prefix="/audit", tags=["compliance"], route_class=GovernedRoute)
-LOG = Resource("AuditLog", "audit-log", None, None)
 Size = Annotated[int, Query(ge=1)]
 
 
@@ -93,22 +92,19 @@ def list_events(
     cursor: Cursor = None,
 ) -> EventPage:
     """The log's events, newest first, exactly as they are covered by the tree."""
-    caller.require(LOG)
+    caller.require(AUDIT_LOG)
     query = select(AuditEvent)
     if action is not None:
         query = query.where(AuditEvent.action == action)
     if subject_id is not None:
         query = query.where(AuditEvent.subject_id == subject_id)
     rows, following = page_of(caller.session, query, AuditEvent.id, limit=limit, cursor=cursor)
-    places = dict(
-        caller.session.execute(
-            select(AuditLeaf.event_id, AuditLeaf.index).where(
-                AuditLeaf.event_id.in_([row.id for row in rows])
-            )
+    sequenced = caller.session.execute(
+        select(AuditLeaf.event_id, AuditLeaf.index).where(
+            AuditLeaf.event_id.in_([row.id for row in rows])
         )
-        .tuples()
-        .all()
     )
+    places = {event_id: index for event_id, index in sequenced}
     return EventPage(
         items=[EventOut(index=places.get(row.id), event=json.loads(row.body)) for row in rows],
         next_cursor=following,
@@ -118,7 +114,7 @@ def list_events(
 @router.get("/checkpoint", **acts("audit:read"))
 def read_checkpoint(caller: Governed) -> CheckpointOut:
     """The newest signed checkpoint. Keep it: it proves later that nothing was cut off."""
-    caller.require(LOG)
+    caller.require(AUDIT_LOG)
     newest = newest_checkpoint(caller.session)
     if newest is None:
         raise NotFound("the log is empty or has not been signed yet; a worker does it each second")
@@ -134,7 +130,7 @@ def read_checkpoint(caller: Governed) -> CheckpointOut:
 @router.get("/verification", **acts("audit:read"))
 def verify(caller: Governed) -> VerificationOut:
     """Recompute the whole log where it stands."""
-    caller.require(LOG)
+    caller.require(AUDIT_LOG)
     report = verify_log(caller.session, caller.platform.signer().verifier)
     return VerificationOut.model_validate(report)
 
@@ -144,7 +140,7 @@ def read_inclusion(
     index: Annotated[int, Query(ge=0)], size: Size, caller: Governed
 ) -> InclusionOut:
     """The proof that an event is in the tree."""
-    caller.require(LOG)
+    caller.require(AUDIT_LOG)
     leaf, path = prove_inclusion(caller.session, index, size)
     return InclusionOut(
         index=index, size=size, leaf_hash=leaf.hex(), path=[node.hex() for node in path]
@@ -154,7 +150,7 @@ def read_inclusion(
 @router.get("/proofs/consistency", **acts("audit:read"))
 def read_consistency(old_size: Size, size: Size, caller: Governed) -> ConsistencyOut:
     """The proof that the log has only grown between two sizes."""
-    caller.require(LOG)
+    caller.require(AUDIT_LOG)
     path = prove_consistency(caller.session, old_size, size)
     return ConsistencyOut(old_size=old_size, size=size, path=[node.hex() for node in path])
 
@@ -166,9 +162,10 @@ def read_consistency(old_size: Size, size: Size, caller: Governed) -> Consistenc
 )
 def export(caller: Governed) -> StreamingResponse:
     """The whole log as NDJSON, to be verified without us: `bailiwick audit verify --export`."""
-    caller.require(LOG)
+    caller.require(AUDIT_LOG)
     platform = caller.platform
     with platform.database.transaction() as session:
+        caller.require(AUDIT_LOG, within=session)
         sequence(session, platform.signer(), at=platform.clock.now())
     return StreamingResponse(exported(platform), media_type="application/x-ndjson")
 

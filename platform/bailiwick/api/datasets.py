@@ -184,9 +184,11 @@ def register_version(
         content = _kept(caller, ingested, spec, arrived)
         rejected = _first_rejected(ingested.rejected_path)
     with platform.database.transaction() as session:
+        dataset = find_dataset(session, ns, name)
+        caller.require(dataset_resource(session, dataset), within=session)
         version = add_dataset_version(
             session,
-            find_dataset(session, ns, name),
+            dataset,
             content,
             scheme=caller.rules.scheme,
             kind="ingest",

@@ -9,11 +9,11 @@ from pydantic import Field
 from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, LabelOut, Schema, Slug, labels_by_id
-from bailiwick.core.errors import NotFound
-from bailiwick.policy import Resource, load_label
+from bailiwick.policy import PLATFORM, Resource, Unseen, load_label
 from bailiwick.registry import (
     Deployment,
     Environment,
+    ModelVersion,
     create_deployment,
     create_environment,
     deployment_resource,
@@ -22,6 +22,7 @@ from bailiwick.registry import (
     find_version,
     model_resource,
     served_version,
+    served_versions,
     set_deployment_state,
 )
 from bailiwick.web import (
@@ -121,7 +122,7 @@ def list_environments(
     caller: Governed, limit: Limit = 50, cursor: Cursor = None
 ) -> EnvironmentPage:
     """All environments, newest first; they carry no confidential content."""
-    caller.require(Resource("Platform", "platform", None, None))
+    caller.require(PLATFORM)
     rows, following = page_of(
         caller.session, select(Environment), Environment.id, limit=limit, cursor=cursor
     )
@@ -153,8 +154,8 @@ def create_an_environment(
 
 @router.get("/environments/{name}", **acts("environment:read"))
 def read_environment(name: str, caller: Governed, response: Response) -> EnvironmentOut:
-    """One environment."""
-    caller.require(Resource("Environment", name, None, None))
+    """One environment; who may list them may read it."""
+    caller.require(PLATFORM, action="environment:list")
     environment = find_environment(caller.session, name)
     tag(response, environment)
     return EnvironmentOut.model_validate(environment)
@@ -174,7 +175,7 @@ def list_deployments(caller: Governed, limit: Limit = 50, cursor: Cursor = None)
         limit=limit,
         cursor=cursor,
     )
-    return DeploymentPage(items=[_shown(caller, row) for row in rows], next_cursor=following)
+    return DeploymentPage(items=_shown(caller, rows), next_cursor=following)
 
 
 @router.post("/deployments", status_code=201, **acts("deployment:create"))
@@ -202,7 +203,7 @@ def deploy(body: DeploymentIn, caller: Governed, response: Response) -> Deployme
         at=caller.at,
     )
     tag(response, deployment)
-    return _shown(caller, deployment)
+    return _shown(caller, [deployment])[0]
 
 
 @router.get("/deployments/{deployment_id}", **acts("deployment:read"))
@@ -210,7 +211,7 @@ def read_deployment(deployment_id: UUID, caller: Governed, response: Response) -
     """One deployment."""
     deployment = governed_deployment(caller, deployment_id)
     tag(response, deployment)
-    return _shown(caller, deployment)
+    return _shown(caller, [deployment])[0]
 
 
 @router.patch("/deployments/{deployment_id}", **acts("deployment:update"))
@@ -228,13 +229,14 @@ def update_deployment(
         caller.session, deployment, body.state, actor_id=caller.principal_id, at=caller.at
     )
     tag(response, deployment)
-    return _shown(caller, deployment)
+    return _shown(caller, [deployment])[0]
 
 
 @router.get("/deployments/{deployment_id}/rollout", **acts("deployment:read"))
 def read_rollout(deployment_id: UUID, caller: Governed) -> RolloutOut:
     """Which version answers now."""
-    return _rollout(caller, governed_deployment(caller, deployment_id))
+    deployment = governed_deployment(caller, deployment_id)
+    return _rollout(deployment, served_version(caller.session, deployment))
 
 
 def governed_deployment(
@@ -243,13 +245,12 @@ def governed_deployment(
     """The deployment, after the policy has let the caller act on it."""
     deployment = caller.session.get(Deployment, deployment_id)
     if deployment is None:
-        raise NotFound("there is no such deployment, or you may not see it")
+        raise Unseen
     caller.require(deployment_resource(caller.session, deployment), action=action)
     return deployment
 
 
-def _rollout(caller: Governed, deployment: Deployment) -> RolloutOut:
-    version = served_version(caller.session, deployment)
+def _rollout(deployment: Deployment, version: ModelVersion) -> RolloutOut:
     return RolloutOut(
         follows="pinned" if deployment.pinned_version_id else "champion",
         version=version.number,
@@ -258,18 +259,23 @@ def _rollout(caller: Governed, deployment: Deployment) -> RolloutOut:
     )
 
 
-def _shown(caller: Governed, deployment: Deployment) -> DeploymentOut:
-    label = labels_by_id(caller.session, [deployment.label_id])[deployment.label_id]
-    return DeploymentOut(
-        id=deployment.id,
-        namespace=deployment.namespace,
-        name=deployment.name,
-        model=f"{deployment.model.namespace}/{deployment.model.name}",
-        environment=deployment.environment.name,
-        purpose=deployment.purpose,
-        keeps_text=deployment.keeps_text,
-        state=deployment.state,
-        label=label,
-        rollout=_rollout(caller, deployment),
-        created_at=deployment.created_at,
-    )
+def _shown(caller: Governed, deployments: list[Deployment]) -> list[DeploymentOut]:
+    """Deployments with labels and served versions, in three queries however many they are."""
+    labels = labels_by_id(caller.session, [deployment.label_id for deployment in deployments])
+    served = served_versions(caller.session, deployments)
+    return [
+        DeploymentOut(
+            id=deployment.id,
+            namespace=deployment.namespace,
+            name=deployment.name,
+            model=f"{deployment.model.namespace}/{deployment.model.name}",
+            environment=deployment.environment.name,
+            purpose=deployment.purpose,
+            keeps_text=deployment.keeps_text,
+            state=deployment.state,
+            label=labels[deployment.label_id],
+            rollout=_rollout(deployment, served[deployment.id]),
+            created_at=deployment.created_at,
+        )
+        for deployment in deployments
+    ]

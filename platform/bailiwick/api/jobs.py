@@ -8,10 +8,10 @@ from fastapi import APIRouter, Header, Response
 from pydantic import Field
 from sqlalchemy import select
 
-from bailiwick.access import find_principal
+from bailiwick.access import find_service
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, Schema, Slug, Text
-from bailiwick.core.errors import Invalid, NotFound
+from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import retrain, retraining_policies
 from bailiwick.lifecycle.gates import tier_named
 from bailiwick.lifecycle.jobs import cancel, job_resource
@@ -20,8 +20,8 @@ from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
 from bailiwick.lineage import dataset_resource, find_dataset, find_dataset_version
-from bailiwick.policy import Resource
-from bailiwick.registry import Deployment, deployment_resource, find_model
+from bailiwick.policy import Resource, Unseen
+from bailiwick.registry import Deployment, deployment_resource, find_model, model_resource
 from bailiwick.training import RECIPES, SmallClassifierRecipe
 from bailiwick.web import (
     Cursor,
@@ -192,6 +192,7 @@ def train(
 ) -> JobOut:
     """Queue a training job. Labels, purpose and inputs are checked before it is accepted."""
     model = find_model(caller.session, *_parts(body.model))
+    caller.require(model_resource(caller.session, model), action="model:read")
     dataset = find_dataset(caller.session, *_parts(body.dataset))
     caller.require(dataset_resource(caller.session, dataset), action="dataset:read")
     tier_named(caller.platform.tiers, body.risk_tier)
@@ -282,7 +283,7 @@ def create_policy(body: PolicyIn, caller: Governed, response: Response) -> Polic
         caller.session,
         deployment,
         dataset=dataset,
-        acts_as=find_principal(caller.session, body.acts_as),
+        acts_as=find_service(caller.session, body.acts_as),
         on_alert=body.on_alert,
         cooldown_days=body.cooldown_days,
         selection=Selection(
@@ -346,7 +347,7 @@ def retrain_now(policy_id: UUID, body: RetrainIn, caller: Governed) -> JobOut:
 def _job(caller: Governed, job_id: UUID) -> Job:
     job = caller.session.get(Job, job_id)
     if job is None:
-        raise NotFound("there is no such job, or you may not see it")
+        raise Unseen
     caller.require(job_resource(caller.session, job))
     return job
 
@@ -354,7 +355,7 @@ def _job(caller: Governed, job_id: UUID) -> Job:
 def _policy(caller: Governed, policy_id: UUID) -> RetrainingPolicy:
     policy = caller.session.get(RetrainingPolicy, policy_id)
     if policy is None:
-        raise NotFound("there is no such retraining policy, or you may not see it")
+        raise Unseen
     caller.require(retraining_policies.retraining_policy_resource(caller.session, policy))
     return policy
 

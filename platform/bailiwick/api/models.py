@@ -6,17 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
-from pydantic import Field
 from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema, Slug, Text, labels_by_id
 from bailiwick.core.errors import NotFound
-from bailiwick.lifecycle import promotion
 from bailiwick.lifecycle.tables import Evaluation
 from bailiwick.policy import Resource
 from bailiwick.registry import (
     Alias,
-    AliasMove,
     ModelVersion,
     RegisteredModel,
     create_model,
@@ -24,7 +21,6 @@ from bailiwick.registry import (
     find_model,
     find_version,
     model_resource,
-    pointed_at,
     version_resource,
 )
 from bailiwick.web import (
@@ -122,45 +118,6 @@ class VersionPage(Page):
     items: list[VersionOut]
 
 
-class AliasOut(Schema):
-    """A pointer to a version."""
-
-    alias: str
-    version: int
-    version_id: UUID
-    moved_at: datetime
-
-
-class AliasIn(Body):
-    """Where a protected alias should point, and why. `champion` goes through every gate."""
-
-    version: Annotated[int, Field(ge=1)]
-    reason: Text
-
-
-class RollbackIn(Body):
-    """Why the previous champion should be champion again."""
-
-    reason: Text
-
-
-class MoveOut(Schema):
-    """One move of a pointer."""
-
-    alias: str
-    old_version_id: UUID | None
-    new_version_id: UUID
-    actor_id: UUID
-    reason: str
-    at: datetime
-
-
-class MovePage(Page):
-    """Moves, newest first."""
-
-    items: list[MoveOut]
-
-
 @router.get("", **acts("model:list"))
 def list_models(
     caller: Governed,
@@ -203,7 +160,7 @@ def create(body: ModelIn, caller: Governed, response: Response) -> ModelOut:
 @router.get("/{ns}/{name}", **acts("model:read"))
 def read(ns: str, name: str, caller: Governed, response: Response) -> ModelOut:
     """One model."""
-    model = _model(caller, ns, name)
+    model = governed_model(caller, ns, name)
     tag(response, model)
     return _shown(caller, [model])[0]
 
@@ -213,7 +170,7 @@ def update(
     ns: str, name: str, body: ModelPatch, caller: Governed, response: Response, seen: Precondition
 ) -> ModelOut:
     """Change a model's description."""
-    model = _model(caller, ns, name)
+    model = governed_model(caller, ns, name)
     seen.check(model)
     describe_model(
         caller.session, model, body.description, actor_id=caller.principal_id, at=caller.at
@@ -227,7 +184,7 @@ def list_versions(
     ns: str, name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
 ) -> VersionPage:
     """A model's versions that the caller may see, newest first."""
-    model = _model(caller, ns, name)
+    model = governed_model(caller, ns, name)
     query = (
         select(ModelVersion)
         .join(RegisteredModel, RegisteredModel.id == ModelVersion.model_id)
@@ -252,7 +209,7 @@ def read_version(
     ns: str, name: str, number: int, caller: Governed, response: Response
 ) -> VersionOut:
     """One version with its manifest and what the gates said."""
-    version = _version(caller, ns, name, number)
+    version = governed_version(caller, ns, name, number)
     response.headers["ETag"] = f'"{version.manifest_digest}"'
     return _versions_shown(caller, [version])[0]
 
@@ -264,7 +221,7 @@ def read_version(
 )
 def read_file(ns: str, name: str, number: int, path: str, caller: Governed) -> FileResponse:
     """One file of a version, its bytes verified against the manifest."""
-    version = _version(caller, ns, name, number)
+    version = governed_version(caller, ns, name, number)
     file = next((file for file in version.manifest if file["path"] == path), None)
     if file is None:
         raise NotFound(f"this version has no file {path!r}; its manifest lists what there is")
@@ -275,76 +232,10 @@ def read_file(ns: str, name: str, number: int, path: str, caller: Governed) -> F
     )
 
 
-@router.get("/{ns}/{name}/aliases/{alias}", **acts("version:read"))
-def read_alias(ns: str, name: str, alias: str, caller: Governed, response: Response) -> AliasOut:
-    """Which version an alias points at."""
-    model = _model(caller, ns, name)
-    version = pointed_at(caller.session, model.id, alias)
-    if version is None:
-        raise NotFound(f"{ns}/{name} has no alias {alias!r}")
-    pointer = caller.session.get_one(Alias, (model.id, alias))
-    tag(response, pointer)
-    return AliasOut(
-        alias=alias, version=version.number, version_id=version.id, moved_at=pointer.moved_at
-    )
-
-
-@router.put("/{ns}/{name}/aliases/champion", **acts("version:promote"))
-def promote(ns: str, name: str, body: AliasIn, caller: Governed, seen: Precondition) -> AliasOut:
-    """Promote a version: its gates, approvals and the policy decide."""
-    version = _version(caller, ns, name, body.version, action="version:read")
-    pointer = caller.session.get(Alias, (version.model_id, "champion"))
-    if pointer is not None:
-        seen.check(pointer)
-    promotion.promote(
-        caller.session,
-        version,
-        reason=body.reason,
-        rules=caller.rules,
-        tiers=caller.platform.tiers,
-        actor=caller.actor,
-        at=caller.at,
-    )
-    moved = caller.session.get_one(Alias, (version.model_id, "champion"))
-    return AliasOut(
-        alias="champion", version=version.number, version_id=version.id, moved_at=moved.moved_at
-    )
-
-
-@router.post("/{ns}/{name}/aliases/champion/rollback", **acts("version:rollback"))
-def roll_back(ns: str, name: str, body: RollbackIn, caller: Governed) -> AliasOut:
-    """Make the previous champion champion again."""
-    model = _model(caller, ns, name, action="model:read")
-    version = promotion.roll_back(
-        caller.session,
-        model.id,
-        reason=body.reason,
-        rules=caller.rules,
-        actor=caller.actor,
-        at=caller.at,
-    )
-    return AliasOut(
-        alias="champion", version=version.number, version_id=version.id, moved_at=caller.at
-    )
-
-
-@router.get("/{ns}/{name}/history", **acts("version:read"))
-def history(
-    ns: str, name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> MovePage:
-    """Which version every alias pointed at, when, why, and who moved it."""
-    model = _model(caller, ns, name)
-    moves, following = page_of(
-        caller.session,
-        select(AliasMove).where(AliasMove.model_id == model.id),
-        AliasMove.id,
-        limit=limit,
-        cursor=cursor,
-    )
-    return MovePage(items=list(map(MoveOut.model_validate, moves)), next_cursor=following)
-
-
-def _model(caller: Governed, ns: str, name: str, *, action: str | None = None) -> RegisteredModel:
+def governed_model(
+    caller: Governed, ns: str, name: str, *, action: str | None = None
+) -> RegisteredModel:
+    """The model, after the policy has let the caller act on it."""
     model = find_model(caller.session, ns, name)
     caller.require(model_resource(caller.session, model), action=_model_action(caller, action))
     return model
@@ -356,9 +247,10 @@ def _model_action(caller: Governed, action: str | None) -> str:
     return chosen if chosen.startswith("model:") else "model:read"
 
 
-def _version(
+def governed_version(
     caller: Governed, ns: str, name: str, number: int, *, action: str | None = None
 ) -> ModelVersion:
+    """The version, after the policy has let the caller act on it."""
     version = find_version(caller.session, find_model(caller.session, ns, name), number)
     caller.require(version_resource(caller.session, version), action=action)
     return version

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import Field
 from sqlalchemy import select
 
-from bailiwick.access import find_principal
+from bailiwick.access import find_service
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, Schema, Slug, Text
 from bailiwick.core.errors import NotFound
@@ -28,7 +28,7 @@ from bailiwick.monitoring import (
 )
 from bailiwick.monitoring.statistics import DEFAULT_STATISTICS, StatisticSpec
 from bailiwick.monitoring.verdicts import DEFAULT_MIN_ROWS
-from bailiwick.policy import Resource
+from bailiwick.policy import Resource, Unseen
 from bailiwick.registry import Deployment, deployment_resource
 from bailiwick.web import (
     Cursor,
@@ -177,7 +177,7 @@ def create(body: MonitorIn, caller: Governed, response: Response) -> MonitorOut:
     deployment = governed_deployment(caller, body.deployment_id, action="deployment:read")
     watched = deployment_resource(caller.session, deployment)
     caller.require(Resource("Monitor", str(deployment.id), watched.namespace, watched.label))
-    service = find_principal(caller.session, body.acts_as)
+    service = find_service(caller.session, body.acts_as)
     statistics = (
         [StatisticSpec(**statistic.model_dump()) for statistic in body.statistics]
         if body.statistics
@@ -264,7 +264,7 @@ def read_report(deployment_id: UUID, check_id: UUID, caller: Governed) -> HTMLRe
     check = caller.session.get(CheckResult, check_id)
     monitor = caller.session.get(Monitor, check.monitor_id) if check else None
     if check is None or monitor is None or monitor.deployment_id != deployment_id:
-        raise NotFound("there is no such check of this deployment")
+        raise Unseen
     if check.report_blob is None:
         raise NotFound("this check left no report: it found nothing, or had too few rows")
     page = caller.platform.blobs.read_bytes(check.report_blob)
@@ -311,17 +311,20 @@ def read_alert(alert_id: UUID, caller: Governed, response: Response) -> AlertOut
 
 
 @router.post("/alerts/{alert_id}/acknowledge", **acts("alert:acknowledge"))
-def acknowledge_alert(alert_id: UUID, caller: Governed, seen: Precondition) -> AlertOut:
+def acknowledge_alert(
+    alert_id: UUID, caller: Governed, response: Response, seen: Precondition
+) -> AlertOut:
     """Say that somebody is looking."""
     alert = _alert(caller, alert_id)
     seen.check(alert)
     acknowledge(caller.session, alert, actor_id=caller.principal_id, at=caller.at)
+    tag(response, alert)
     return AlertOut.model_validate(alert)
 
 
 @router.post("/alerts/{alert_id}/resolve", **acts("alert:resolve"))
 def resolve_alert(
-    alert_id: UUID, body: ResolveIn, caller: Governed, seen: Precondition
+    alert_id: UUID, body: ResolveIn, caller: Governed, response: Response, seen: Precondition
 ) -> AlertOut:
     """Close an alert with a reason."""
     alert = _alert(caller, alert_id)
@@ -333,13 +336,14 @@ def resolve_alert(
         actor_id=caller.principal_id,
         at=caller.at,
     )
+    tag(response, alert)
     return AlertOut.model_validate(alert)
 
 
 def _monitor(caller: Governed, monitor_id: UUID) -> Monitor:
     monitor = caller.session.get(Monitor, monitor_id)
     if monitor is None:
-        raise NotFound("there is no such monitor, or you may not see it")
+        raise Unseen
     caller.require(monitor_resource(caller.session, monitor))
     return monitor
 
@@ -347,6 +351,6 @@ def _monitor(caller: Governed, monitor_id: UUID) -> Monitor:
 def _alert(caller: Governed, alert_id: UUID) -> Alert:
     alert = caller.session.get(Alert, alert_id)
     if alert is None:
-        raise NotFound("there is no such alert, or you may not see it")
+        raise Unseen
     caller.require(alert_resource(caller.session, alert))
     return alert

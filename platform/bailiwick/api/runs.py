@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy import select
 
 from bailiwick.api.schemas import LabelOut, Schema, labels_by_id
-from bailiwick.core.errors import Invalid, NotFound
+from bailiwick.core.errors import Invalid
 from bailiwick.lineage import (
     Dataset,
     DatasetVersion,
@@ -20,7 +20,7 @@ from bailiwick.lineage import (
     find_dataset_version,
     walk,
 )
-from bailiwick.policy import Resource, load_label
+from bailiwick.policy import Resource, Unseen, load_label
 from bailiwick.registry import (
     CHAMPION,
     Alias,
@@ -112,7 +112,7 @@ def read_run(run_id: UUID, caller: Governed) -> RunOut:
     """One run."""
     run = caller.session.get(Run, run_id)
     if run is None:
-        raise NotFound("there is no such run, or you may not see it")
+        raise Unseen
     label = load_label(caller.session, run.label_id)
     caller.require(Resource("Run", str(run.id), run.namespace, label))
     return _shown(caller, [run])[0]

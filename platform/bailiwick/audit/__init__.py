@@ -4,20 +4,28 @@ from bailiwick.audit.checkpoint import Checkpoint, Signer, Verifier
 from bailiwick.audit.log import record, timestamp
 from bailiwick.audit.merkle import ProofError
 from bailiwick.audit.proofs import prove_consistency, prove_inclusion
-from bailiwick.audit.sequencer import checkpoints, leaves, newest_checkpoint, sequence
-from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf
+from bailiwick.audit.sequencer import (
+    checkpoints,
+    has_waiting,
+    leaves,
+    newest_checkpoint,
+    sequence,
+)
+from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf, AuditWaiting
 from bailiwick.audit.verify import LogReport, verify_log
 
 __all__ = [
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
+    "AuditWaiting",
     "Checkpoint",
     "LogReport",
     "ProofError",
     "Signer",
     "Verifier",
     "checkpoints",
+    "has_waiting",
     "leaves",
     "newest_checkpoint",
     "prove_consistency",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from bailiwick.audit.tables import AuditEvent
+from bailiwick.audit.tables import AuditEvent, AuditWaiting
 from bailiwick.core.canonical import canonical_bytes
 from bailiwick.core.errors import TooLarge
 from bailiwick.core.ids import new_id
@@ -60,5 +60,5 @@ def record(
         subject_id=str(subject_id),
         body=body,
     )
-    session.add(event)
+    session.add_all([event, AuditWaiting(event_id=event_id)])
     return event

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.checkpoint import Checkpoint, Signer
 from bailiwick.audit.merkle import Frontier, leaf_hash
-from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf
+from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf, AuditWaiting
 from bailiwick.db.session import lock_sequencer
 
-BATCH_LEAVES = 5_000
+BATCH_LEAVES = 1_000
 
 
 def newest_checkpoint(session: Session) -> AuditCheckpoint | None:
@@ -37,7 +37,8 @@ def sequence(session: Session, signer: Signer, *, at: datetime) -> AuditCheckpoi
             rows.append({"index": frontier.size, "event_id": event.id, "leaf_hash": hashed})
             frontier.append(hashed)
         session.execute(insert(AuditLeaf), rows)
-        session.flush()
+        placed = [row["event_id"] for row in rows]
+        session.execute(delete(AuditWaiting).where(AuditWaiting.event_id.in_(placed)))
     if frontier.size == before:
         return newest
     root = frontier.root()
@@ -70,12 +71,16 @@ def checkpoints(session: Session) -> Iterator[str]:
     yield from session.scalars(query.execution_options(yield_per=1_000))
 
 
+def has_waiting(session: Session) -> bool:
+    """Whether there is anything to sequence."""
+    return session.scalar(select(AuditWaiting.event_id).limit(1)) is not None
+
+
 def _waiting(session: Session) -> list[AuditEvent]:
     return list(
         session.scalars(
             select(AuditEvent)
-            .outerjoin(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
-            .where(AuditLeaf.event_id.is_(None))
+            .join(AuditWaiting, AuditWaiting.event_id == AuditEvent.id)
             .order_by(AuditEvent.id)
             .limit(BATCH_LEAVES)
         )

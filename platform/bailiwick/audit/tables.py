@@ -29,6 +29,14 @@ class AuditEvent(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class AuditWaiting(Base):
+    """An event that has no place in the tree yet; gone as soon as it has one."""
+
+    __tablename__ = "audit_waiting"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("audit_events.id"), primary_key=True)
+
+
 class AuditLeaf(Base):
     """An event's gapless place in the Merkle tree, assigned by the one sequencer."""
 

@@ -1,16 +1,20 @@
 """Verifying the log where it stands: the database's rows against its own signed checkpoints."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.checkpoint import Verifier, parse_and_verify
+from bailiwick.audit.log import timestamp
 from bailiwick.audit.merkle import Frontier, ProofError, leaf_hash
 from bailiwick.audit.sequencer import newest_checkpoint
-from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf
+from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf, AuditWaiting
+from bailiwick.db.base import Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,14 @@ class LogReport:
 def verify_log(session: Session, verifier: Verifier) -> LogReport:
     """Recompute every leaf and every checkpoint's root from the stored bytes.
 
-    Finds a changed, removed, inserted or reordered event, a forged or replaced checkpoint.
+    Finds a changed, removed, inserted or reordered event, columns that say other things than
+    the event's bytes, an event that was kept out of the tree, a forged or replaced checkpoint.
+    Wants one consistent view (`Database.reading`), or a sequencer at work looks like tampering.
     NOT found: a log that was cut off, or wholly rewritten by the holder of the key; for that
     an outsider compares with a checkpoint kept elsewhere (`audit verify --checkpoint`).
     """
     newest = newest_checkpoint(session)
-    waiting = (session.scalar(select(func.count()).select_from(AuditEvent)) or 0) - (
-        session.scalar(select(func.count()).select_from(AuditLeaf)) or 0
-    )
+    waiting = _count(session, AuditWaiting)
     problem: str | None = None
     checked = 0
     try:
@@ -75,25 +79,50 @@ def _recompute(session: Session, verifier: Verifier) -> int:
         checked += 1
     if next(stored, None) is not None:
         raise ProofError(f"an event at index {frontier.size} is covered by no signed checkpoint")
+    lost = _count(session, AuditEvent) - _count(session, AuditWaiting) - frontier.size
+    if lost != 0:
+        raise ProofError(f"{lost} events have no place in the tree and do not wait for one")
     return checked
 
 
-def _stored_leaves(session: Session) -> Iterator[tuple[int, bytes, bytes]]:
+def _count(session: Session, table: type[Base]) -> int:
+    return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def _stored_leaves(session: Session) -> Iterator[tuple[AuditLeaf, AuditEvent]]:
     rows = session.execute(
-        select(AuditLeaf.index, AuditLeaf.leaf_hash, AuditEvent.body)
+        select(AuditLeaf, AuditEvent)
         .join(AuditEvent, AuditEvent.id == AuditLeaf.event_id)
         .order_by(AuditLeaf.index)
         .execution_options(yield_per=1_000)
     )
-    yield from rows.tuples()
+    for leaf, event in rows:
+        yield leaf, event
 
 
-def _next_leaf(stored: Iterator[tuple[int, bytes, bytes]], expected: int) -> bytes:
+def _next_leaf(stored: Iterator[tuple[AuditLeaf, AuditEvent]], expected: int) -> bytes:
     found = next(stored, None)
-    if found is None or found[0] != expected:
+    if found is None or found[0].index != expected:
         raise ProofError(f"the event at index {expected} is missing")
-    index, kept, body = found
-    actual = leaf_hash(body)
-    if actual != kept:
-        raise ProofError(f"the event at index {index} was changed after it was recorded")
+    leaf, event = found
+    actual = leaf_hash(event.body)
+    if actual != leaf.leaf_hash:
+        raise ProofError(f"the event at index {expected} was changed after it was recorded")
+    if _searchable(event) != json.loads(event.body) | {"details": None}:
+        raise ProofError(
+            f"the columns by which the event at index {expected} is found say other things than "
+            "its recorded bytes"
+        )
     return actual
+
+
+def _searchable(event: AuditEvent) -> dict[str, Any]:
+    """What an event's columns say, in the shape of its body."""
+    return {
+        "id": str(event.id),
+        "at": timestamp(event.at),
+        "actor": str(event.actor_id),
+        "action": event.action,
+        "subject": {"type": event.subject_type, "id": event.subject_id},
+        "details": None,
+    }

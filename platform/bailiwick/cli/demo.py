@@ -16,11 +16,12 @@ from bailiwick.cli.story import Columns, Stage, Story, Traffic, load_traffic, se
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid
 from bailiwick.core.logs import configure_logging
-from bailiwick.core.settings import Settings, read_settings
+from bailiwick.core.settings import read_settings
 
 app = typer.Typer()
 HOME = Path("bailiwick-demo")
 SEED = 7
+DEFAULT_PORT = 8321
 
 
 @app.command("demo")
@@ -61,12 +62,12 @@ def demo(
         with set_stage(settings, clock) as stage:
             console.print(f"Fresh installation in {settings.home.resolve()}")
             console.print(f"First admin token, shown this once: {stage.admin_token}")
-            ledger = _tell(Story(stage, traffic, console), console)
+            story = Story(stage, traffic, console)
+            ledger = _tell(story, console)
             if json_file is not None:
                 json_file.write_text(json.dumps(ledger, indent=2) + "\n", encoding="utf-8")
-            _close(
-                console, stage, settings, stay=console.is_terminal if keep_up is None else keep_up
-            )
+            stay = console.is_terminal if keep_up is None else keep_up
+            _close(console, stage, story, stay=stay)
 
 
 def _traffic(
@@ -107,11 +108,15 @@ def _tell(story: Story, console: Console) -> dict[str, object]:
     return ledger.to_dict()
 
 
-def _close(console: Console, stage: Stage, settings: Settings, *, stay: bool) -> None:
-    page = f"{stage.url}/console"
+def _close(console: Console, stage: Stage, story: Story, *, stay: bool) -> None:
+    settings = stage.platform.settings
+    path = f"/console/deployments/{story.governed_id}"
     if not stay:
-        console.print(f"See it all: bailiwick up --home {settings.home}, then open {page}")
+        address = f"http://{settings.host}:{DEFAULT_PORT}"
+        console.print(f"See it all: bailiwick up --home {settings.home}")
+        console.print(f"then {address}{path} (sign in with the token above).")
         return
-    console.print(f"See it all: {page} (sign in with the token above). Ctrl-C ends the demo.")
+    console.print(f"See it all: {stage.url}{path} (sign in with the token above).")
+    console.print("Ctrl-C ends the demo; `bailiwick up --home` with this folder brings it back.")
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()

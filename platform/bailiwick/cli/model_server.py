@@ -36,6 +36,7 @@ class ModelServer:
             "BAILIWICK_SERVING_SECRET": self.secret,
             "BAILIWICK_THREADS": str(settings.threads),
             "OMP_NUM_THREADS": str(settings.threads),
+            "OMP_WAIT_POLICY": "PASSIVE",
             "HF_HUB_OFFLINE": "1",
         }
         if settings.blob_url is not None:

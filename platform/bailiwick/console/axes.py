@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime, timedelta
 
-MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60)
+MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 DAY_STEPS = (1, 2, 7, 14)
 DAYS_PER_MONTH = 30.4
 MONTHS = 12
@@ -13,7 +13,7 @@ def value_ticks(low: float, high: float, most: int) -> list[float]:
     """At most `most` + 1 round values that enclose [low, high].
 
     >>> value_ticks(0.61, 0.87, 5)
-    [0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9]
+    [0.6, 0.7, 0.8, 0.9]
     """
     rough = max(high - low, 1e-9) / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -27,7 +27,7 @@ def date_ticks(first: datetime, last: datetime, most: int) -> list[tuple[datetim
 
     >>> moments = date_ticks(datetime(2023, 11, 5, tzinfo=UTC), datetime(2024, 6, 9, tzinfo=UTC), 4)
     >>> [text for _, text in moments]
-    ['Jan 2024', 'Apr 2024']
+    ['Jan 2024', 'Mar 2024', 'May 2024']
     """
     days = max((last - first) / timedelta(days=1), 1)
     for step in DAY_STEPS:

@@ -13,8 +13,10 @@ from markupsafe import Markup
 from bailiwick.console import svg
 from bailiwick.console.axes import date_ticks, value_ticks
 
-DOT_RADIUS, MARK_SIZE = 3.2, 5.0
-_LANE = 16.0  # height of the row of marks under the plot
+DOT_RADIUS, MARK_SIZE = 3.2, 4.6
+LANES = ("alert", "retrain", "promotion")
+_TICK_WIDTH = 66.0
+_LANE = 13.0  # height of one row of marks under the plot; each kind has its own
 _BOTTOM, _TOP, _RIGHT, _LEFT = 22.0, 10.0, 14.0, 46.0
 
 
@@ -89,7 +91,12 @@ class _Frame:
 
     @property
     def bottom(self) -> float:
-        return self.size.height - _BOTTOM - (_LANE if self.chart.marks else 0)
+        return self.size.height - _BOTTOM - _LANE * len(self.lanes)
+
+    @property
+    def lanes(self) -> list[str]:
+        kinds = {mark.kind for mark in self.chart.marks}
+        return [kind for kind in LANES if kind in kinds]
 
     def x(self, moment: datetime) -> float:
         span = max((self.chart.last - self.chart.first).total_seconds(), 1)
@@ -129,20 +136,12 @@ def _axes(root: svg.Element, frame: _Frame) -> None:
         svg.add(root, "line", x1=_LEFT, x2=frame.right, y1=y, y2=y, css="grid")
         text = f"{value:.0%}" if frame.chart.unit == "ratio" else f"{value:g}"
         svg.add(root, "text", text, x=_LEFT - 8, y=y + 4, css="tick value")
-    most = max(3, int((frame.right - _LEFT) / 84))
+    most = max(3, int((frame.right - _LEFT) / _TICK_WIDTH))
     for moment, text in date_ticks(frame.chart.first, frame.chart.last, most):
         x = frame.x(moment)
         svg.add(root, "line", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 4, css="axis")
-        svg.add(root, "text", text, x=x, y=frame.size.height - 5, css=f"tick {_anchor(frame, x)}")
+        svg.add(root, "text", text, x=x, y=frame.size.height - 5, css="tick middle")
     svg.add(root, "line", x1=_LEFT, x2=frame.right, y1=frame.bottom, y2=frame.bottom, css="axis")
-
-
-def _anchor(frame: _Frame, x: float) -> str:
-    """Texts near the edges turn inwards instead of being cut off."""
-    half = 26
-    if x + half > frame.size.width:
-        return "end"
-    return "start" if x - half < 0 else "middle"
 
 
 def _limit(root: svg.Element, frame: _Frame) -> None:
@@ -152,15 +151,14 @@ def _limit(root: svg.Element, frame: _Frame) -> None:
     y = frame.y(value)
     line = svg.add(root, "line", x1=_LEFT, x2=frame.right, y1=y, y2=y, css="limit")
     svg.hint(line, f"{name} {value:g}")
-    svg.add(root, "text", f"{name} {value:g}", x=frame.right, y=y - 4, css="tick end limit-text")
 
 
 def _marks(root: svg.Element, frame: _Frame) -> None:
-    y = frame.bottom + _LANE / 2 + 3
     for mark in frame.chart.marks:
         if not frame.chart.first <= mark.at <= frame.chart.last:
             continue
         x = frame.x(mark.at)
+        y = frame.bottom + _LANE * (frame.lanes.index(mark.kind) + 0.5) + 3
         group = svg.add(root, "g", css=f"mark {mark.kind}")
         svg.hint(group, mark.hint)
         svg.add(group, "line", x1=x, x2=x, y1=_TOP, y2=frame.bottom)
@@ -231,7 +229,8 @@ def interval_bar(low: float, value: float, high: float, *, limit: float, title: 
 
     middle = 20.0
     for place in (-reach / 1.15, 0.0, reach / 1.15):
-        svg.add(root, "text", f"{place:+.1%}", x=x(place), y=height - 4, css="tick middle")
+        text = f"{place:+.1%}" if place else "0"
+        svg.add(root, "text", text, x=x(place), y=height - 4, css="tick middle")
     svg.add(root, "line", x1=0.0, x2=width, y1=middle, y2=middle, css="grid")
     svg.add(root, "line", x1=x(0.0), x2=x(0.0), y1=2.0, y2=38.0, css="axis")
     line = svg.add(root, "line", x1=x(limit), x2=x(limit), y1=2.0, y2=38.0, css="limit")

@@ -8,11 +8,11 @@ from markupsafe import Markup
 
 from bailiwick.console import svg
 
-BOX_WIDTH, BOX_HEIGHT = 156.0, 42.0
-RUN_WIDTH = 84.0
-GAP_X, GAP_Y, MARGIN = 44.0, 14.0, 8.0
+BOX_WIDTH, BOX_HEIGHT = 142.0, 42.0
+RUN_WIDTH = 78.0
+GAP_X, GAP_Y, MARGIN = 30.0, 12.0, 4.0
 SWEEPS = 6
-MAX_CHARACTERS = 22
+MAX_CHARACTERS = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Templates, and how values read on a page: times, numbers, sizes, long ids."""
 
 import json
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from bailiwick.web import Caller
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = "—"
 _KIB = 1024
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID_TAIL, _DIGEST_HEAD = 8, 12
 
 
@@ -62,6 +64,7 @@ def _environment() -> Environment:
         "count": count,
         "percent": percent,
         "number": number,
+        "score": score,
         "size": size,
         "short": short,
         "pretty": pretty,
@@ -104,6 +107,11 @@ def number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
+def score(value: float) -> str:
+    """A statistic, to compare with its threshold."""
+    return f"{value:.3f}"
+
+
 def size(value_bytes: int) -> str:
     """Bytes in binary units."""
     scaled, unit = float(value_bytes), "B"
@@ -117,9 +125,9 @@ def size(value_bytes: int) -> str:
 def short(identifier: UUID | str) -> Markup:
     """The telling end of a UUIDv7 (its beginning is a time) or the beginning of a digest."""
     text = str(identifier)
-    shown = f"…{text[-_ID_TAIL:]}" if isinstance(identifier, UUID) else f"{text[:_DIGEST_HEAD]}…"
-    if len(text) <= _DIGEST_HEAD:
-        shown = text
+    shown = f"{text[:_DIGEST_HEAD]}…" if len(text) > _DIGEST_HEAD else text
+    if _UUID.fullmatch(text):
+        shown = f"…{text[-_ID_TAIL:]}"
     return Markup('<code class="id" title="{}">{}</code>').format(text, shown)
 
 

@@ -111,4 +111,8 @@ def _to_sign_in(request: Request) -> Response:
     if request.url.query:
         wanted += f"?{request.url.query}"
     target = wanted if request.method in READING else HOME
-    return RedirectResponse(f"{SIGN_IN}?next={quote(local_path(target), safe='/')}", 303)
+    address = f"{SIGN_IN}?next={quote(local_path(target), safe='/')}"
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        # A link in somebody's mail: the browser withholds a strict cookie until our own page asks.
+        return plain_page(request, "arriving.html", title="Arriving", address=address)
+    return RedirectResponse(address, 303)

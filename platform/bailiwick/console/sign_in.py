@@ -12,7 +12,7 @@ from bailiwick.console.routing import HOME, SIGN_IN, OpenPage, local_path
 from bailiwick.console.throttle import Throttle
 from bailiwick.core.errors import Denied, NotFound, Unauthenticated
 from bailiwick.lifecycle import Platform
-from bailiwick.web import COOKIE, LIFETIME, sign_in, sign_out
+from bailiwick.web import COOKIE, LIFETIME, session_principal, sign_in, sign_out
 from bailiwick.web.problem import STATUS
 
 MAX_TOKEN_LENGTH = 500
@@ -32,6 +32,8 @@ def make_open_router() -> APIRouter:
 
     @router.get("/sign-in")
     def ask(request: Request, next: str | None = None) -> Response:  # noqa: A002 - the query's name
+        if _is_signed_in(request):
+            return RedirectResponse(local_path(next), 303)
         return _form(request, next)
 
     @router.post("/sign-in")
@@ -85,11 +87,24 @@ def require_own_origin(request: Request) -> None:
         raise Denied("this form did not come from the console's own pages; open the page again")
 
 
+def _is_signed_in(request: Request) -> bool:
+    platform: Platform = request.app.state.platform
+    cookie = request.cookies.get(COOKIE, "")
+    with platform.database.reading() as session:
+        try:
+            session_principal(session, cookie, request, at=platform.clock.now())
+        except Unauthenticated:
+            return False
+    return True
+
+
 def _open_session(platform: Platform, secret: str) -> str:
     now = platform.clock.now()
+    with platform.database.reading() as session:
+        authenticate(session, secret, at=now)  # a wrong token never takes the write lock
     with platform.database.transaction() as session:
         principal, token = authenticate(session, secret, at=now)
-        note_use(token, at=now)
+        note_use(session, token.id, at=now)
         return sign_in(session, principal, at=now)
 
 

@@ -59,7 +59,13 @@ def make_engine(url: str) -> Engine:
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own BEGIN comes too late for savepoints and for write locks: we say BEGIN.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # recursive_triggers: or INSERT OR REPLACE would overwrite history past its triggers.
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from bailiwick.core.errors import Invalid, Unavailable
 from bailiwick.core.resources import bundled
 from bailiwick.db.engine import WRITE_OPTION
-from bailiwick.db.session import _translated
+from bailiwick.db.session import translated
 
 MIGRATION_LOCK = 0xBA112  # a key of ours in PostgreSQL's space of advisory locks
 
@@ -46,7 +46,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def current(engine: Engine) -> str | None:
     """The revision that the database is at; None before the first upgrade."""
-    with _translated(), engine.connect() as connection:
+    with translated(), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -100,7 +100,7 @@ def _alone(engine: Engine) -> Iterator[Config]:
     """A transaction in which nobody else migrates, as Alembic's configuration."""
     writing = engine.execution_options(**{WRITE_OPTION: True})
     with (
-        _translated(),
+        translated(),
         writing.connect() as connection,
         _rebuildable(connection),
         connection.begin(),

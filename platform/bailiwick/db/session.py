@@ -1,16 +1,23 @@
 """Transactions: the only module that commits."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
-from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
-from bailiwick.db.engine import WRITE_OPTION
+from bailiwick.core.errors import BailiwickError, Conflict, Invalid, Unavailable
+from bailiwick.db.engine import LOCK_WAIT_SECONDS, WRITE_OPTION
 
+MAX_WAITING_WRITERS = 24  # below the 40 threads in which the web server runs routes
+UNSTORABLE = (
+    "a value cannot be stored: a number or time is out of range, or a text is too long or holds "
+    "a NUL character; correct it"
+)
 SEQUENCER_LOCK = 0xBA111  # a key of ours in PostgreSQL's space of advisory locks
 
 
@@ -25,25 +32,67 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._readers = sessionmaker(engine, expire_on_commit=False)
+        # SQLite has one writer, and lets those that wait starve: within a process they queue.
+        self._turn = _Turn() if engine.dialect.name == "sqlite" else nullcontext()
+        # PostgreSQL would else show each statement of a reader another state.
+        snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        reading = engine.execution_options(**snapshot)
+        self._readers = sessionmaker(reading, class_=_ReadingSession, expire_on_commit=False)
         writing = engine.execution_options(**{WRITE_OPTION: True})
         self._writers = sessionmaker(writing, expire_on_commit=False)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """All of it is committed at the end of the block, or nothing of it is."""
-        with _translated(), self._writers() as session, session.begin():
+        with self._turn, translated(), self._writers() as session, session.begin():
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent view; whatever was changed in it is rolled back."""
-        with _translated(), self._readers() as session:
+        """One consistent view; changing something in it is an error."""
+        with translated(), self._readers() as session:
             yield session
 
     def close(self) -> None:
         """Return all connections."""
         self.engine.dispose()
+
+
+class _ReadingSession(Session):
+    """A session that refuses to write: on SQLite a read that turned into one could not wait."""
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Nothing to write is fine; anything else is a defect of whoever changed it."""
+        if self.new or self.deleted or any(map(self.is_modified, self.dirty)):
+            message = "something was changed in a session that only reads"
+            raise RuntimeError(message)
+        super().flush(objects)
+
+
+class _Turn:
+    """Lets one writer of this process in at a time; a bounded number may wait, for a while.
+
+    The bound keeps threads free for the writer whose turn it is.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(MAX_WAITING_WRITERS)
+
+    def __enter__(self) -> None:
+        busy = Unavailable(
+            "too many writers wait for the database; nothing was changed, try again in a moment"
+        )
+        if not self._places.acquire(blocking=False):
+            raise busy
+        try:
+            if not self._lock.acquire(timeout=LOCK_WAIT_SECONDS):
+                raise busy
+        finally:
+            self._places.release()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def lock_sequencer(session: Session) -> None:
@@ -53,7 +102,7 @@ def lock_sequencer(session: Session) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Database failures in our words; the statement and its values stay out of the message."""
     try:
         yield
@@ -64,7 +113,10 @@ def _translated() -> Iterator[None]:
             "somebody else changed this at the same moment; read it again and repeat the change"
         ) from error
     except DBAPIError as error:
-        raise _explain(error) from error
+        # Without its cause: PostgreSQL puts the values of a row into its messages.
+        raise _explain(error) from None
+    except OverflowError as error:  # SQLite's driver, of numbers beyond 64 bits
+        raise Invalid(UNSTORABLE) from error
 
 
 def _explain(error: DBAPIError) -> BailiwickError:
@@ -72,6 +124,8 @@ def _explain(error: DBAPIError) -> BailiwickError:
     for fragments, kind, message in _CAUSES:
         if any(fragment in cause for fragment in fragments):
             return kind(message)
+    if isinstance(error, DataError):
+        return Invalid(UNSTORABLE)
     if isinstance(error, IntegrityError):
         return Conflict(
             "this contradicts what is stored already (a name or number that is taken, or a "

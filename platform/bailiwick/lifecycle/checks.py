@@ -53,7 +53,7 @@ def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) 
             folder,
             threads=1,
             beat=beat,
-            beat_seconds=platform.settings.lease_seconds / 4,
+            beat_seconds=platform.beat_seconds,
         )
     report = None
     if outcome is not None and outcome["report"]:

@@ -12,8 +12,9 @@ from typing import IO, Any
 
 from bailiwick.core.errors import BailiwickError, Invalid, Unavailable
 
-TAIL_LINES = 20
 KILL_AFTER_SECONDS = 5
+OUR_FAULT = 1  # the exit status of a child that met what it did not expect
+PASSING = frozenset({Unavailable.code, "disk-full"})  # codes of errors that may be over later
 
 
 class JobProcessFailed(BailiwickError):
@@ -36,37 +37,45 @@ def run_child(
     `beat(progress)` is called for every line of progress and at least every `beat_seconds`;
     what it raises (`LeaseLost`) ends the child. The child ends itself when this process dies:
     it watches its standard input. Raises `Invalid` for what the child says is wrong with its
-    input and `JobProcessFailed` when it dies.
+    input, `Unavailable` for what it lacks now, and `JobProcessFailed` when it dies.
     """
     spec_path = folder / "spec.json"
     spec_path.write_text(json.dumps({**spec, "work_dir": str(folder), "watch_parent": True}))
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",  # idle threads that spin starve a machine that is shared
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-        [sys.executable, "-m", module, str(spec_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "stderr.log").open("wb"),
-        env=environment,
-    )
+    with (folder / "stderr.log").open("wb") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+            [sys.executable, "-m", module, str(spec_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+        )
     try:
         said = _listen(child, beat=beat, beat_seconds=beat_seconds)
     finally:
         _end(child)
-    if child.returncode == 0:
-        outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_text())
-        return outcome
-    error = (said or {}).get("error")
-    if isinstance(error, dict):
-        kind = Unavailable if error.get("code") == Unavailable.code else Invalid
-        raise kind(str(error.get("message")))
-    raise JobProcessFailed(
-        f"the job process ended with status {child.returncode}; its last words are in the "
-        f"worker's log and in {folder.name}/stderr.log"
+    if child.returncode != 0:
+        raise _failure(child.returncode, (said or {}).get("error"), folder)
+    try:
+        outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise JobProcessFailed("the job process ended without a readable outcome") from error
+    return outcome
+
+
+def _failure(status: int, said: object, folder: Path) -> BailiwickError:
+    if isinstance(said, dict) and status != OUR_FAULT:
+        kind = Unavailable if said.get("code") in PASSING else Invalid
+        return kind(str(said.get("message")))
+    return JobProcessFailed(
+        f"the job process ended with status {status}; its last words are in "
+        f"{folder.name}/stderr.log in the work folder"
     )
 
 
@@ -92,12 +101,13 @@ def _listen(
             child.wait()
             return last
         last = _parsed(line) or last
-        beat(last)
+        beat(None if last is None or "error" in last else last)
 
 
 def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
-    for line in stream:
-        lines.put(line)
+    with stream:
+        for line in stream:
+            lines.put(line)
     lines.put(None)
 
 
@@ -119,5 +129,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-    if child.stdout is not None:
-        child.stdout.close()

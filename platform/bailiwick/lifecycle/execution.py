@@ -1,14 +1,16 @@
 """Carrying out jobs: claim one, do what its kind says, write the end of it."""
 
+import contextlib
 import shutil
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from bailiwick.core.errors import BailiwickError, Unavailable
+from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.jobs import JobKind, Lease, LeaseLost, claim, fail, heartbeat
@@ -21,6 +23,9 @@ from bailiwick.policy import record_denial
 
 log = structlog.get_logger(__name__)
 PROGRESS_SECONDS = 0.5
+LAST_WORDS = "stderr.log"
+# What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of.
+PASSING = (Unavailable, Conflict, JobProcessFailed)
 
 
 def run_next(platform: Platform, *, owner: str) -> bool:
@@ -36,18 +41,30 @@ def run_next(platform: Platform, *, owner: str) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _carry_out(platform, lease, folder)
-        shutil.rmtree(folder, ignore_errors=True)
     except LeaseLost as error:
         log.warning("lease lost", job=str(lease.job_id), reason=error.message)
     except BailiwickError as error:
-        _give_up(platform, lease, error, retry=isinstance(error, Unavailable | JobProcessFailed))
-    except Exception as error:
-        # The text of such an error can hold data: its type is all that leaves this process.
-        kind = type(error).__name__
-        problem = Unavailable(f"the worker met {kind}; see its log and {folder.name}")
-        log.exception("job attempt failed", job=str(lease.job_id), kind=kind)
+        _give_up(platform, lease, error, retry=isinstance(error, PASSING))
+    except Exception as error:  # noqa: BLE001 - a job must never end its worker
+        # The text of such an error can hold data: its type and place are all that is told.
+        kind, place = type(error).__name__, traceback.format_tb(error.__traceback__)
+        log.warning("job attempt met a fault", job=str(lease.job_id), kind=kind, place=place)
+        problem = Unavailable(f"the worker met {kind}; its log says where")
         _give_up(platform, lease, problem, retry=True)
+    finally:
+        _tidy(folder)
     return True
+
+
+def _tidy(folder: Path) -> None:
+    """Rows and weights do not outlive the attempt; what its process last said does, if anything."""
+    for path in folder.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LAST_WORDS or not path.stat().st_size:
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty: the last words stay
+        folder.rmdir()
 
 
 def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
@@ -64,25 +81,30 @@ def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
 
 
 class _Beat:
-    """Renews the lease and publishes progress, at most every half second."""
+    """Renews the lease and publishes progress, at most every half second.
+
+    A database that is out of reach for a moment ends nothing: the lease outlasts several beats.
+    """
 
     def __init__(self, platform: Platform, lease: Lease) -> None:
         self._platform, self._lease = platform, lease
         self._last = 0.0
 
     def __call__(self, progress: Mapping[str, Any] | None) -> None:
-        now = time.monotonic()
-        if progress is not None and now - self._last < PROGRESS_SECONDS:
+        if time.monotonic() - self._last < PROGRESS_SECONDS:
             return
-        self._last = now
-        with self._platform.database.transaction() as session:
-            heartbeat(
-                session,
-                self._lease,
-                lease_seconds=self._platform.settings.lease_seconds,
-                at=self._platform.clock.now(),
-                progress=progress,
-            )
+        try:
+            with self._platform.database.transaction() as session:
+                heartbeat(
+                    session,
+                    self._lease,
+                    lease_seconds=self._platform.settings.lease_seconds,
+                    at=self._platform.clock.now(),
+                    progress=progress,
+                )
+        except Unavailable as error:
+            log.warning("no heartbeat", job=str(self._lease.job_id), reason=error.message)
+        self._last = time.monotonic()
 
 
 def _give_up(platform: Platform, lease: Lease, error: BailiwickError, *, retry: bool) -> None:
@@ -91,6 +113,6 @@ def _give_up(platform: Platform, lease: Lease, error: BailiwickError, *, retry: 
         with platform.database.transaction() as session:
             record_denial(session, error)
             fail(session, lease, error.message, retry=retry, at=platform.clock.now())
-    except (LeaseLost, Unavailable) as lost:
+    except (Conflict, Unavailable) as lost:
         # The lease runs out by itself, and the job is then taken over.
         log.warning("the failure could not be recorded", job=str(lease.job_id), reason=lost.message)

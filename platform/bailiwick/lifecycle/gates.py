@@ -85,20 +85,28 @@ class Evidence:
 
 def load_tiers(path: Path) -> dict[str, Tier]:
     """Read `gates.yaml`; `Invalid` names the tier and the value that is wrong."""
-    wanted = {field.name: field.type for field in fields(Tier) if field.name != "name"}
+    wanted = [field.name for field in fields(Tier) if field.name != "name"]
     try:
-        tiers = yaml.safe_load(path.read_text(encoding="utf-8"))["tiers"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise Invalid(f"{path.name} cannot be read: it needs a mapping `tiers`") from error
+    tiers = document.get("tiers") if isinstance(document, dict) else None
+    if not isinstance(tiers, dict):
+        raise Invalid(f"{path.name} cannot be used: it needs a mapping `tiers`")
     for name, values in tiers.items():
-        odd = set(wanted) ^ set(values)
-        numbers = all(isinstance(value, int | float) for value in values.values())
-        if odd or not numbers:
+        given = values if isinstance(values, dict) else {}
+        wrong = {str(key) for key, value in given.items() if not _is_number(value)}
+        wrong |= set(wanted) ^ set(map(str, given))
+        if wrong:
             raise Invalid(
                 f"tier {name!r} in {path.name} must give exactly these numbers: "
-                f"{', '.join(wanted)} (wrong here: {', '.join(sorted(odd)) or 'not a number'})"
+                f"{', '.join(wanted)} (wrong here: {', '.join(sorted(wrong))})"
             )
     return {name: Tier(name=name, **values) for name, values in tiers.items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def tier_named(tiers: Mapping[str, Tier], name: str) -> Tier:

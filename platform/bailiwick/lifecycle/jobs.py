@@ -23,6 +23,7 @@ from bailiwick.policy import Resource, load_label
 
 MAX_ATTEMPTS = 3
 BACKOFF = timedelta(seconds=15)
+MAX_MESSAGE = 2_000  # characters that the columns hold
 
 
 class JobKind(StrEnum):
@@ -213,7 +214,7 @@ def fail(session: Session, lease: Lease, message: str, *, retry: bool, at: datet
         job.available_at = at + BACKOFF * job.attempt
         job.lease_owner = job.lease_expires_at = None
     else:
-        job.error = message
+        job.error = message[:MAX_MESSAGE]
         _finish(session, job, JobState.FAILED, at)
         _event(session, job.id, lease.attempt, "failed", message, at)
     return job
@@ -221,6 +222,7 @@ def fail(session: Session, lease: Lease, message: str, *, retry: bool, at: datet
 
 def cancel(session: Session, job: Job, *, actor_id: UUID, at: datetime) -> Job:
     """Stop it: a waiting job at once, a running one at its worker's next heartbeat."""
+    job = session.get_one(Job, job.id, with_for_update=True, populate_existing=True)
     _finish(session, job, JobState.CANCELLED, at)
     _event(session, job.id, job.attempt, "cancelled", "cancelled on request", at)
     record(
@@ -271,5 +273,12 @@ def _event(
     session: Session, job_id: UUID, attempt: int, kind: str, message: str, at: datetime
 ) -> None:
     session.add(
-        JobEvent(id=new_id(), job_id=job_id, at=at, attempt=attempt, kind=kind, message=message)
+        JobEvent(
+            id=new_id(),
+            job_id=job_id,
+            at=at,
+            attempt=attempt,
+            kind=kind,
+            message=message[:MAX_MESSAGE],
+        )
     )

@@ -29,6 +29,11 @@ class Platform:
         """Where versions are unpacked for training jobs and the model server."""
         return self.settings.work_folder / "artifacts"
 
+    @property
+    def beat_seconds(self) -> float:
+        """How often a job's lease is renewed, and so how soon its cancellation is noticed."""
+        return min(2.0, self.settings.lease_seconds / 4)
+
     def signer(self) -> Signer:
         """The audit log's key, made at first use."""
         return Signer.load_or_create(self.settings.key_file, self.settings.audit_origin)

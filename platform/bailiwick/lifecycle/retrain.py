@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from bailiwick.lifecycle.retraining_policies import (
     retraining_policy_resource,
     selection_of,
 )
-from bailiwick.lifecycle.selection import FRAME_SCHEMA, Selection, frame_of
+from bailiwick.lifecycle.selection import FRAME_SCHEMA, Selection, frame_of, without_repeats
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
 from bailiwick.lifecycle.training_jobs import Beat, carry_out_training
 from bailiwick.lifecycle.training_plans import TrainingOrder
@@ -49,16 +50,19 @@ class Overrides:
         return payload | ({"recipe": self.recipe.to_dict()} if self.recipe else {})
 
 
-def start_due(session: Session, *, rules: Rules, at: datetime) -> int:
+def start_due(session: Session, *, at: datetime) -> int:
     """Start a job for every unresolved alert that an approved policy answers; how many.
 
     One job per check result: while an alert stays open, each later check may start the next
     one, after the policy's cool-down. A deployment never has two retraining jobs at a time.
+    Whether its principal still may retrain is asked when the job is carried out, so that a
+    refusal fails that job, for everybody to see, and no other policy's.
     """
     rows = session.execute(
         select(Alert, RetrainingPolicy)
         .join(RetrainingPolicy, RetrainingPolicy.deployment_id == Alert.deployment_id)
         .where(Alert.state != AlertState.RESOLVED, RetrainingPolicy.enabled)
+        .with_for_update(of=RetrainingPolicy, skip_locked=True)
     )
     started = 0
     for alert, policy in rows.all():
@@ -67,15 +71,13 @@ def start_due(session: Session, *, rules: Rules, at: datetime) -> int:
             continue
         if _is_resting(session, policy, at) or not is_approved(session, policy):
             continue
-        actor = load_actor(session, policy.acts_as)
-        start(
+        _enqueue(
             session,
             policy,
             reason=f"alert {alert.id}: {alert.kind}",
             overrides=Overrides(),
             dedupe_key=key,
-            rules=rules,
-            actor=actor,
+            actor_id=policy.acts_as,
             at=at,
         )
         started += 1
@@ -91,9 +93,8 @@ def start(
     rules: Rules,
     actor: Actor,
     at: datetime,
-    dedupe_key: str | None = None,
 ) -> Job:
-    """Queue a retraining job; it acts as the policy's service principal."""
+    """Queue a retraining job by hand; it acts as the policy's service principal."""
     require(
         session,
         rules,
@@ -102,8 +103,30 @@ def start(
         resource=retraining_policy_resource(session, policy),
         at=at,
     )
+    session.refresh(policy, with_for_update=True)  # of two at once, the second sees the first
     if _unfinished(session, policy):
         raise Conflict("a retraining job of this deployment is under way; wait for it or cancel it")
+    return _enqueue(
+        session,
+        policy,
+        reason=reason,
+        overrides=overrides,
+        dedupe_key=None,
+        actor_id=UUID(actor.id),
+        at=at,
+    )
+
+
+def _enqueue(
+    session: Session,
+    policy: RetrainingPolicy,
+    *,
+    reason: str,
+    overrides: Overrides,
+    dedupe_key: str | None,
+    actor_id: UUID,
+    at: datetime,
+) -> Job:
     deployment = session.get_one(Deployment, policy.deployment_id)
     return enqueue(
         session,
@@ -113,7 +136,7 @@ def start(
         subject_id=policy.id,
         acts_as=policy.acts_as,
         payload={"reason": reason, "overrides": overrides.to_payload()},
-        actor_id=UUID(actor.id),
+        actor_id=actor_id,
         at=at,
         dedupe_key=dedupe_key,
     )
@@ -124,7 +147,7 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
     at = platform.clock.now()
     with platform.database.transaction() as session:
         held_job(session, lease)
-        _require_reading(session, platform, lease, at)
+        _require_mandate(session, platform, lease, at)
     with platform.database.reading() as session:
         job = session.get_one(Job, lease.job_id)
         policy = session.get_one(RetrainingPolicy, job.subject_id)
@@ -150,19 +173,23 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
     carry_out_training(platform, lease, order, folder, beat)
 
 
-def _require_reading(session: Session, platform: Platform, lease: Lease, at: datetime) -> None:
-    """The service that the job acts as must be allowed to read logged requests."""
+def _require_mandate(session: Session, platform: Platform, lease: Lease, at: datetime) -> None:
+    """The service that the job acts as must be allowed to retrain and to read logged requests."""
     job = session.get_one(Job, lease.job_id)
     policy = session.get_one(RetrainingPolicy, job.subject_id)
     deployment = session.get_one(Deployment, policy.deployment_id)
-    require(
-        session,
-        platform.rules,
-        actor=load_actor(session, lease.acts_as),
-        action="deployment:read-inferences",
-        resource=deployment_resource(session, deployment),
-        at=at,
-    )
+    for action, resource in (
+        ("retraining:start", retraining_policy_resource(session, policy)),
+        ("deployment:read-inferences", deployment_resource(session, deployment)),
+    ):
+        require(
+            session,
+            platform.rules,
+            actor=load_actor(session, lease.acts_as),
+            action=action,
+            resource=resource,
+            at=at,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +231,7 @@ def _gather(
     for version in _brought_in(session, policy.dataset_id, start):
         path = platform.blobs.verified_path(version.rows_blob)
         frame = frame_of(path, version.text_columns, version.label_column)
-        frames.append(frame.filter(pa.compute.greater_equal(frame["time"], pa.scalar(start))))
+        frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
         inputs.append(
             (
                 Node("dataset-version", version.id),
@@ -212,7 +239,7 @@ def _gather(
                 version.label_id,
             )
         )
-    frame = pa.concat_tables(frames).sort_by("time")
+    frame = pa.concat_tables(without_repeats(frames)).sort_by("time")
     if not frame.num_rows:
         raise Invalid("there is nothing to learn from: no labelled rows lie in the policy's window")
     return _Gathered(frame, inputs)

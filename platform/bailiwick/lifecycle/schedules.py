@@ -1,6 +1,6 @@
 """Schedules: when jobs fall due. Each due time gives one job, however many schedulers look."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from apscheduler.triggers.cron import CronTrigger
@@ -14,11 +14,28 @@ from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.tables import Schedule
 
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
 
 def next_due(cron: str, *, after: datetime) -> datetime:
-    """The first moment after `after` at which a five-field cron expression (UTC) fires."""
+    """The first moment after `after` at which a five-field cron expression (UTC) fires.
+
+    Weekdays count from Sunday = 0 (or 7), as crontab does. Where both a day of the month and a
+    weekday are given, both must match.
+
+    >>> next_due("0 6 * * 1", after=datetime(2026, 1, 6, tzinfo=UTC)).strftime("%A, %d %B")
+    'Monday, 12 January'
+    """
     try:
-        trigger = CronTrigger.from_crontab(cron, timezone=UTC)
+        minute, hour, day, month, weekday = cron.split()
+        trigger = CronTrigger(
+            minute=minute,
+            hour=hour,
+            day=day,
+            month=month,
+            day_of_week=_weekdays(weekday),
+            timezone=UTC,
+        )
     except ValueError as error:
         raise Invalid(
             f"{cron!r} is not a cron expression; write five fields, for instance '0 6 * * 1'"
@@ -107,10 +124,8 @@ def fire_due(session: Session, *, at: datetime) -> int:
         .with_for_update(skip_locked=True)
     )
     for schedule in due:
-        moment = schedule.next_due_at
-        while (later := next_due(schedule.cron, after=_just_after(moment))) <= at:
-            moment = later
-        schedule.next_due_at = later
+        moment = _newest_due(schedule.cron, since=schedule.next_due_at, until=at)
+        schedule.next_due_at = next_due(schedule.cron, after=moment)
         try:
             with session.begin_nested():
                 enqueue(
@@ -132,5 +147,42 @@ def fire_due(session: Session, *, at: datetime) -> int:
     return fired
 
 
-def _just_after(moment: datetime) -> datetime:
-    return datetime.fromtimestamp(moment.timestamp() + 1, UTC)
+def _newest_due(cron: str, *, since: datetime, until: datetime) -> datetime:
+    """The newest due time up to `until`, where `since` is one.
+
+    Looked for from the end: a schedule of minutes that slept for a year has half a million.
+    """
+    back = timedelta(minutes=1)
+    while (found := next_due(cron, after=max(since, until - back))) > until:
+        if until - back <= since:
+            return since
+        back *= 2
+    while (later := next_due(cron, after=found)) <= until:
+        found = later
+    return found
+
+
+def _weekdays(field: str) -> str:
+    """A cron field's days by name: APScheduler numbers them from Monday = 0."""
+    days: list[int] = []
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = ("0-6" if span == "*" else span).partition("-")
+        start = _weekday(first)
+        end = _weekday(last) if last else (6 if step else start)
+        end = 7 if end == 0 < start else end  # a week that ends on Sunday
+        if end < start:
+            message = "a range of weekdays runs backwards"
+            raise ValueError(message)
+        days += range(start, end + 1, int(step or 1))
+    return ",".join(_WEEKDAYS[day % 7] for day in days)
+
+
+def _weekday(text: str) -> int:
+    if not text.isdecimal():
+        return _WEEKDAYS.index(text.lower())
+    number = int(text)
+    if number > len(_WEEKDAYS):
+        message = "weekdays are numbered from 0 to 7"
+        raise ValueError(message)
+    return number

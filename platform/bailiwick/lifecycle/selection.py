@@ -1,5 +1,6 @@
 """Choosing the rows that a training job learns from, and those that it is judged on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,19 +56,40 @@ def frame_of(rows_path: Path, text_columns: Sequence[str], label_column: str) ->
 def split(frames: Sequence[pa.Table], selection: Selection) -> tuple[pa.Table, pa.Table]:
     """(train, holdout): the newest rows are held out, the rows before them are learned from."""
     frame = pa.concat_tables(frames)
-    if frame.num_rows < 2:  # noqa: PLR2004 - one row to learn from and one to be judged on
-        raise Invalid("there are fewer than two rows to train on; register more data first")
     # A stable order by time: rows of one moment keep the order in which they are stored.
     times = frame["time"].to_numpy()
     frame = frame.take(np.argsort(times, kind="stable"))
-    if selection.window_days is not None:
+    if selection.window_days is not None and frame.num_rows:
         newest = pc.max(frame["time"]).as_py()
         oldest = newest - timedelta(days=selection.window_days)
         frame = frame.filter(pc.greater_equal(frame["time"], pa.scalar(oldest)))
-    held_out = max(1, round(frame.num_rows * selection.holdout_ratio))
-    cut = frame.num_rows - held_out
+    if frame.num_rows < 2:  # noqa: PLR2004 - one row to learn from and one to be judged on
+        raise Invalid(
+            "there are fewer than two rows to train on; register more data or widen the window"
+        )
+    cut = frame.num_rows - round(frame.num_rows * selection.holdout_ratio)
+    cut = min(max(cut, 1), frame.num_rows - 1)  # at least one row on either side
     start = max(0, cut - selection.max_rows)
     return frame.slice(start, cut - start), frame.slice(cut)
+
+
+def without_repeats(frames: Sequence[pa.Table]) -> list[pa.Table]:
+    """The frames without rows that an earlier one holds already.
+
+    A later file often repeats the months of an earlier one. Equal rows within one frame are
+    different events: of several frames the one that holds a row most often says how often.
+    """
+    seen: Counter[tuple[object, ...]] = Counter()
+    kept = []
+    for frame in frames:
+        here: Counter[tuple[object, ...]] = Counter()
+        fresh = []
+        for row in zip(*(column.to_pylist() for column in frame.columns), strict=True):
+            here[row] += 1
+            fresh.append(here[row] > seen[row])
+        seen |= here
+        kept.append(frame.filter(pa.array(fresh, pa.bool_())))
+    return kept
 
 
 def write_frame(frame: pa.Table, path: Path) -> None:

@@ -53,7 +53,7 @@ def carry_out_training(
         folder,
         threads=platform.settings.threads,
         beat=beat,
-        beat_seconds=platform.settings.lease_seconds / 4,
+        beat_seconds=platform.beat_seconds,
     )
     for file in outcome["files"]:
         platform.blobs.put_file(folder / "artifact" / file["path"])
@@ -156,7 +156,10 @@ def _register(
     started_at: datetime,
     at: datetime,
 ) -> ModelVersion:
-    model = session.get_one(RegisteredModel, plan.order.model_id)
+    # Locked: of two trainings that end at the same moment, each gets a number of its own.
+    model = session.get_one(
+        RegisteredModel, plan.order.model_id, with_for_update=True, populate_existing=True
+    )
     run_id, version_id = new_id(), new_id()
     metrics = {
         name: outcome[name]

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from bailiwick.access import checked_name
 from bailiwick.audit.log import record
-from bailiwick.core.errors import Conflict, NotFound
+from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
 from bailiwick.lineage.runs import Node, record_run
 from bailiwick.lineage.tables import Dataset, DatasetVersion
-from bailiwick.policy import Label, Resource, Scheme, intern_label, join_stored, load_label
+from bailiwick.policy import Label, Resource, Scheme, Unseen, intern_label, join_stored, load_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +77,24 @@ def create_dataset(
 
 
 def find_dataset(session: Session, namespace: str, name: str) -> Dataset:
-    """The dataset of that name, or `NotFound`."""
+    """The dataset of that name, or `Unseen`."""
     dataset = session.scalar(
         select(Dataset).where(Dataset.namespace == namespace, Dataset.name == name)
     )
     if dataset is None:
-        raise NotFound(f"there is no dataset {namespace}/{name}, or you may not see it")
+        raise Unseen
     return dataset
 
 
 def find_dataset_version(session: Session, dataset: Dataset, number: int) -> DatasetVersion:
-    """That version of the dataset, or `NotFound`."""
+    """That version of the dataset, or `Unseen`."""
     version = session.scalar(
         select(DatasetVersion).where(
             DatasetVersion.dataset_id == dataset.id, DatasetVersion.number == number
         )
     )
     if version is None:
-        raise NotFound(f"{dataset.namespace}/{dataset.name} has no version {number}")
+        raise Unseen
     return version
 
 
@@ -116,6 +116,7 @@ def add_dataset_version(
     `inputs`: (node, its name, its label id). The version's label is the join of the dataset's
     own label with theirs. The same content again is the version that stands already.
     """
+    session.refresh(dataset, with_for_update=True)  # the same file may arrive twice at once
     standing = session.scalar(
         select(DatasetVersion).where(
             DatasetVersion.dataset_id == dataset.id,

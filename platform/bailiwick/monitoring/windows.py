@@ -12,7 +12,17 @@ import pyarrow.parquet as pq
 from sqlalchemy import Select, Subquery, and_, func, select
 from sqlalchemy.orm import Session
 
+from bailiwick.core.canonical import canonical_bytes
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
+
+# What a check compares of every record.
+DESCRIPTORS = {
+    "prediction": pa.string(),
+    "confidence": pa.float64(),
+    "characters": pa.int64(),
+    "words": pa.int64(),
+    "unseen_words_ratio": pa.float64(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +134,18 @@ def window_digest(rows: Sequence[WindowRow]) -> str:
     """SHA-256 over what a check looks at: the same traffic gives the same digest."""
     hasher = hashlib.sha256()
     for row in rows:
-        hasher.update(f"{row.record_id}\x1f{row.prediction}\x1f{row.label}\x1e".encode())
+        looked_at = [row.record_id, row.label, *(getattr(row, name) for name in DESCRIPTORS)]
+        hasher.update(canonical_bytes(looked_at) + b"\n")
     return hasher.hexdigest()
 
 
 def write_descriptors(rows: Sequence[WindowRow], path: Path) -> None:
     """The columns that a check compares, as Parquet; no text."""
-    pq.write_table(
-        pa.table(
-            {
-                "prediction": pa.array([row.prediction for row in rows], pa.string()),
-                "confidence": pa.array([row.confidence for row in rows], pa.float64()),
-                "characters": pa.array([row.characters for row in rows], pa.int64()),
-                "words": pa.array([row.words for row in rows], pa.int64()),
-                "unseen_words_ratio": pa.array(
-                    [row.unseen_words_ratio for row in rows], pa.float64()
-                ),
-            }
-        ),
-        path,
-    )
+    columns = {
+        name: pa.array([getattr(row, name) for row in rows], kind)
+        for name, kind in DESCRIPTORS.items()
+    }
+    pq.write_table(pa.table(columns), path)
 
 
 def _label_known(deployment_id: UUID, known_at: datetime) -> Subquery:

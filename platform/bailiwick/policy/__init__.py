@@ -10,13 +10,16 @@ from bailiwick.policy.approvals import (
 from bailiwick.policy.classification import IncompatibleLabels, Label, Scheme
 from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict
 from bailiwick.policy.enforcement import (
+    AUDIT_LOG,
     PLATFORM,
     DeniedByPolicy,
     HiddenByPolicy,
     Rules,
+    Unseen,
     actor_of,
     ask,
     load_actor,
+    permit,
     record_denial,
     require,
     visible,
@@ -25,6 +28,7 @@ from bailiwick.policy.labels import as_label, intern_label, join_stored, load_la
 from bailiwick.policy.tables import ApprovalRequest, ApprovalVote, Decision, StoredLabel
 
 __all__ = [
+    "AUDIT_LOG",
     "PLATFORM",
     "Actor",
     "ApprovalRequest",
@@ -40,6 +44,7 @@ __all__ = [
     "Scheme",
     "StoredLabel",
     "Subject",
+    "Unseen",
     "Verdict",
     "actor_of",
     "approval_resource",
@@ -51,6 +56,7 @@ __all__ = [
     "join_stored",
     "load_actor",
     "load_label",
+    "permit",
     "raise_to",
     "record_denial",
     "request_approval",

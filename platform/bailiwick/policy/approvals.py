@@ -128,6 +128,7 @@ def decide_approval(
         resource=approval_resource(session, request, trained_by=trained_by),
         at=at,
     )
+    session.refresh(request, with_for_update=True)  # two people may answer at the same moment
     if request.state == OPEN and request.expires_at <= at:
         raise Conflict("this approval request has expired; ask for a new one")
     if request.state != OPEN:

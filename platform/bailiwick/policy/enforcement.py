@@ -38,6 +38,7 @@ READ_ACTIONS = {
 }
 # Answers to questions that change nothing are not recorded when they are yes.
 UNRECORDED_VERBS = ("list", "read", "predict", "write-inferences", "write-feedback", "run")
+AUDIT_LOG = Resource(type="AuditLog", id="audit-log", namespace=None, label=None)
 PLATFORM = Resource(type="Platform", id="platform", namespace=None, label=None)
 
 
@@ -81,11 +82,25 @@ class DeniedByPolicy(Denied):
         self.asked = asked
 
 
-class HiddenByPolicy(NotFound):
+class Unseen(NotFound):
+    """There is no such thing, or the caller may not see it: one sentence for both.
+
+    Whatever may be hidden by policy is looked up with this error, so that no answer tells
+    what lies above one's clearance from what does not exist.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no such thing here, or you may not see it; check its name, and which roles "
+            "and clearance you hold (GET /api/v1/me)"
+        )
+
+
+class HiddenByPolicy(Unseen):
     """The policy refused, and the caller may not even know that the thing exists."""
 
     def __init__(self, asked: Asked) -> None:
-        super().__init__("there is no such thing here, or you may not see it")
+        super().__init__()
         self.asked = asked
 
 
@@ -120,6 +135,26 @@ def ask(
     return Asked(actor, action, resource, context or {}, verdict, at)
 
 
+def permit(
+    rules: Rules,
+    *,
+    actor: Actor,
+    action: str,
+    resource: Resource,
+    at: datetime,
+    context: Mapping[str, Any] | None = None,
+) -> Asked:
+    """Go on only if the policy allows it; the answer is not recorded.
+
+    Raises `HiddenByPolicy` when the actor may not even read the resource, else
+    `DeniedByPolicy`.
+    """
+    asked = ask(rules, actor=actor, action=action, resource=resource, at=at, context=context)
+    if not asked.verdict.allowed:
+        raise _refusal(rules, asked)
+    return asked
+
+
 def require(
     session: Session,
     rules: Rules,
@@ -130,15 +165,12 @@ def require(
     at: datetime,
     context: Mapping[str, Any] | None = None,
 ) -> Asked:
-    """Go on only if the policy allows it.
+    """Go on only if the policy allows it, as `permit` does.
 
-    Raises `HiddenByPolicy` when the actor may not even read the resource, else
-    `DeniedByPolicy`. The allowing answer to a change is recorded in this transaction; a
-    denial ends it, so `record_denial` writes it in one of its own.
+    The allowing answer to a change is recorded in this transaction; a denial ends it, so
+    `record_denial` writes it in one of its own.
     """
-    asked = ask(rules, actor=actor, action=action, resource=resource, at=at, context=context)
-    if not asked.verdict.allowed:
-        raise _refusal(rules, asked)
+    asked = permit(rules, actor=actor, action=action, resource=resource, at=at, context=context)
     if action.partition(":")[2] not in UNRECORDED_VERBS:
         session.add(_row(session, asked))
     return asked

@@ -15,6 +15,7 @@ from bailiwick.registry.deployments import (
     raise_deployment_label,
     require_servable,
     served_version,
+    served_versions,
     serving_context,
     set_deployment_state,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "register_version",
     "require_servable",
     "served_version",
+    "served_versions",
     "serving_context",
     "set_deployment_state",
     "version_resource",

@@ -17,9 +17,9 @@ def materialise(version: ModelVersion, blobs: BlobStore, folder: Path) -> Path:
     """
     target = folder / version.manifest_digest
     if target.is_dir():
-        if all(_is_intact(target, file) for file in version.manifest):
+        if _holds_exactly(target, version.manifest):
             return target
-        shutil.rmtree(target)
+        shutil.rmtree(target, ignore_errors=True)  # another process may be at it too
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
         staged = Path(temporary) / "artifact"
@@ -35,6 +35,15 @@ def materialise(version: ModelVersion, blobs: BlobStore, folder: Path) -> Path:
     return target
 
 
-def _is_intact(folder: Path, file: dict[str, Any]) -> bool:
-    path = folder / str(file["path"])
-    return path.is_file() and file_digest(path) == file["sha256"]
+def _holds_exactly(folder: Path, manifest: list[dict[str, Any]]) -> bool:
+    """Whether the manifest's files are there unchanged, and nothing beside them."""
+    expected = {str(file["path"]): str(file["sha256"]) for file in manifest}
+    try:
+        found = {
+            str(path.relative_to(folder)): file_digest(path)
+            for path in folder.rglob("*")
+            if not path.is_dir()
+        }
+    except FileNotFoundError:  # another process is replacing the folder
+        return False
+    return found == expected

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from bailiwick.access import checked_name
 from bailiwick.audit.log import record
-from bailiwick.core.errors import Conflict, NotFound
+from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
-from bailiwick.policy import Label, Resource, intern_label, load_label
+from bailiwick.policy import Label, Resource, Unseen, intern_label, load_label
 from bailiwick.registry.tables import RegisteredModel
 
 
@@ -75,14 +75,14 @@ def describe_model(
 
 
 def find_model(session: Session, namespace: str, name: str) -> RegisteredModel:
-    """The model of that name, or `NotFound`."""
+    """The model of that name, or `Unseen`."""
     model = session.scalar(
         select(RegisteredModel).where(
             RegisteredModel.namespace == namespace, RegisteredModel.name == name
         )
     )
     if model is None:
-        raise NotFound(f"there is no model {namespace}/{name}, or you may not see it")
+        raise Unseen
     return model
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
 from bailiwick.core.canonical import digest_of
-from bailiwick.core.errors import Invalid, NotFound
-from bailiwick.policy import Resource, Scheme, load_label, raise_to
+from bailiwick.core.errors import Invalid
+from bailiwick.policy import Resource, Scheme, Unseen, load_label, raise_to
 from bailiwick.registry.tables import ModelVersion, RegisteredModel
 
 
@@ -46,6 +47,9 @@ def register_version(
     manifest = sorted(artifact.files, key=lambda file: str(file["path"]))
     if not manifest:
         raise Invalid("a model version needs at least one file")
+    if not all(_stays_inside(str(file["path"])) for file in manifest):
+        raise Invalid("the paths of a version's files must be relative and lead nowhere else")
+    session.refresh(model, with_for_update=True)  # versions are numbered one after the other
     newest = session.scalar(
         select(func.max(ModelVersion.number)).where(ModelVersion.model_id == model.id)
     )
@@ -95,13 +99,18 @@ def register_version(
     return version
 
 
+def _stays_inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and parts[0] != "/" and ".." not in parts
+
+
 def find_version(session: Session, model: RegisteredModel, number: int) -> ModelVersion:
-    """That version of the model, or `NotFound`."""
+    """That version of the model, or `Unseen`."""
     version = session.scalar(
         select(ModelVersion).where(ModelVersion.model_id == model.id, ModelVersion.number == number)
     )
     if version is None:
-        raise NotFound(f"{model.namespace}/{model.name} has no version {number}")
+        raise Unseen
     return version
 
 

@@ -41,7 +41,7 @@ from bailiwick.training.spec import TrainingSpec
 _INPUT_FAULT, _OUR_FAULT, _ORPHANED = 2, 1, 3
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 1 << 29
+_KEPT_BYTES, _LARGEST_KEPT_BYTES = 1 << 29, 1 << 25
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -140,12 +140,12 @@ def _use_threads(threads: int) -> None:
 def _keep_freed_memory() -> None:
     """Let glibc keep freed memory instead of giving it back after every step.
 
-    Every step needs the same buffers again; fetching them anew from the kernel cost 10 % of the
-    processor time and a quarter of the wall time of training. Other C libraries are left alone.
+    Every step needs the same buffers again; fetching them anew from the kernel took about a
+    tenth of the processor time of training. Other C libraries are left alone.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,7 @@
 """What the API and the console share: callers, problems, paging, entity tags, retries."""
 
 from bailiwick.web.callers import Caller, Governed
-from bailiwick.web.etags import Precondition, etag_of, tag
+from bailiwick.web.etags import Precondition, tag
 from bailiwick.web.paging import Cursor, Limit, Page, page_of
 from bailiwick.web.problem import Problem, from_error, install
 from bailiwick.web.routes import ACTION, GovernedRoute, acts
@@ -20,7 +20,6 @@ __all__ = [
     "Precondition",
     "Problem",
     "acts",
-    "etag_of",
     "from_error",
     "install",
     "page_of",

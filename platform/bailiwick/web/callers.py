@@ -10,46 +10,55 @@ from fastapi import Depends, Request
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from bailiwick.access import Principal, authenticate, note_use
+from bailiwick.access import Principal, authenticate, is_use_unnoted
 from bailiwick.core.errors import Unauthenticated
 from bailiwick.lifecycle.platform import Platform
-from bailiwick.policy import Actor, Resource, Rules, actor_of, ask, require, visible
+from bailiwick.policy import Actor, Resource, Rules, actor_of, ask, permit, require, visible
 from bailiwick.web.sessions import COOKIE, session_principal
 
 
 class Caller:
-    """One request's session, moment and actor.
+    """One request's session, moment and actor; `writes` says whether the session may write.
 
     `answers_secret` is set by a route whose answer must not be stored for a retry.
     """
 
     def __init__(
-        self, session: Session, platform: Platform, principal: Principal, action: str
+        self,
+        session: Session,
+        platform: Platform,
+        principal: Principal,
+        action: str,
+        *,
+        writes: bool,
     ) -> None:
         self.session = session
         self.platform = platform
         self.principal = principal
         self.action = action
+        self.writes = writes
         self.at: datetime = platform.clock.now()
         self.answers_secret = False
+        # Set when it is time to note that the caller's token was used.
+        self.unnoted_token_id: UUID | None = None
         self._decided = False
 
     @classmethod
     def identify(
-        cls, request: Request, session: Session, platform: Platform, action: str
+        cls, request: Request, session: Session, platform: Platform, action: str, *, writes: bool
     ) -> "Caller":
         """From the bearer token, or from the console's cookie on a request of its own pages."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         now = platform.clock.now()
         if scheme.lower() == "bearer" and secret:
             principal, token = authenticate(session, secret.strip(), at=now)
-            if request.method not in ("GET", "HEAD"):
-                note_use(token, at=now)
-            return cls(session, platform, principal, action)
+            caller = cls(session, platform, principal, action, writes=writes)
+            caller.unnoted_token_id = token.id if is_use_unnoted(token, at=now) else None
+            return caller
         cookie = request.cookies.get(COOKIE)
         if cookie:
             principal = session_principal(session, cookie, request, at=now)
-            return cls(session, platform, principal, action)
+            return cls(session, platform, principal, action, writes=writes)
         raise Unauthenticated(
             "send a token: `Authorization: Bearer bwk_…`; an admin makes one with "
             "`bailiwick token create NAME`"
@@ -76,17 +85,25 @@ class Caller:
         *,
         action: str | None = None,
         context: Mapping[str, Any] | None = None,
+        within: Session | None = None,
     ) -> None:
-        """Go on only if the policy allows the route's action (or another) on the resource."""
-        require(
-            self.session,
-            self.rules,
-            actor=self.actor,
-            action=action or self.action,
-            resource=resource,
-            context=context,
-            at=self.at,
-        )
+        """Go on only if the policy allows the route's action (or another) on the resource.
+
+        The answer is recorded with the change: in the caller's session if it writes, or
+        `within` the transaction that a route opened itself.
+        """
+        question: dict[str, Any] = {
+            "actor": self.actor,
+            "action": action or self.action,
+            "resource": resource,
+            "context": context,
+            "at": self.at,
+        }
+        recording = within or (self.session if self.writes else None)
+        if recording is None:
+            permit(self.rules, **question)
+        else:
+            require(recording, self.rules, **question)
         self._decided = True
 
     def may(self, resource: Resource, action: str) -> bool:

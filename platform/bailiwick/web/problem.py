@@ -1,5 +1,8 @@
 """Errors as RFC 9457 problem details: one table from kind to status."""
 
+import re
+import traceback
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -49,6 +52,24 @@ TITLES = {
     503: "Unavailable",
 }
 
+HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="bailiwick"'}, 503: {"Retry-After": "2"}}
+# By status, for errors that the framework raises before any of our code runs.
+FOREIGN = {
+    400: ("malformed", "the request's body cannot be read; check its encoding and Content-Type"),
+    404: ("not-found", "there is no such address; /openapi.json lists all that there are"),
+    405: (
+        "method-not-allowed",
+        "this address exists, but not with this method; see /openapi.json",
+    ),
+}
+# Messages of pydantic that repeat parts of the input, in other words.
+REWORDED = {
+    "uuid_parsing": "is not a UUID",
+    "union_tag_invalid": "names a type that is not known here",
+}
+SHOWN_FAULTS = 20
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+
 
 class Problem(BaseModel):
     """RFC 9457 problem details; `code` is stable, `detail` says what to do."""
@@ -74,8 +95,15 @@ def status_of(error: BailiwickError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def problem(status: int, code: str, detail: str, **extra: Any) -> ProblemResponse:
-    """A problem answer."""
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **extra: Any,
+) -> ProblemResponse:
+    """A problem answer; what is None in `extra` is left out."""
     content = {
         "type": f"urn:bailiwick:problem:{code}",
         "title": TITLES.get(status, "Error"),
@@ -84,12 +112,8 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> ProblemRespons
         "detail": detail,
         **{name: value for name, value in extra.items() if value is not None},
     }
-    headers = {}
-    if status == STATUS[Unauthenticated]:
-        headers["WWW-Authenticate"] = 'Bearer realm="bailiwick"'
-    if status == STATUS[Unavailable]:
-        headers["Retry-After"] = "2"
-    return ProblemResponse(content, status_code=status, headers=headers)
+    sent = {**HEADERS.get(status, {}), **(headers or {})}
+    return ProblemResponse(content, status_code=status, headers=sent)
 
 
 def from_error(error: BailiwickError) -> ProblemResponse:
@@ -114,27 +138,28 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> ProblemResponse:
-        # Not the input itself: it can hold confidential text.
         faults = [
-            {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]}
-            for fault in error.errors()
+            {"where": _where(fault["loc"]), "what": REWORDED.get(fault["type"], fault["msg"])}
+            for fault in error.errors()[:SHOWN_FAULTS]
         ]
         named = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults[:5])
         return problem(422, "invalid", f"the request does not fit: {named}", errors=faults)
 
     @app.exception_handler(HTTPException)
     def foreign(_: Request, error: HTTPException) -> ProblemResponse:
-        codes = {404: "not-found", 405: "method-not-allowed"}
-        details = {
-            404: "there is no such address; /openapi.json lists all that there are",
-            405: "this address exists, but not with this method; see /openapi.json",
-        }
-        code = codes.get(error.status_code, "error")
-        return problem(error.status_code, code, details.get(error.status_code, str(error.detail)))
+        code, detail = FOREIGN.get(error.status_code, ("error", str(error.detail)))
+        return problem(error.status_code, code, detail, headers=error.headers)
 
     @app.exception_handler(Exception)
     def unexpected(_: Request, error: Exception) -> ProblemResponse:
-        log.error("unexpected error", kind=type(error).__name__, exc_info=error)
+        # Where, and not what it says: messages and local values can hold confidential text.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("unexpected error", kind=type(error).__name__, frames=frames)
         return problem(
             500, "internal", "this is a defect of Bailiwick; the server's log has the details"
         )
+
+
+def _where(place: Sequence[int | str]) -> str:
+    """Where in the request; a part that can be no field's name may be a text, and stays out."""
+    return ".".join(part if NAME.fullmatch(part) else "…" for part in map(str, place))

@@ -22,6 +22,7 @@ class IdempotentResponse(Base):
     request_digest: Mapped[Digest]
     status: Mapped[int]
     headers: Mapped[dict[str, Any]]
+    # The JSON text as it was sent, byte by byte; null if it held a secret.
     body: Mapped[Any] = mapped_column(Json)
     created_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import threading
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -27,6 +29,7 @@ class Worker:
 
     def __init__(self, platform: Platform, *, interval_seconds: float = 1.0) -> None:
         self._platform = platform
+        self._stopping = threading.Event()
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
@@ -37,19 +40,18 @@ class Worker:
         self._every(ticks.sequence_audit, interval_seconds)
         for number in range(workers):
             owner = f"{self._owner}:{number}"
-            self._every(ticks.work, interval_seconds, owner)
+            self._every(ticks.work, interval_seconds, owner, self._stopping)
 
     def start(self) -> None:
         """Begin; returns at once."""
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Let the ticks that run come to their end, then stop."""
+        """Let the ticks and the job that run come to their end, begin no other, then stop."""
+        self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
-    def _every(
-        self, tick: Callable[..., None], interval_seconds: float, *extra: str
-    ) -> None:
+    def _every(self, tick: Callable[..., None], interval_seconds: float, *extra: object) -> None:
         self._scheduler.add_job(
             _guarded,
             "interval",
@@ -62,11 +64,13 @@ class Worker:
         )
 
 
-def _guarded(tick: Callable[..., None], platform: Platform, *extra: str) -> None:
+def _guarded(tick: Callable[..., None], platform: Platform, *extra: object) -> None:
     """A tick that fails is told of and tried again at the next turn."""
     try:
         tick(platform, *extra)
     except BailiwickError as error:
         log.warning("tick failed", tick=tick.__name__, code=error.code, reason=error.message)
-    except Exception as error:
-        log.exception("tick failed", tick=tick.__name__, kind=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - one tick must never stop the others
+        # Without the error's own text: that may quote what it was about.
+        place = traceback.format_tb(error.__traceback__)
+        log.warning("tick met a fault", tick=tick.__name__, kind=type(error).__name__, place=place)

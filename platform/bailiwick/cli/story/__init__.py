@@ -6,6 +6,7 @@ are the steps, `ledger` adds up what happened.
 
 from bailiwick.cli.story.acts import Story
 from bailiwick.cli.story.ledger import Ledger, PeriodResult
+from bailiwick.cli.story.settings import StorySettings
 from bailiwick.cli.story.stage import Stage, set_stage
 from bailiwick.cli.story.traffic import Columns, Traffic, load_traffic
 
@@ -15,6 +16,7 @@ __all__ = [
     "PeriodResult",
     "Stage",
     "Story",
+    "StorySettings",
     "Traffic",
     "load_traffic",
     "set_stage",

@@ -1,16 +1,16 @@
 """The acts of the story, each told on the console and done through the HTTP API."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bailiwick.cli.story.ledger import Ledger, PeriodResult
+from bailiwick.cli.story.narrator import POLL_SECONDS, UNFINISHED, Narrator, StoryFailed
+from bailiwick.cli.story.settings import StorySettings
 from bailiwick.cli.story.stage import TICK_SECONDS, Person, Refused, Stage
 from bailiwick.cli.story.traffic import Month, Quarter, Row, Traffic
-from bailiwick.core.errors import BailiwickError
 
 NAMESPACE = "finance"
 MODEL = f"{NAMESPACE}/purchase-coder"
@@ -26,24 +26,23 @@ FEEDBACK_DELAY = timedelta(days=30)
 CHECK_CRON = "0 6 1 1,4,7,10 *"  # at six in the morning of each quarter's first day
 BATCH_ROWS = 500
 QUIET_TICKS = 6
-POLL_SECONDS = 0.1
 JOB_SECONDS = 600
-UNFINISHED = ("queued", "running")
-
-
-class StoryFailed(BailiwickError):
-    """A step of the demo did not come out as it must."""
-
-    code = "demo-failed"
 
 
 class Story:
     """The demo, act by act. Call the acts in order."""
 
-    def __init__(self, stage: Stage, traffic: Traffic, console: Console) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        traffic: Traffic,
+        console: Console,
+        settings: StorySettings | None = None,
+    ) -> None:
+        self.settings = settings or StorySettings()
         self.stage = stage
         self.traffic = traffic
-        self.console = console
+        self._tell = Narrator(console, stage.clock)
         self.ledger = Ledger()
         self.governed_id = self.frozen_id = self.policy_id = ""
         self._awaiting: list[Row] = []
@@ -51,7 +50,7 @@ class Story:
 
     def cast(self) -> None:
         """People and services with roles; nobody can do everything."""
-        self._title("Who acts", "each with a token and the least roles")
+        self._tell.title("Who acts", "each with a token and the least roles")
         person = self.stage.person
         self.steward = person("steward", "person", ["steward"], namespace=NAMESPACE)
         self.engineer = person("engineer", "person", ["engineer"], namespace=NAMESPACE)
@@ -59,11 +58,11 @@ class Story:
         self.auditor = person("auditor", "person", ["auditor"], namespace="*")
         self.retrainer = person("retrainer", "service", ["service"], namespace=NAMESPACE)
         self.ledger_app = person("ledger-app", "service", ["service"], namespace=NAMESPACE)
-        self._say("steward, engineer, approver, auditor; services retrainer and ledger-app")
+        self._tell.say("steward, engineer, approver, auditor; services retrainer and ledger-app")
 
     def register_data(self) -> None:
         """The first months become a dataset version; unusable rows are kept aside."""
-        self._title("Data", "registered once, labelled once")
+        self._tell.title("Data", "registered once, labelled once")
         namespace, name = DATASET.split("/")
         self.steward.post(
             "/datasets",
@@ -84,19 +83,19 @@ class Story:
             "history.csv",
             self.traffic.history.read_bytes(),
         )
-        self._say(
+        self._tell.say(
             f"{DATASET} v{version['number']}: {version['rows']:,} rows, "
             f"{version['first_time'][:10]} to {version['last_time'][:10]}, confidential, "
             f"sha256 {version['content_digest'][:12]}…"
         )
         if version["rejected_rows"]:
-            self._say(f"kept aside: {version['rejected_rows']} rows")
+            self._tell.say(f"kept aside: {version['rejected_rows']} rows")
             for row in version["rejected"][:5]:
-                self._say(f"  line {row['line']}: {row['reason']}")
+                self._tell.say(f"  line {row['line']}: {row['reason']}")
 
     def train_first(self) -> None:
         """A small transformer learns from the first months, in a process of its own."""
-        self._title("Train", "a small language model from nothing, on this machine")
+        self._tell.title("Train", "a small language model from nothing, on this machine")
         namespace, name = MODEL.split("/")
         self.engineer.post(
             "/models",
@@ -109,11 +108,17 @@ class Story:
         )
         job = self.engineer.post(
             "/jobs",
-            {"model": MODEL, "dataset": DATASET, "dataset_versions": [1], "purpose": PURPOSE},
+            {
+                "model": MODEL,
+                "dataset": DATASET,
+                "dataset_versions": [1],
+                "purpose": PURPOSE,
+                **self.settings.training,
+            },
         )
-        result = self._follow(job["id"], "training version 1")["result"]
+        result = self._tell.follow(self.engineer, job["id"], "training version 1")["result"]
         version = self.engineer.get(f"/models/{MODEL}/versions/1")
-        self._say(
+        self._tell.say(
             f"{MODEL} v1: {version['parameters']:,} parameters, holdout accuracy "
             f"{result['accuracy']:.1%}, {result['seconds']:.0f} s, gates {result['verdict']}, "
             f"inherited {version['label']['level']}/{','.join(version['label']['compartments'])}"
@@ -121,7 +126,7 @@ class Story:
 
     def approve_and_deploy(self) -> None:
         """Gates, four eyes, champion; allowed where cleared, refused where not."""
-        self._title("Approve and deploy", "four eyes, and only where the label allows")
+        self._tell.title("Approve and deploy", "four eyes, and only where the label allows")
         champion = f"/models/{MODEL}/aliases/champion"
         wish = {"version": 1, "reason": "first model"}
         self._expect_refusal(lambda: self.engineer.put(champion, wish), "promote unapproved")
@@ -133,26 +138,27 @@ class Story:
         self._expect_refusal(lambda: self.engineer.post(decide, yes), "approve one's own")
         self.approver.post(decide, yes)
         self.engineer.put(champion, wish)
-        self._say("approved by another person; v1 is champion")
+        self._tell.say("approved by another person; v1 is champion")
         self._environments()
         self._expect_refusal(
             lambda: self._deploy("coder-abroad", "cloud-us", pinned=None), "deploy to cloud-us"
         )
         self.governed_id = self._deploy("coder", "ledger-uk", pinned=None)["id"]
         self.frozen_id = self._deploy("coder-frozen", "ledger-uk", pinned=1)["id"]
-        self._say("deployed to ledger-uk: coder (follows champion), coder-frozen (stays at v1)")
+        self._tell.say(
+            "deployed to ledger-uk: coder (follows champion), coder-frozen (stays at v1)"
+        )
 
     def watch(self) -> None:
         """A monitor on a schedule and a retraining policy that somebody else approved."""
-        self._title("Watch", "a scheduled check, and a mandate to retrain")
+        self._tell.title("Watch", "a scheduled check, and a mandate to retrain")
         self.engineer.post(
             "/monitors",
             {
                 "deployment_id": self.governed_id,
                 "acts_as": "retrainer",
                 "cron": CHECK_CRON,
-                "window_days": 91,
-                "max_accuracy_drop": 0.04,
+                **self.settings.monitor,
             },
         )
         policy = self.engineer.post(
@@ -161,9 +167,7 @@ class Story:
                 "deployment_id": self.governed_id,
                 "dataset": DATASET,
                 "acts_as": "retrainer",
-                "on_alert": ["harm"],
-                "cooldown_days": 80,
-                "window_days": 550,
+                **self.settings.retraining,
             },
         )
         self.policy_id = policy["id"]
@@ -173,11 +177,11 @@ class Story:
         self.approver.post(
             f"/approvals/{asked['id']}/decide", {"approve": True, "comment": "within budget"}
         )
-        self._say("checks each quarter; retraining on harm, approved by another person")
+        self._tell.say("checks each quarter; retraining on harm, approved by another person")
 
     def play(self) -> None:
         """The later months, month by month, through the deployments' predict endpoints."""
-        self._title("Months pass", f"{len(self.traffic.quarters)} quarters of requests")
+        self._tell.title("Months pass", f"{len(self.traffic.quarters)} quarters of requests")
         clock = self.stage.clock
         for quarter in self.traffic.quarters:
             before = time.monotonic()
@@ -187,7 +191,7 @@ class Story:
                 self._send_feedback()
             alert, retrained = self._check(quarter)
             self._happened.append((quarter, alert, retrained))
-            self._say(
+            self._tell.say(
                 f"{quarter.name}: {quarter.rows:,} rows"
                 + (", alert" if alert else ", quiet")
                 + (", retrained and promoted" if retrained else "")
@@ -195,26 +199,22 @@ class Story:
             )
 
     def reject_one(self) -> None:
-        """Somebody retrains by hand on a few days of data; the gates say no."""
-        self._title("A worse challenger", "retrained by hand on the last ten days only")
+        """Somebody retrains by hand on far too little; the gates say no."""
+        self._tell.title(
+            "A worse challenger", "retrained by hand, in a hurry, on a few hundred rows"
+        )
         job = self.engineer.post(
             f"/retraining-policies/{self.policy_id}/jobs",
-            {
-                "reason": "quick refresh",
-                "window_days": 75,
-                "recipe_name": "small-classifier",
-                "recipe": {"pretrain_epochs": 0, "train_epochs": 1},
-                "max_rows": 400,
-            },
+            {"reason": "quick refresh", **self.settings.careless},
         )
-        result = self._follow(job["id"], "training the challenger")["result"]
-        self._say(f"version {result['version']} {result['verdict']}:")
+        result = self._tell.follow(self.engineer, job["id"], "training the challenger")["result"]
+        self._tell.say(f"version {result['version']} {result['verdict']}:")
         for reason in result["reasons"]:
-            self._say(f"  {reason}")
+            self._tell.say(f"  {reason}")
 
     def conclude(self) -> Ledger:
         """Deliver the last labels, add everything up, verify the log."""
-        self._title("What it came to", "measured through the same API")
+        self._tell.title("What it came to", "measured through the same API")
         clock, ledger = self.stage.clock, self.ledger
         clock.advance_to(clock.now() + FEEDBACK_DELAY + timedelta(days=2))
         self._send_feedback()
@@ -306,7 +306,7 @@ class Story:
         newest = self.engineer.get(checks, limit=1)["items"][0]
         alert = newest["verdict"] in ("drift", "harm")
         if alert:
-            self._say(f"  {newest['verdict']}: {newest['sentence']}")
+            self._tell.say(f"  {newest['verdict']}: {newest['sentence']}")
         return alert, self._champion() != champion
 
     def _settle(self) -> None:
@@ -320,7 +320,7 @@ class Story:
                 for job in self.engineer.get("/jobs", state=state)["items"]
             ]
             if unfinished:
-                self._follow(unfinished[0]["id"], unfinished[0]["kind"])
+                self._tell.follow(self.engineer, unfinished[0]["id"], unfinished[0]["kind"])
                 quiet_since = time.monotonic()
             if time.monotonic() > deadline:
                 raise StoryFailed("jobs did not come to an end in time; the worker's log says why")
@@ -358,34 +358,6 @@ class Story:
         for monitor in self._all("/monitors"):
             self.engineer.patch(f"/monitors/{monitor['id']}", {"enabled": False})
 
-    def _follow(self, job_id: str, title: str) -> dict[str, Any]:
-        """Show a job's progress until it ends; a failed one ends the story."""
-        with Progress(
-            TextColumn("  {task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[stage]}"),
-            TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-        ) as progress:
-            task = progress.add_task(title, total=None, stage="")
-            while True:
-                job = self.engineer.get(f"/jobs/{job_id}")
-                if job["state"] not in UNFINISHED:
-                    break
-                self.stage.clock.advance_to(datetime.fromisoformat(job["available_at"]))
-                said = job["progress"]
-                progress.update(
-                    task,
-                    completed=said.get("step", 0),
-                    total=said.get("steps"),
-                    stage=str(said.get("stage", "")),
-                )
-                time.sleep(POLL_SECONDS)
-        if job["state"] != "succeeded":
-            raise StoryFailed(f"{title} {job['state']}: {job['error']}")
-        return job
-
     def _all(
         self, path: str, *, person: Person | None = None, **query: str
     ) -> list[dict[str, Any]]:
@@ -403,12 +375,6 @@ class Story:
             attempt()
         except Refused as refused:
             policies = ", ".join(refused.problem.get("policies") or [])
-            self._say(f"refused: {what} ({policies}): {refused.problem['detail']}")
+            self._tell.say(f"refused: {what} ({policies}): {refused.problem['detail']}")
         else:
             raise StoryFailed(f"it should have been refused to {what}")
-
-    def _title(self, title: str, text: str) -> None:
-        self.console.print(f"[bold]{title}[/bold]  [dim]{text}[/dim]")
-
-    def _say(self, text: str) -> None:
-        self.console.print(f"  {text}", highlight=False, markup=False)

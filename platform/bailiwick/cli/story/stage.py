@@ -79,6 +79,7 @@ class Stage:
     url: str
     admin: Person
     admin_token: str
+    models: ModelServer
 
     def person(self, name: str, kind: str, roles: list[str], *, namespace: str) -> Person:
         """Create a principal with roles and compartments of the demo; it acts by its own token."""
@@ -116,7 +117,7 @@ def set_stage(settings: Settings, clock: ReplayClock) -> Iterator[Stage]:
             worker.start()
             try:
                 _wait_for(models)
-                yield Stage(platform, clock, url, Person(url, token), token)
+                yield Stage(platform, clock, url, Person(url, token), token, models)
             finally:
                 worker.stop()
 

@@ -3,16 +3,20 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from bailiwick.core.errors import Invalid
+from bailiwick.lineage.formats import open_table
 from bailiwick.lineage.rows import RowSpec, compose_text, ingest
 
+MAX_BYTES = 2 * 1024**3
 MONTHS_PER_QUARTER = 3
 MIN_QUARTERS = 2
 
@@ -83,9 +87,8 @@ def load_traffic(
     history keeps the source's unusable rows, so that registering it shows them.
     """
     spec = RowSpec(text=columns.text, label=columns.label, date=columns.date)
-    ingested = ingest(source, spec, folder, max_bytes=2 * 1024**3)
-    table = pq.read_table(ingested.accepted_path, columns=["time", *columns.text, columns.label])
-    rows = table.sort_by("time").to_pylist()
+    ingested = ingest(source, spec, folder, max_bytes=MAX_BYTES)
+    rows = pq.read_table(ingested.accepted_path).sort_by("time").to_pylist()
     starts = sorted({_quarter_start(row["time"]) for row in rows})
     if len(starts) < history_quarters + MIN_QUARTERS:
         raise Invalid(
@@ -94,9 +97,8 @@ def load_traffic(
         )
     cut = starts[history_quarters]
     history = folder / "history.csv"
-    _write_history(
-        history, [row for row in rows if row["time"] < cut], columns, ingested.rejected_path
-    )
+    first = [row for row in rows if row["time"] < cut]
+    _write_history(history, source, first, columns.date, ingested.rejected_path)
     later = [
         Row(
             record_id=f"row-{place}",
@@ -112,16 +114,17 @@ def load_traffic(
 
 
 def _write_history(
-    path: Path, rows: list[dict[str, object]], columns: Columns, rejected: Path
+    path: Path, source: Path, rows: list[dict[str, Any]], date: str, rejected: Path
 ) -> None:
-    names = [columns.date, *columns.text, columns.label]
+    """The columns in the source's own order, so that its unusable rows fit in as they are."""
+    with ExitStack() as stack:
+        names = list(open_table(source, MAX_BYTES, stack).header)
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(names)
         for row in rows:
-            at = row["time"]
-            day = at.isoformat() if isinstance(at, datetime) else ""
-            writer.writerow([day, *(row[name] for name in (*columns.text, columns.label))])
+            named = row | {date: row["time"].isoformat()}
+            writer.writerow(named[name] for name in names)
         with rejected.open(encoding="utf-8") as lines:
             writer.writerows(json.loads(line)["raw"] for line in lines)
 

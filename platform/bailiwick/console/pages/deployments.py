@@ -21,7 +21,7 @@ from bailiwick.registry import Deployment, deployment_resource
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
 DEPLOYMENTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 200, 12
-LISTED_CHECKS = 24
+LISTED_CHECKS = 12
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=GovernedPage)
 

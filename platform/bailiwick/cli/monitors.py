@@ -1,0 +1,130 @@
+"""`bailiwick monitor`: what is watched, and what the checks found."""
+
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from bailiwick.cli.api_client import Cursor, Limit, command
+from bailiwick.cli.output import day, facts, moment, page_table, percent, said, short
+from bailiwick.cli.references import deployment_names, of_deployment
+from bailiwick.client import Bailiwick
+from bailiwick.client.shapes import Check, Monitor, Page
+
+app = typer.Typer(no_args_is_help=True, help="What is watched, and what the checks found.")
+
+MonitorName = Annotated[
+    str, typer.Argument(metavar="MONITOR", help="NAMESPACE/NAME of its deployment, or its id.")
+]
+DeploymentName = Annotated[
+    str, typer.Argument(metavar="DEPLOYMENT", help="NAMESPACE/NAME, or the id.")
+]
+
+
+def _monitors(client: Bailiwick, page: Page[Monitor]) -> RenderableType:
+    names = deployment_names(client, page)
+    rows = (
+        (
+            names[one["deployment_id"]],
+            short(one["id"]),
+            "on" if one["enabled"] else "off",
+            f"{one['window_days']} days",
+            f"{one['min_rows']:,}",
+            ", ".join(statistic["column"] for statistic in one["statistics"]),
+        )
+        for one in page["items"]
+    )
+    return page_table(page, ("DEPLOYMENT", "MONITOR", "IS", "WINDOW", "ROWS FROM", "WATCHES"), rows)
+
+
+def _monitor(client: Bailiwick, one: Monitor) -> RenderableType:
+    tests = {
+        f"  {test['column']}": f"{test['test']} from {test['threshold']:g}"
+        for test in one["statistics"]
+    }
+    return facts(
+        {
+            "deployment": client.deployments.name_of(one["deployment_id"]),
+            "is": "on" if one["enabled"] else "off",
+            "window": f"{one['window_days']} days",
+            "needs": f"{one['min_rows']:,} rows",
+            "accuracy may drop": percent(one["max_accuracy_drop"]),
+            "tests": len(tests),
+            **tests,
+            "created": moment(one["created_at"]),
+            "id": one["id"],
+        }
+    )
+
+
+def _checks(_: Bailiwick, page: Page[Check]) -> RenderableType:
+    rows = (
+        (
+            day(one["window_end"]),
+            one["verdict"],
+            f"{one['rows']:,}",
+            percent(one["accuracy"]),
+            one["sentence"],
+        )
+        for one in page["items"]
+    )
+    return page_table(page, ("TO", "VERDICT", "ROWS", "ACCURACY", "FOUND"), rows)
+
+
+@command(app, "list", show=_monitors)
+def list_monitors(client: Bailiwick, limit: Limit = 50, cursor: Cursor = None) -> Page[Monitor]:
+    """Monitors, newest first."""
+    return client.monitors.page(limit=limit, cursor=cursor)
+
+
+@command(app, "show", show=_monitor)
+def show_monitor(client: Bailiwick, monitor: MonitorName) -> Monitor:
+    """A monitor and its tests."""
+    return client.monitors.get(_id(client, monitor))
+
+
+@command(app, "create", show=_monitor)
+def create(
+    client: Bailiwick,
+    deployment: DeploymentName,
+    acts_as: Annotated[str, typer.Option(help="Service principal that runs the checks.")],
+    cron: Annotated[str | None, typer.Option(help="When: five fields, UTC.")] = None,
+    window_days: Annotated[int | None, typer.Option(min=1, help="Traffic looked at.")] = None,
+    min_rows: Annotated[int | None, typer.Option(min=1, help="Fewer rows prove nothing.")] = None,
+    max_accuracy_drop: Annotated[
+        float | None, typer.Option(help="0.05: five points below the reference is an alert.")
+    ] = None,
+) -> Monitor:
+    """Watch a deployment on a schedule."""
+    return client.monitors.create(
+        deployment,
+        acts_as=acts_as,
+        cron=cron,
+        window_days=window_days,
+        min_rows=min_rows,
+        max_accuracy_drop=max_accuracy_drop,
+    )
+
+
+@command(app, "pause", show=said("The monitor is off."))
+def pause(client: Bailiwick, monitor: MonitorName) -> Monitor:
+    """Check no more until it is resumed."""
+    return client.monitors.update(_id(client, monitor), enabled=False)
+
+
+@command(app, "resume", show=said("The monitor is on."))
+def resume(client: Bailiwick, monitor: MonitorName) -> Monitor:
+    """Check again."""
+    return client.monitors.update(_id(client, monitor), enabled=True)
+
+
+@command(app, "checks", show=_checks)
+def list_checks(
+    client: Bailiwick, deployment: DeploymentName, limit: Limit = 20, cursor: Cursor = None
+) -> Page[Check]:
+    """What the checks of a deployment found, newest first."""
+    return client.monitors.checks_page(deployment, limit=limit, cursor=cursor)
+
+
+def _id(client: Bailiwick, reference: str) -> str:
+    return of_deployment(client, reference, client.monitors.list(), "monitor")

@@ -1,0 +1,187 @@
+"""`bailiwick retrain`: policies that keep models fit, and retraining by hand."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from bailiwick.cli.api_client import Cursor, Limit, command
+from bailiwick.cli.output import facts, moment, page_table, percent, plain, said, short
+from bailiwick.cli.references import deployment_names, of_deployment
+from bailiwick.cli.training import Settings, Wait, recipe_settings, show_order, waited_for
+from bailiwick.client import Bailiwick
+from bailiwick.client.shapes import Approval, Job, Page, RetrainingPolicy
+from bailiwick.core.errors import NotFound
+
+app = typer.Typer(no_args_is_help=True, help="Retraining policies, and retraining by hand.")
+policies = typer.Typer(no_args_is_help=True, help="When and how models are retrained.")
+app.add_typer(policies, name="policy")
+
+PolicyName = Annotated[
+    str, typer.Argument(metavar="POLICY", help="NAMESPACE/NAME of its deployment, or its id.")
+]
+MaxRows = Annotated[int | None, typer.Option(min=1, help="At most so many rows.")]
+WindowDays = Annotated[int | None, typer.Option(min=1, help="Learn from the newest days.")]
+
+
+class Finding(StrEnum):
+    """What an alert is about."""
+
+    DRIFT = "drift"
+    HARM = "harm"
+
+
+def _policies(client: Bailiwick, page: Page[RetrainingPolicy]) -> RenderableType:
+    names = deployment_names(client, page)
+    rows = (
+        (
+            names[one["deployment_id"]],
+            short(one["id"]),
+            "approved" if one["approved"] else "not approved",
+            "on" if one["enabled"] else "off",
+            f"on {' or '.join(one['on_alert'])}, every {one['cooldown_days']} days at most",
+        )
+        for one in page["items"]
+    )
+    return page_table(page, ("DEPLOYMENT", "POLICY", "APPROVAL", "IS", "RETRAINS"), rows)
+
+
+def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
+    return facts(
+        {
+            "deployment": client.deployments.name_of(one["deployment_id"]),
+            "approval": "approved" if one["approved"] else "not approved as it stands",
+            "is": "on" if one["enabled"] else "off",
+            "retrains on": ", ".join(one["on_alert"]),
+            "at most every": f"{one['cooldown_days']} days",
+            "learns from": f"{one['window_days']} days, at most {one['max_rows']:,} rows",
+            "judged on": f"the newest {percent(one['holdout_ratio'])}",
+            "gates": one["risk_tier"],
+            "recipe": one["recipe"]["kind"],
+            "digest": one["digest"],
+            "created": moment(one["created_at"]),
+            "id": one["id"],
+        }
+    )
+
+
+def show_request(_: Bailiwick, asked: Approval) -> RenderableType:
+    """A request for approval, and how it is decided."""
+    return plain(
+        f"Asked for {asked['required']} approval(s) of another person: "
+        f"bailiwick approval approve {short(asked['id'])}"
+    )
+
+
+@command(policies, "list", show=_policies)
+def list_policies(
+    client: Bailiwick, limit: Limit = 50, cursor: Cursor = None
+) -> Page[RetrainingPolicy]:
+    """Retraining policies, newest first."""
+    return client.retraining_policies.page(limit=limit, cursor=cursor)
+
+
+@command(policies, "show", show=_policy)
+def show_policy(client: Bailiwick, policy: PolicyName) -> RetrainingPolicy:
+    """A retraining policy."""
+    return client.retraining_policies.get(policy_id(client, policy))
+
+
+@command(policies, "create", show=_policy)
+def create(
+    client: Bailiwick,
+    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="NAMESPACE/NAME, or id.")],
+    dataset: Annotated[str, typer.Option(metavar="NAMESPACE/NAME", help="Newer rows go there.")],
+    acts_as: Annotated[str, typer.Option(help="Service principal that retrains.")],
+    on_alert: Annotated[
+        list[Finding] | None, typer.Option(help="What sets it off; may be repeated.")
+    ] = None,
+    cooldown_days: Annotated[int | None, typer.Option(min=0, help="Pause between two.")] = None,
+    window_days: WindowDays = None,
+    max_rows: MaxRows = None,
+    holdout_ratio: Annotated[float | None, typer.Option(help="Newest share kept to judge.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Name of the recipe.")] = None,
+    setting: Settings = None,
+    risk_tier: Annotated[str | None, typer.Option(help="Which gates: standard or high.")] = None,
+) -> RetrainingPolicy:
+    """Define how a deployment's model is kept fit; it acts once somebody else approved it."""
+    return client.retraining_policies.create(
+        deployment,
+        dataset=dataset,
+        acts_as=acts_as,
+        on_alert=on_alert or None,
+        cooldown_days=cooldown_days,
+        window_days=window_days,
+        max_rows=max_rows,
+        holdout_ratio=holdout_ratio,
+        recipe_name=recipe,
+        recipe=recipe_settings(setting),
+        risk_tier=risk_tier,
+    )
+
+
+@command(policies, "request", show=show_request)
+def request(client: Bailiwick, policy: PolicyName) -> Approval:
+    """Ask other people to approve a policy as it stands."""
+    return client.approvals.request_policy(policy_id(client, policy))
+
+
+@command(policies, "approve", show=said("The request is {state}."))
+def approve(
+    client: Bailiwick,
+    policy: PolicyName,
+    comment: Annotated[str, typer.Option(help="What was looked at; it is kept.")] = "",
+) -> Approval:
+    """Approve a policy for which somebody else asked."""
+    wanted = policy_id(client, policy)
+    asked = next(
+        (one for one in client.approvals.list(state="open") if one["subject_id"] == wanted), None
+    )
+    if asked is None:
+        raise NotFound(
+            "nobody has asked for this policy's approval: "
+            f"bailiwick retrain policy request {policy}"
+        )
+    return client.approvals.decide(asked["id"], approve=True, comment=comment)
+
+
+@command(policies, "pause", show=said("The policy is off."))
+def pause(client: Bailiwick, policy: PolicyName) -> RetrainingPolicy:
+    """Retrain no more on its own until it is resumed."""
+    return client.retraining_policies.update(policy_id(client, policy), enabled=False)
+
+
+@command(policies, "resume", show=said("The policy is on."))
+def resume(client: Bailiwick, policy: PolicyName) -> RetrainingPolicy:
+    """Retrain on its own again."""
+    return client.retraining_policies.update(policy_id(client, policy), enabled=True)
+
+
+@command(app, "now", show=show_order)
+def retrain_now(
+    client: Bailiwick,
+    policy: PolicyName,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    window_days: WindowDays = None,
+    max_rows: MaxRows = None,
+    recipe: Annotated[str | None, typer.Option(help="Name of another recipe.")] = None,
+    setting: Settings = None,
+    *,
+    wait: Wait = False,
+) -> Job:
+    """Retrain by hand under a policy; the result goes through the same gates."""
+    job = client.retraining_policies.retrain(
+        policy_id(client, policy),
+        reason=reason,
+        window_days=window_days,
+        max_rows=max_rows,
+        recipe_name=recipe,
+        recipe=recipe_settings(setting),
+    )
+    return waited_for(client, job) if wait else job
+
+
+def policy_id(client: Bailiwick, reference: str) -> str:
+    """The id of a retraining policy."""
+    return of_deployment(client, reference, client.retraining_policies.list(), "retraining policy")

@@ -1,0 +1,63 @@
+"""`bailiwick token`: API tokens."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from bailiwick.cli.api_client import Cursor, Limit, command
+from bailiwick.cli.output import moment, page_table, said, short
+from bailiwick.cli.references import whole_id
+from bailiwick.client import Bailiwick
+from bailiwick.client.shapes import NewToken, Page, Token
+
+app = typer.Typer(no_args_is_help=True, help="API tokens.")
+
+
+def _tokens(_: Bailiwick, page: Page[Token]) -> RenderableType:
+    rows = (
+        (
+            short(one["id"]),
+            short(one["principal_id"]),
+            "revoked" if one["revoked_at"] else "in force",
+            moment(one["last_used_at"]),
+            moment(one["expires_at"]),
+            one["name"],
+        )
+        for one in page["items"]
+    )
+    return page_table(page, ("TOKEN", "PRINCIPAL", "IS", "LAST USED", "EXPIRES", "NAME"), rows)
+
+
+def _new(_: Bailiwick, made: NewToken) -> RenderableType:
+    """The token alone, so that it can be sent to a file."""
+    typer.echo("This is shown once; keep it where only its owner can read it.", err=True)
+    return Text(made["token"], no_wrap=True, overflow="ignore")
+
+
+@command(app, "list", show=_tokens)
+def list_tokens(client: Bailiwick, limit: Limit = 50, cursor: Cursor = None) -> Page[Token]:
+    """What is known of tokens, newest first; never the tokens themselves."""
+    return client.tokens.page(limit=limit, cursor=cursor)
+
+
+@command(app, "create", show=_new)
+def create(
+    client: Bailiwick,
+    principal: Annotated[str, typer.Argument(help="Whose it is.")],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    days: Annotated[int | None, typer.Option(min=1, help="It expires after so many.")] = None,
+) -> NewToken:
+    """Make a token. It is printed this once, alone: send it to a file for --token-file."""
+    expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    return client.tokens.create(principal, name=name, expires_at=expires_at)
+
+
+@command(app, "revoke", show=said("The token is refused from now on."))
+def revoke(
+    client: Bailiwick, token: Annotated[str, typer.Argument(help="Its id, or the end of it.")]
+) -> None:
+    """Refuse a token from now on."""
+    client.tokens.revoke(whole_id(token, client.tokens.list(), "token"))

@@ -1,0 +1,115 @@
+"""`bailiwick train`: order a training, and watch it if one likes."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bailiwick.cli.api_client import command
+from bailiwick.cli.output import facts, percent, plain
+from bailiwick.client import Bailiwick
+from bailiwick.client.shapes import Job
+from bailiwick.core.errors import Invalid
+
+app = typer.Typer()
+
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is done, with a progress bar.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the recipe; may be repeated."),
+]
+
+
+def show_order(_: Bailiwick, job: Job) -> RenderableType:
+    """The job that was ordered, or what came of it."""
+    result = job["result"]
+    if result is None:
+        return plain(f"Job {job['id']} is {job['state']}: bailiwick job show {job['id']}")
+    known = {
+        "result": result.get("summary", job["state"]),
+        "accuracy": percent(result.get("accuracy")),
+        "champion had": percent(result.get("champion_accuracy")),
+        "job": job["id"],
+    }
+    return Group(facts(known), *(plain(f"- {reason}") for reason in result.get("reasons") or []))
+
+
+@command(app, "train", show=show_order)
+def train(
+    client: Bailiwick,
+    model: Annotated[str, typer.Argument(metavar="NAMESPACE/NAME")],
+    dataset: Annotated[
+        list[str],
+        typer.Option(metavar="NAMESPACE/NAME@VERSION", help="Versions of one dataset."),
+    ],
+    purpose: Annotated[str, typer.Option(help="What for; the data's label must allow it.")],
+    recipe: Annotated[str | None, typer.Option(help="Name of the recipe.")] = None,
+    setting: Settings = None,
+    risk_tier: Annotated[str | None, typer.Option(help="Which gates: standard or high.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    holdout_ratio: Annotated[float | None, typer.Option(help="Newest share kept to judge.")] = None,
+    max_rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    window_days: Annotated[int | None, typer.Option(min=1, help="Only the newest days.")] = None,
+    *,
+    from_champion: Annotated[
+        bool, typer.Option("--from-champion", help="Start from the champion's weights.")
+    ] = False,
+    wait: Wait = False,
+) -> Job:
+    """Train a version of a model. The answer is a job; --wait stays until it is done."""
+    job = client.train(
+        model,
+        dataset,
+        purpose=purpose,
+        recipe_name=recipe,
+        recipe=recipe_settings(setting),
+        risk_tier=risk_tier,
+        seed=seed,
+        from_champion=from_champion,
+        holdout_ratio=holdout_ratio,
+        max_rows=max_rows,
+        window_days=window_days,
+    )
+    return waited_for(client, job) if wait else job
+
+
+def recipe_settings(pairs: list[str] | None) -> dict[str, Any] | None:
+    """`NAME=VALUE` pairs as numbers; None if there are none."""
+    if not pairs:
+        return None
+    settings = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            settings[name.strip()] = json.loads(value)
+        except ValueError as error:
+            raise Invalid(f"--set {pair} has no number; write it as --set layers=2") from error
+    return settings
+
+
+def waited_for(client: Bailiwick, job: Job) -> Job:
+    """The job once it is done, with a bar on standard error meanwhile."""
+    with _bar() as show:
+        return client.wait(job, on_progress=show)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Job], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("waiting for a worker", total=None)
+
+        def show(job: Job) -> None:
+            now = job["progress"]
+            progress.update(
+                task,
+                description=str(now.get("stage", job["state"])),
+                completed=now.get("step", 0),
+                total=now.get("steps"),
+            )
+
+        yield show

@@ -1,0 +1,69 @@
+"""Datasets, and the files that bring them in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from bailiwick.client.capability import Capability, given
+from bailiwick.client.errors import MisusedClient
+from bailiwick.client.references import name_of, path, version_of
+from bailiwick.client.shapes import Dataset, DatasetVersion, Page, Registered
+
+
+class Datasets(Capability):
+    """Data. Datasets read `NAMESPACE/NAME`, versions `NAMESPACE/NAME@NUMBER`."""
+
+    def page(self, *, limit: int | None = None, cursor: str | None = None) -> Page[Dataset]:
+        """One page of datasets."""
+        return cast("Page[Dataset]", self._http.get("/datasets", limit=limit, cursor=cursor))
+
+    def list(self) -> Iterator[Dataset]:
+        """All datasets that one may see."""
+        return self._http.items("/datasets")
+
+    def get(self, dataset: str) -> Dataset:
+        """One dataset."""
+        return cast("Dataset", self._http.get(_at(dataset)))
+
+    def create(self, dataset: str, *, label: Mapping[str, Any], description: str = "") -> Dataset:
+        """Create an empty dataset; its label is inherited by all that learns from it."""
+        namespace, name = name_of(dataset)
+        body = given(namespace=namespace, name=name, label=dict(label), description=description)
+        return cast("Dataset", self._http.write("POST", "/datasets", body))
+
+    def register(
+        self, dataset: str, file: str | Path, *, text: Sequence[str], label: str, date: str
+    ) -> Registered:
+        """Register the rows of a CSV (also gzipped) or Parquet file as the next version.
+
+        `text`, `label` and `date` name columns. The same rows again give the same version.
+        Unusable rows are kept aside: `rejected_rows` counts them, `rejected` shows the first.
+        """
+        address, source = f"{_at(dataset)}/versions", Path(file)
+        if isinstance(text, str):
+            raise MisusedClient("text is a list of columns, as in text=['merchant']")
+        fields = {"text": ",".join(text), "label": label, "date": date}
+        try:
+            return cast("Registered", self._http.upload(address, fields, source))
+        except OSError as error:
+            raise MisusedClient(f"{source} cannot be read ({error.strerror})") from error
+
+    def versions_page(
+        self, dataset: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[DatasetVersion]:
+        """One page of a dataset's versions."""
+        address = f"{_at(dataset)}/versions"
+        return cast("Page[DatasetVersion]", self._http.get(address, limit=limit, cursor=cursor))
+
+    def versions(self, dataset: str) -> Iterator[DatasetVersion]:
+        """All versions of a dataset that one may see."""
+        return self._http.items(f"{_at(dataset)}/versions")
+
+    def version(self, reference: str) -> DatasetVersion:
+        """One version: `NAMESPACE/NAME@NUMBER`."""
+        name, number = version_of(reference)
+        return cast("DatasetVersion", self._http.get(path("datasets", *name, "versions", number)))
+
+
+def _at(dataset: str) -> str:
+    return path("datasets", *name_of(dataset))

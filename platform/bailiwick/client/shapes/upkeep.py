@@ -1,0 +1,107 @@
+"""Watching deployed models, and keeping them fit."""
+
+from typing import Any, TypedDict
+
+
+class Monitor(TypedDict):
+    """What is watched on a deployment."""
+
+    id: str
+    deployment_id: str
+    statistics: list[dict[str, Any]]
+    max_accuracy_drop: float
+    min_rows: int
+    window_days: int
+    enabled: bool
+    created_at: str
+
+
+class Check(TypedDict):
+    """What one check of one window found."""
+
+    id: str
+    monitor_id: str
+    job_id: str
+    version_id: str
+    window_start: str
+    window_end: str
+    window_digest: str
+    rows: int
+    labelled_rows: int
+    accuracy: float | None
+    verdict: str
+    sentence: str
+    results: list[dict[str, Any]]
+    details: dict[str, Any]
+    report_blob: str | None
+    at: str
+
+
+class Alert(TypedDict):
+    """What moved, since when, and where it stands."""
+
+    id: str
+    deployment_id: str
+    monitor_id: str
+    check_id: str
+    kind: str
+    state: str
+    sentence: str
+    since: str
+    opened_at: str
+    acknowledged_at: str | None
+    acknowledged_by: str | None
+    resolved_at: str | None
+    resolved_by: str | None
+    resolution: str | None
+
+
+class Job(TypedDict):
+    """One piece of work; `progress` has stage, step and steps while it runs."""
+
+    id: str
+    kind: str
+    namespace: str
+    subject_id: str
+    acts_as: str
+    payload: dict[str, Any]
+    state: str
+    attempt: int
+    max_attempts: int
+    available_at: str
+    due_at: str | None
+    progress: dict[str, Any]
+    result: dict[str, Any] | None
+    error: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class JobEvent(TypedDict):
+    """Something that happened to a job."""
+
+    at: str
+    attempt: int
+    kind: str
+    message: str
+
+
+class RetrainingPolicy(TypedDict):
+    """When and how a deployment's model is retrained."""
+
+    id: str
+    deployment_id: str
+    dataset_id: str
+    acts_as: str
+    on_alert: list[str]
+    cooldown_days: int
+    window_days: int
+    max_rows: int
+    holdout_ratio: float
+    recipe: dict[str, Any]
+    risk_tier: str
+    enabled: bool
+    digest: str
+    approved: bool
+    created_at: str

@@ -1,0 +1,112 @@
+"""Monitors, checks and alerts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from bailiwick.client.capability import Capability, given
+from bailiwick.client.deployments import Deployments
+from bailiwick.client.references import path
+from bailiwick.client.shapes import Alert, Check, Monitor, Page
+from bailiwick.client.transport import Transport
+
+
+class Monitors(Capability):
+    """What is watched, and what the checks found."""
+
+    def __init__(self, transport: Transport, deployments: Deployments) -> None:
+        super().__init__(transport)
+        self._deployments = deployments
+
+    def page(self, *, limit: int | None = None, cursor: str | None = None) -> Page[Monitor]:
+        """One page of monitors."""
+        return cast("Page[Monitor]", self._http.get("/monitors", limit=limit, cursor=cursor))
+
+    def list(self) -> Iterator[Monitor]:
+        """All monitors that one may see."""
+        return self._http.items("/monitors")
+
+    def get(self, monitor_id: str) -> Monitor:
+        """One monitor."""
+        return cast("Monitor", self._http.get(path("monitors", monitor_id)))
+
+    def create(
+        self,
+        deployment: str,
+        *,
+        acts_as: str,
+        cron: str | None = None,
+        window_days: int | None = None,
+        min_rows: int | None = None,
+        max_accuracy_drop: float | None = None,
+        statistics: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Monitor:
+        """Watch a deployment on a schedule (`cron`: five fields, UTC), as a service principal."""
+        body = given(
+            deployment_id=self._deployments.id_of(deployment),
+            acts_as=acts_as,
+            cron=cron,
+            window_days=window_days,
+            min_rows=min_rows,
+            max_accuracy_drop=max_accuracy_drop,
+            statistics=statistics,
+        )
+        return cast("Monitor", self._http.write("POST", "/monitors", body))
+
+    def update(self, monitor_id: str, **changes: Any) -> Monitor:
+        """Change `window_days`, `min_rows`, `max_accuracy_drop` or `enabled`."""
+        return cast("Monitor", self._http.write("PATCH", path("monitors", monitor_id), changes))
+
+    def checks_page(
+        self, deployment: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[Check]:
+        """One page of what the checks of a deployment found."""
+        query = {"limit": limit, "cursor": cursor}
+        return cast("Page[Check]", self._http.get(self._checks_at(deployment), **query))
+
+    def checks(self, deployment: str) -> Iterator[Check]:
+        """All that the checks of a deployment found."""
+        return self._http.items(self._checks_at(deployment))
+
+    def _checks_at(self, deployment: str) -> str:
+        return path("deployments", self._deployments.id_of(deployment), "checks")
+
+
+class Alerts(Capability):
+    """What moved, since when, and where it stands."""
+
+    def __init__(self, transport: Transport, deployments: Deployments) -> None:
+        super().__init__(transport)
+        self._deployments = deployments
+
+    def page(
+        self,
+        *,
+        state: str | None = None,
+        deployment: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page[Alert]:
+        """One page of alerts: `open`, `acknowledged`, `resolved`, or all."""
+        query = self._query(state, deployment)
+        return cast("Page[Alert]", self._http.get("/alerts", **query, limit=limit, cursor=cursor))
+
+    def list(self, *, state: str | None = None, deployment: str | None = None) -> Iterator[Alert]:
+        """All alerts that one may see."""
+        return self._http.items("/alerts", **self._query(state, deployment))
+
+    def get(self, alert_id: str) -> Alert:
+        """One alert."""
+        return cast("Alert", self._http.get(path("alerts", alert_id)))
+
+    def acknowledge(self, alert_id: str) -> Alert:
+        """Say that somebody is looking."""
+        return cast("Alert", self._http.write("POST", path("alerts", alert_id, "acknowledge")))
+
+    def resolve(self, alert_id: str, *, resolution: str) -> Alert:
+        """Close an alert with a reason."""
+        body = {"resolution": resolution}
+        return cast("Alert", self._http.write("POST", path("alerts", alert_id, "resolve"), body))
+
+    def _query(self, state: str | None, deployment: str | None) -> dict[str, str | None]:
+        wanted = None if deployment is None else self._deployments.id_of(deployment)
+        return {"state": state, "deployment_id": wanted}

@@ -1,0 +1,110 @@
+"""A real API on a loopback port, over a migrated database with people and a running model."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from bailiwick.access import find_principal, issue_token
+from bailiwick.api import create_api
+from bailiwick.cli.application import listen, serving_in_background
+from bailiwick.client import Bailiwick
+from bailiwick.core.ids import new_id
+from bailiwick.lifecycle import Platform
+from bailiwick.monitoring import CheckResult, create_monitor, evaluate
+from bailiwick.monitoring.descriptors import Descriptors
+from bailiwick.registry import Deployment, served_version
+from bailiwick.serving import Classification
+from factories import Factory
+
+LABEL = {
+    "level": "confidential",
+    "compartments": ["finance"],
+    "residency": ["eu"],
+    "purposes": ["accounting"],
+}
+PEOPLE = {"ada": "admin", "engineer": "engineer", "approver": "approver", "visitor": ""}
+SENTENCE = "The mix of predicted categories changed: 'Fuel' rose from 20.0% to 31.5%."
+
+
+class FakeModels:
+    """The model server, at the outer edge: always sure, always of the same opinion."""
+
+    def classify(self, version_id: str, texts: Sequence[str]) -> list[Classification]:
+        """`Fuel` for every text."""
+        UUID(version_id)
+        return [
+            Classification("Fuel", 0.875, Descriptors(len(text), 2, 0.0)) for text in texts
+        ]
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class Installation:
+    """Where it is, and who may call."""
+
+    platform: Platform
+    url: str
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def client(self, who: str = "engineer") -> Bailiwick:
+        """A client that acts as somebody."""
+        return Bailiwick(self.url, self.tokens[who])
+
+    def open_alert(self) -> str:
+        """Let a monitor of `finance/cards` find something; the alert's id."""
+        at = self.platform.clock.now()
+        with self.platform.database.transaction() as session:
+            deployment = session.query(Deployment).filter_by(name="cards").one()
+            engineer = find_principal(session, "engineer")
+            monitor = create_monitor(session, deployment, actor_id=engineer.id, at=at)
+            check = CheckResult(
+                id=new_id(),
+                monitor_id=monitor.id,
+                job_id=new_id(),
+                version_id=served_version(session, deployment).id,
+                window_start=at - timedelta(days=30),
+                window_end=at,
+                window_digest="f" * 64,
+                rows=1_200,
+                labelled_rows=600,
+                accuracy=0.71,
+                verdict="drift",
+                sentence=SENTENCE,
+                results=[{"column": "prediction", "drifted": True}],
+                details={"accuracy": {"dropped": False}},
+                report_blob=None,
+                at=at,
+            )
+            session.add(check)
+            session.flush()
+            alert = evaluate(session, monitor, check, actor_id=engineer.id, at=at)
+            assert alert is not None
+            return str(alert.id)
+
+
+@contextmanager
+def running_installation(platform: Platform) -> Iterator[Installation]:
+    """People, a trained champion deployed as `finance/cards`, and the API that shows them."""
+    with platform.database.transaction() as session:
+        make = Factory(session, platform)
+        make.running()
+        make.principal("retrainer", "service", kind="service")
+        for name, role in PEOPLE.items():
+            if name not in ("engineer", "approver"):
+                make.principal(name, *([role] if role else []))
+        session.flush()
+        tokens = {
+            name: issue_token(
+                session, find_principal(session, name), name, actor_id=make.root.id, at=make.at
+            )[1]
+            for name in PEOPLE
+        }
+    listener = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = create_api(platform, FakeModels())  # type: ignore[arg-type]  # stands for the gateway
+    with serving_in_background(app, listener):
+        yield Installation(platform, url, tokens)

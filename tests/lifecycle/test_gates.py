@@ -1,0 +1,188 @@
+"""Gates: each reason, the numbers of the interval, and a file that cannot be misread."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bailiwick.core.errors import Invalid
+from bailiwick.core.resources import bundled
+from bailiwick.lifecycle.gates import (
+    Evidence,
+    Paired,
+    Tier,
+    load_tiers,
+    reasons_to_reject,
+    tier_named,
+)
+
+TIER = Tier(
+    name="test",
+    min_holdout_rows=200,
+    min_accuracy=0.5,
+    min_gain_over_majority=0.1,
+    min_gain_over_champion=0.0,
+    max_unknown_label_ratio=0.1,
+    max_parameters=1_000_000,
+    approvals=1,
+)
+NUMBERS = [field.name for field in fields(Tier) if field.name != "name"]
+GOOD = Evidence(
+    holdout_rows=1_000,
+    accuracy=0.7,
+    macro_f1=0.6,
+    majority_accuracy=0.3,
+    unknown_label_rows=0,
+    parameters=1_000_000,
+    champion_accuracy=0.62,
+    paired=Paired(both=550, only_candidate=150, only_champion=70, neither=230),
+    has_champion=True,
+)
+
+
+def test_good_evidence_passes_and_so_does_each_value_on_its_limit() -> None:
+    assert reasons_to_reject(GOOD, TIER) == []
+    limit = replace(
+        GOOD,
+        holdout_rows=200,
+        accuracy=0.5,
+        majority_accuracy=0.4,
+        unknown_label_rows=20,
+    )
+    assert reasons_to_reject(limit, TIER) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"holdout_rows": 199}, "only 199 holdout rows, 200 are needed"),
+        ({"accuracy": 0.499, "majority_accuracy": 0.1}, "accuracy 0.499 is below 0.500"),
+        (
+            {"majority_accuracy": 0.61},
+            "accuracy 0.700 is not 0.100 above always answering the most frequent label (0.610)",
+        ),
+        (
+            {"unknown_label_rows": 101},
+            "10.1% of the holdout rows carry labels that it cannot answer, 10.0% are allowed",
+        ),
+        ({"parameters": 1_000_001}, "1,000,001 parameters, 1,000,000 are allowed"),
+        ({"paired": None}, "it was not compared with the champion on the same rows"),
+        ({"paired": Paired(0, 0, 0, 0)}, "it was not compared with the champion on the same rows"),
+        (
+            {"paired": Paired(600, 100, 90, 210)},
+            (
+                "not clearly better than the champion on the newest labelled rows: +0.010 "
+                "accuracy, 95 % interval -0.017 to +0.037, of which the lower end must exceed "
+                "+0.000"
+            ),
+        ),
+        (
+            {"paired": Paired(600, 20, 120, 260)},
+            (
+                "worse than the champion on the newest labelled rows: -0.100 accuracy, "
+                "95 % interval -0.122 to -0.078, of which the lower end must exceed +0.000"
+            ),
+        ),
+    ],
+)
+def test_each_gate_says_what_it_saw_and_what_it_wants(
+    change: dict[str, object], reason: str
+) -> None:
+    assert reasons_to_reject(replace(GOOD, **change), TIER) == [reason]  # type: ignore[arg-type]
+
+
+def test_every_reason_is_told_at_once() -> None:
+    bad = replace(GOOD, holdout_rows=0, accuracy=0.0, parameters=9_000_000, paired=None)
+    assert len(reasons_to_reject(bad, TIER)) == 5
+
+
+def test_an_accuracy_that_is_no_number_does_not_pass() -> None:
+    unknown = replace(GOOD, accuracy=float("nan"))
+    assert [reason.split(" is ")[0] for reason in reasons_to_reject(unknown, TIER)] == [
+        "accuracy nan",
+        "accuracy nan",
+    ]
+
+
+def test_without_a_champion_there_is_nothing_to_beat() -> None:
+    first = replace(GOOD, has_champion=False, champion_accuracy=None, paired=None)
+    assert reasons_to_reject(first, TIER) == []
+
+
+def test_the_lower_end_must_exceed_the_tiers_gain_and_not_only_the_gain_itself() -> None:
+    # +0.08 with a half width of 0.028: the lower end is 0.052.
+    assert reasons_to_reject(GOOD, replace(TIER, min_gain_over_champion=0.05)) == []
+    (reason,) = reasons_to_reject(GOOD, replace(TIER, min_gain_over_champion=0.06))
+    assert reason.startswith("not clearly better than the champion")
+
+
+def test_the_interval_is_what_one_computes_by_hand() -> None:
+    # b = 40, c = 20, n = 500: d = 0.04, se = sqrt(60 - 400/500)/500 = 0.0153883, 1.959964 se.
+    paired = Paired(both=400, only_candidate=40, only_champion=20, neither=40)
+    assert paired.rows == 500
+    assert paired.gain == pytest.approx(0.04)
+    assert paired.gain_interval() == pytest.approx((0.0098394, 0.0701606), abs=1e-6)
+
+
+def test_two_that_answer_alike_differ_by_nothing() -> None:
+    paired = Paired(both=300, only_candidate=0, only_champion=0, neither=100)
+    assert paired.gain_interval() == (0.0, 0.0)
+    (reason,) = reasons_to_reject(replace(GOOD, paired=paired), TIER)
+    assert "not clearly better" in reason
+
+
+def test_the_shipped_tiers_load_and_the_higher_one_demands_no_less() -> None:
+    tiers = load_tiers(bundled("policies") / "gates.yaml")
+    standard, high = tiers["standard"], tier_named(tiers, "high")
+    assert high.min_holdout_rows >= standard.min_holdout_rows
+    assert high.min_accuracy >= standard.min_accuracy
+    assert high.approvals >= standard.approvals >= 1
+
+
+def test_an_unknown_tier_is_refused_with_the_ones_there_are() -> None:
+    with pytest.raises(Invalid, match="no risk tier 'low'; there are test"):
+        tier_named({"test": TIER}, "low")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"min_accuracy": None}, "min_accuracy"),
+        ({"min_accuracy": "0.3"}, "min_accuracy"),
+        ({"max_unknown_label_ratio": float("nan")}, "max_unknown_label_ratio"),
+        ({"approvals": True}, "approvals"),
+        ({"surprise": 1}, "surprise"),
+        ({3: 1}, "3"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_tier(
+    tmp_path: Path, change: dict[object, object], said: str
+) -> None:
+    values = {**dict.fromkeys(NUMBERS, 1), **change}
+    (tmp_path / "gates.yaml").write_text(yaml.safe_dump({"tiers": {"mine": values}}))
+    with pytest.raises(Invalid, match=rf"wrong here: {said}\)") as refused:
+        load_tiers(tmp_path / "gates.yaml")
+    assert "tier 'mine' in gates.yaml" in refused.value.message
+
+
+def test_a_missing_value_is_refused_by_its_name(tmp_path: Path) -> None:
+    values = dict.fromkeys(set(NUMBERS) - {"approvals"}, 1)
+    (tmp_path / "gates.yaml").write_text(yaml.safe_dump({"tiers": {"mine": values}}))
+    with pytest.raises(Invalid, match=r"wrong here: approvals"):
+        load_tiers(tmp_path / "gates.yaml")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "tiers", "[1]", "tiers: [a", "tiers: 3", "tiers: {mine: 3}", "\x00", "tiers: \xff"],
+)
+def test_a_file_without_tiers_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "gates.yaml").write_bytes(content.encode("latin-1"))
+    with pytest.raises(Invalid, match=r"gates\.yaml"):
+        load_tiers(tmp_path / "gates.yaml")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"gates\.yaml cannot be read"):
+        load_tiers(tmp_path / "gates.yaml")

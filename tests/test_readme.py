@@ -1,0 +1,54 @@
+"""The README's examples run, and its commands exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from bailiwick.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_every_make_target_that_it_names_exists() -> None:
+    named = set(re.findall(r"`?make ([a-z-]+)", README))
+    benchmarks = {f"bench-{path.stem}" for path in (ROOT / "benchmarks").glob("*.py")}
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE)) | benchmarks
+    assert {"demo", "test"} <= named
+    assert {name for name in named if not name.startswith("bench-")} <= targets
+    for name in re.findall(r"make (bench-[a-z_]+)", README):
+        assert name in benchmarks
+
+
+def test_every_command_that_it_shows_is_known() -> None:
+    shown = re.findall(r"(?:\.venv/bin/)?bailiwick ([a-z]+)", "\n".join(blocks("sh")))
+    assert shown
+    assert set(shown) <= set(COMMANDS)
+    for command in ("audit verify", "audit export", "up", "demo"):
+        done = subprocess.run(
+            [sys.executable, "-m", "bailiwick", *command.split(), "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_page_that_it_links_to_exists() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_its_client_example_is_the_one_in_the_client_s_docstring() -> None:
+    (example,) = blocks("python")
+    documented = (ROOT / "platform/bailiwick/client/__init__.py").read_text(encoding="utf-8")
+    for line in example.strip().splitlines():
+        assert line.strip() in documented
