@@ -91,7 +91,6 @@ def create_monitoring() -> None:
         column("label", NAME),
         column("received_at", MOMENT),
         sa.UniqueConstraint("deployment_id", "record_id", "revision"),
-        sa.Index(None, "deployment_id", "received_at"),
     )
     op.create_table(
         "baselines",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from bailiwick.access import find_principal, issue_token
@@ -12,6 +13,7 @@ from bailiwick.cli.application import listen, serving_in_background
 from bailiwick.client import Bailiwick
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle import Platform
+from bailiwick.lifecycle.jobs import Lease, claim, heartbeat, succeed
 from bailiwick.monitoring import CheckResult, create_monitor, evaluate
 from bailiwick.monitoring.descriptors import Descriptors
 from bailiwick.registry import Deployment, served_version
@@ -25,6 +27,7 @@ LABEL = {
     "purposes": ["accounting"],
 }
 PEOPLE = {"ada": "admin", "engineer": "engineer", "approver": "approver", "visitor": ""}
+PROGRESS = {"stage": "train", "step": 34, "steps": 120, "loss": 1.2}
 SENTENCE = "The mix of predicted categories changed: 'Fuel' rose from 20.0% to 31.5%."
 
 
@@ -34,12 +37,30 @@ class FakeModels:
     def classify(self, version_id: str, texts: Sequence[str]) -> list[Classification]:
         """`Fuel` for every text."""
         UUID(version_id)
-        return [
-            Classification("Fuel", 0.875, Descriptors(len(text), 2, 0.0)) for text in texts
-        ]
+        return [Classification("Fuel", 0.875, Descriptors(len(text), 2, 0.0)) for text in texts]
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+@dataclass
+class Worker:
+    """A worker in two steps: takes the job that waits, then ends it."""
+
+    platform: Platform
+    result: dict[str, Any]
+    lease: Lease | None = None
+
+    def step(self) -> None:
+        """One step."""
+        at = self.platform.clock.now()
+        with self.platform.database.transaction() as session:
+            if self.lease is None:
+                self.lease = claim(session, owner="test", lease_seconds=60, at=at)
+                assert self.lease is not None
+                heartbeat(session, self.lease, lease_seconds=60, at=at, progress=PROGRESS)
+            else:
+                succeed(session, self.lease, self.result, at=at)
 
 
 @dataclass
@@ -60,7 +81,15 @@ class Installation:
         with self.platform.database.transaction() as session:
             deployment = session.query(Deployment).filter_by(name="cards").one()
             engineer = find_principal(session, "engineer")
-            monitor = create_monitor(session, deployment, actor_id=engineer.id, at=at)
+            monitor = create_monitor(
+                session,
+                deployment,
+                max_accuracy_drop=0.05,
+                min_rows=1_000,
+                window_days=30,
+                actor_id=engineer.id,
+                at=at,
+            )
             check = CheckResult(
                 id=new_id(),
                 monitor_id=monitor.id,
@@ -91,7 +120,9 @@ def running_installation(platform: Platform) -> Iterator[Installation]:
     """People, a trained champion deployed as `finance/cards`, and the API that shows them."""
     with platform.database.transaction() as session:
         make = Factory(session, platform)
-        make.running()
+        model = make.model()
+        make.champion(make.model_version(model, make.dataset_version(make.dataset())))
+        make.deployment(model, make.environment(keeps_text=True), keeps_text=True)
         make.principal("retrainer", "service", kind="service")
         for name, role in PEOPLE.items():
             if name not in ("engineer", "approver"):

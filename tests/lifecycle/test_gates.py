@@ -159,7 +159,8 @@ def test_an_unknown_tier_is_refused_with_the_ones_there_are() -> None:
 def test_a_wrong_value_is_refused_with_its_tier(
     tmp_path: Path, change: dict[object, object], said: str
 ) -> None:
-    values = {**dict.fromkeys(NUMBERS, 1), **change}
+    values: dict[object, object] = dict.fromkeys(NUMBERS, 1)
+    values |= change
     (tmp_path / "gates.yaml").write_text(yaml.safe_dump({"tiers": {"mine": values}}))
     with pytest.raises(Invalid, match=rf"wrong here: {said}\)") as refused:
         load_tiers(tmp_path / "gates.yaml")

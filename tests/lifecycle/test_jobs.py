@@ -81,7 +81,7 @@ def test_two_workers_never_hold_the_same_job(platform: Platform, rival: Platform
         waiting = {queue_job(make).id for _ in range(12)}
 
     def take_all(mine: Platform, owner: str) -> list[Lease]:
-        taken = []
+        taken: list[Lease] = []
         while True:
             with mine.database.transaction() as session:
                 lease = claim(
@@ -143,6 +143,9 @@ def test_a_heartbeat_keeps_the_lease_and_publishes_progress(
     heartbeat(session, lease, lease_seconds=LEASE_SECONDS, at=clock.now())
     session.refresh(job)
     assert job.progress == progress
+    clock.advance_to(clock.now() + timedelta(seconds=LEASE_SECONDS))
+    claimed(session, platform, owner="second")
+    assert job.progress == {}
 
 
 def test_a_job_whose_workers_all_died_fails_and_the_next_one_is_taken(

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine
 
+import bailiwick.web.tables  # noqa: F401 - the only tables that nothing else here imports
 from bailiwick.access import create_principal, find_principal
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid, Unavailable

@@ -32,9 +32,7 @@ def test_the_same_request_again_gets_the_same_bytes(world: World) -> None:
 
 def test_an_answer_without_a_body_is_replayed_as_one(world: World) -> None:
     token = world.post("/tokens", {"principal": "robot", "name": "x"}, by="admin").json()["id"]
-    answers = [
-        world.ask("DELETE", f"/tokens/{token}", by="admin", headers=KEY) for _ in range(2)
-    ]
+    answers = [world.ask("DELETE", f"/tokens/{token}", by="admin", headers=KEY) for _ in range(2)]
     assert [(a.status_code, a.content) for a in answers] == [(204, b"")] * 2
 
 
@@ -47,9 +45,7 @@ def test_an_answer_without_a_body_is_replayed_as_one(world: World) -> None:
         ("/datasets", api_bodies.model()),
     ],
 )
-def test_a_key_of_another_request_is_refused(
-    world: World, path: str, body: dict[str, Any]
-) -> None:
+def test_a_key_of_another_request_is_refused(world: World, path: str, body: dict[str, Any]) -> None:
     world.post("/models", api_bodies.model(), headers=KEY)
     answer = world.post(path, body, headers=KEY)
     assert (answer.status_code, answer.json()["code"]) == (409, "idempotency-key-reused")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
@@ -25,18 +26,33 @@ from bailiwick.db.session import MAX_WAITING_WRITERS
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.serving import Gateway
 from bailiwick.web import Problem, install
+from bailiwick.web.problem import ProblemResponse
 
 DESCRIPTION = """Governance and lifecycle of private small language models.
 
 Send `Authorization: Bearer TOKEN`. Collections page by `limit` and `cursor`. Writes accept
 `Idempotency-Key`; single resources carry `ETag`, and changes honour `If-Match`. Errors are
 `application/problem+json` (RFC 9457) with a stable `code`. Each operation names its policy action
-in `x-bailiwick-action`; what one may not see answers 404.
+in `x-bailiwick-action`; what one may not see answers 404. GET honours `If-None-Match`.
 """
 ERRORS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}}
-    for status in (401, 403, 404, 422)
+    status: {"model": Problem} for status in (401, 403, 404, 422, "default")
 }
+
+
+class Api(FastAPI):
+    """FastAPI, except that its document gives problems the media type that they have."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        for item in document["paths"].values():
+            for operation in item.values():
+                for status, response in operation["responses"].items():
+                    if not status.startswith("2"):
+                        (told,) = response["content"].values()
+                        response["content"] = {ProblemResponse.media_type: told}
+        return document
 
 
 def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
@@ -48,7 +64,7 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
         gateway.close()
         platform.close()
 
-    app = FastAPI(
+    app = Api(
         title="Bailiwick",
         version=__version__,
         description=DESCRIPTION,
@@ -77,5 +93,5 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
         v1.include_router(module.router)
     app.include_router(v1)
     app.include_router(operations.open_router)
-    app.include_router(operations.router)
+    app.include_router(operations.router, responses=ERRORS)
     return app

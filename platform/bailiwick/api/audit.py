@@ -99,12 +99,10 @@ def list_events(
     if subject_id is not None:
         query = query.where(AuditEvent.subject_id == subject_id)
     rows, following = page_of(caller.session, query, AuditEvent.id, limit=limit, cursor=cursor)
-    sequenced = caller.session.execute(
-        select(AuditLeaf.event_id, AuditLeaf.index).where(
-            AuditLeaf.event_id.in_([row.id for row in rows])
-        )
+    sequenced = caller.session.scalars(
+        select(AuditLeaf).where(AuditLeaf.event_id.in_([row.id for row in rows]))
     )
-    places = {event_id: index for event_id, index in sequenced}
+    places = {leaf.event_id: leaf.index for leaf in sequenced}
     return EventPage(
         items=[EventOut(index=places.get(row.id), event=json.loads(row.body)) for row in rows],
         next_cursor=following,

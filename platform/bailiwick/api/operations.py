@@ -11,6 +11,7 @@ from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
 from bailiwick.monitoring import Alert, AlertState
 from bailiwick.policy import PLATFORM
+from bailiwick.registry import Deployment
 from bailiwick.web import Governed, GovernedRoute, acts
 
 open_router = APIRouter(tags=["operations"])
@@ -37,14 +38,27 @@ def readyz(request: Request, response: Response) -> dict[str, str]:
 
 @router.get("/metrics", response_class=Response, **acts("metrics:read"))
 def metrics(caller: Governed) -> Response:
-    """Prometheus metrics; numbers and states only."""
+    """Prometheus metrics of what the caller may see; numbers and states only.
+
+    Whoever collects them for the whole installation needs a role everywhere and full clearance.
+    """
     caller.require(PLATFORM)
     jobs = GaugeMetricFamily("bailiwick_jobs", "Jobs by kind and state.", labels=["kind", "state"])
-    counts = select(Job.kind, Job.state, func.count()).group_by(Job.kind, Job.state)
+    counts = (
+        select(Job.kind, Job.state, func.count())
+        .where(caller.visible("Job", Job.namespace, Job.label_id, action="job:read"))
+        .group_by(Job.kind, Job.state)
+    )
     for kind, state, count in caller.session.execute(counts):
         jobs.add_metric([kind, state], count)
     unresolved = caller.session.scalar(
-        select(func.count()).select_from(Alert).where(Alert.state != AlertState.RESOLVED)
+        select(func.count())
+        .select_from(Alert)
+        .join(Deployment, Deployment.id == Alert.deployment_id)
+        .where(
+            Alert.state != AlertState.RESOLVED,
+            caller.visible("Alert", Deployment.namespace, Deployment.label_id, action="alert:read"),
+        )
     )
     alerts = GaugeMetricFamily("bailiwick_alerts_unresolved", "Alerts that stand.", unresolved)
     registry = CollectorRegistry()

@@ -1,6 +1,7 @@
 """The one sequencer: gives committed events their gapless place and signs the tree's state."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select
@@ -62,13 +63,15 @@ def leaves(session: Session) -> Iterator[bytes]:
         .order_by(AuditLeaf.index)
         .execution_options(yield_per=1_000)
     )
-    yield from session.scalars(query)
+    with closing(session.scalars(query)) as bodies:
+        yield from bodies
 
 
 def checkpoints(session: Session) -> Iterator[str]:
     """The signed notes by rising size, streamed."""
     query = select(AuditCheckpoint.note).order_by(AuditCheckpoint.size)
-    yield from session.scalars(query.execution_options(yield_per=1_000))
+    with closing(session.scalars(query.execution_options(yield_per=1_000))) as notes:
+        yield from notes
 
 
 def has_waiting(session: Session) -> bool:

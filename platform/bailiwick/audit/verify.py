@@ -1,12 +1,13 @@
 """Verifying the log where it stands: the database's rows against its own signed checkpoints."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.checkpoint import Verifier, parse_and_verify
@@ -15,6 +16,9 @@ from bailiwick.audit.merkle import Frontier, ProofError, leaf_hash
 from bailiwick.audit.sequencer import newest_checkpoint
 from bailiwick.audit.tables import AuditCheckpoint, AuditEvent, AuditLeaf, AuditWaiting
 from bailiwick.db.base import Base
+
+Leaves = Iterator[Row[AuditLeaf, AuditEvent]]
+Sizes = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,49 +63,50 @@ def verify_log(session: Session, verifier: Verifier) -> LogReport:
 
 
 def _recompute(session: Session, verifier: Verifier) -> int:
-    frontier = Frontier()
-    stored = _stored_leaves(session)
-    checked = 0
     notes = session.scalars(
         select(AuditCheckpoint).order_by(AuditCheckpoint.size).execution_options(yield_per=1_000)
     )
+    leaves = session.execute(
+        select(AuditLeaf, AuditEvent)
+        .join(AuditEvent, AuditEvent.id == AuditLeaf.event_id)
+        .order_by(AuditLeaf.index)
+        .execution_options(yield_per=1_000)
+    )
+    with closing(notes), closing(leaves):
+        size, checked = _compare(notes, leaves, verifier)
+    lost = _count(session, AuditEvent) - _count(session, AuditWaiting) - size
+    if lost != 0:
+        raise ProofError(f"{lost} events have no place in the tree and do not wait for one")
+    return checked
+
+
+def _compare(notes: Iterable[AuditCheckpoint], leaves: Leaves, verifier: Verifier) -> Sizes:
+    """Walk leaves and checkpoints side by side; how many there are of both."""
+    frontier = Frontier()
+    checked = 0
     for checkpoint in notes:
         signed = parse_and_verify(checkpoint.note, verifier)
         if (signed.size, signed.root) != (checkpoint.size, checkpoint.root):
             raise ProofError(f"checkpoint {checkpoint.size} says other things than its signed note")
         while frontier.size < signed.size:
-            frontier.append(_next_leaf(stored, frontier.size))
+            frontier.append(_next_leaf(leaves, frontier.size))
         if frontier.root() != signed.root:
             raise ProofError(
                 f"the events up to index {signed.size - 1} do not give the root that was signed: "
                 "an event was changed, added or removed"
             )
         checked += 1
-    if next(stored, None) is not None:
+    if next(leaves, None) is not None:
         raise ProofError(f"an event at index {frontier.size} is covered by no signed checkpoint")
-    lost = _count(session, AuditEvent) - _count(session, AuditWaiting) - frontier.size
-    if lost != 0:
-        raise ProofError(f"{lost} events have no place in the tree and do not wait for one")
-    return checked
+    return frontier.size, checked
 
 
 def _count(session: Session, table: type[Base]) -> int:
     return session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def _stored_leaves(session: Session) -> Iterator[tuple[AuditLeaf, AuditEvent]]:
-    rows = session.execute(
-        select(AuditLeaf, AuditEvent)
-        .join(AuditEvent, AuditEvent.id == AuditLeaf.event_id)
-        .order_by(AuditLeaf.index)
-        .execution_options(yield_per=1_000)
-    )
-    for leaf, event in rows:
-        yield leaf, event
-
-
-def _next_leaf(stored: Iterator[tuple[AuditLeaf, AuditEvent]], expected: int) -> bytes:
-    found = next(stored, None)
+def _next_leaf(leaves: Leaves, expected: int) -> bytes:
+    found = next(leaves, None)
     if found is None or found[0].index != expected:
         raise ProofError(f"the event at index {expected} is missing")
     leaf, event = found

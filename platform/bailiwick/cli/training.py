@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bailiwick.cli.api_client import command
-from bailiwick.cli.output import facts, percent, plain
+from bailiwick.cli.output import facts, percent, plain, short
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Job
 from bailiwick.core.errors import Invalid
@@ -28,7 +28,8 @@ def show_order(_: Bailiwick, job: Job) -> RenderableType:
     """The job that was ordered, or what came of it."""
     result = job["result"]
     if result is None:
-        return plain(f"Job {job['id']} is {job['state']}: bailiwick job show {job['id']}")
+        ending = short(job["id"])
+        return plain(f"Job {ending} is {job['state']}: bailiwick job show {ending}")
     known = {
         "result": result.get("summary", job["state"]),
         "accuracy": percent(result.get("accuracy")),

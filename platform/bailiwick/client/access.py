@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Literal, cast
 
 from bailiwick.client.capability import Capability, given
-from bailiwick.client.errors import BailiwickAPIError
 from bailiwick.client.references import path
 from bailiwick.client.shapes import NewToken, Page, Principal, Token
 
@@ -72,18 +71,14 @@ class Tokens(Capability):
         return self._http.items("/tokens")
 
     def create(self, principal: str, *, name: str, expires_at: datetime | None = None) -> NewToken:
-        """Make a token. The answer holds it, this once."""
+        """Make a token. The answer holds it, this once; the API keeps nothing to repeat.
+
+        If that answer is lost on the way, the error's code is `answer-not-kept`: revoke the token
+        (`list` shows it) and make another.
+        """
         expiry = expires_at and expires_at.isoformat()
         body = given(principal=principal, name=name, expires_at=expiry)
-        made = self._http.write("POST", "/tokens", body)
-        if made is None:  # a repeated request: the server keeps no secrets to repeat
-            raise BailiwickAPIError(
-                None,
-                "answer-lost",
-                f"the token {name!r} was made, but the answer that held it was lost; revoke it "
-                "and make another",
-            )
-        return cast("NewToken", made)
+        return cast("NewToken", self._http.write("POST", "/tokens", body))
 
     def revoke(self, token_id: str) -> None:
         """Refuse a token from now on."""

@@ -158,6 +158,7 @@ def claim(session: Session, *, owner: str, lease_seconds: int, at: datetime) -> 
         taken_over = job.state == JobState.RUNNING
         _move(job, JobState.RUNNING)
         job.attempt += 1
+        job.progress = {}
         job.lease_owner = owner
         job.lease_expires_at = at + timedelta(seconds=lease_seconds)
         job.started_at = job.started_at or at

@@ -38,10 +38,9 @@ class Feedback(Base):
     """The label that came later. A correction is a new row; the newest one counts."""
 
     __tablename__ = "feedback"
-    __table_args__ = (
-        UniqueConstraint("deployment_id", "record_id", "revision"),
-        Index(None, "deployment_id", "received_at"),
-    )
+    # No index on `received_at`: SQLite would prefer it to the unique one and, for each record,
+    # read all the feedback there is.
+    __table_args__ = (UniqueConstraint("deployment_id", "record_id", "revision"),)
 
     id: Mapped[Id]
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Select, Subquery, and_, func, select
+from sqlalchemy import ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.canonical import canonical_bytes
@@ -72,10 +72,9 @@ def read_window(
     Only feedback received by `known_at` is seen, so a replay sees no future label. The order
     and so the result depend on the records alone, not on how they arrived.
     """
-    label = _label_known(deployment_id, known_at)
+    label = _newest_label(known_at)
     query: Select[InferenceRecord, str | None] = (
-        select(InferenceRecord, label.c.label)
-        .outerjoin(label, label.c.record_id == InferenceRecord.record_id)
+        select(InferenceRecord, label)
         .where(
             InferenceRecord.deployment_id == deployment_id,
             InferenceRecord.at >= start,
@@ -86,7 +85,7 @@ def read_window(
     if version_id is not None:
         query = query.where(InferenceRecord.version_id == version_id)
     if labelled_only:
-        query = query.where(label.c.label.is_not(None))
+        query = query.where(label.is_not(None))
     if newest is not None:
         query = query.limit(newest)
     rows = [
@@ -112,20 +111,21 @@ def accuracy_between(
     session: Session, deployment_id: UUID, *, start: datetime, end: datetime, known_at: datetime
 ) -> Period:
     """Counts of one stretch, computed in the database."""
-    label = _label_known(deployment_id, known_at)
-    rows, labelled, correct = session.execute(
-        select(
-            func.count(),
-            func.count(label.c.label),
-            func.count().filter(label.c.label == InferenceRecord.prediction),
-        )
-        .select_from(InferenceRecord)
-        .outerjoin(label, label.c.record_id == InferenceRecord.record_id)
+    answered = (
+        select(InferenceRecord.prediction, _newest_label(known_at).label("label"))
         .where(
             InferenceRecord.deployment_id == deployment_id,
             InferenceRecord.at >= start,
             InferenceRecord.at < end,
         )
+        .subquery()
+    )
+    rows, labelled, correct = session.execute(
+        select(
+            func.count(),
+            func.count(answered.c.label),
+            func.count().filter(answered.c.label == answered.c.prediction),
+        ).select_from(answered)
     ).one()
     return Period(start=start, rows=rows, labelled_rows=labelled, correct=correct)
 
@@ -148,24 +148,21 @@ def write_descriptors(rows: Sequence[WindowRow], path: Path) -> None:
     pq.write_table(pa.table(columns), path)
 
 
-def _label_known(deployment_id: UUID, known_at: datetime) -> Subquery:
-    """Per record id the newest label that had arrived by `known_at`."""
-    received = (Feedback.deployment_id == deployment_id, Feedback.received_at <= known_at)
-    newest = (
-        select(Feedback.record_id, func.max(Feedback.revision).label("revision"))
-        .where(*received)
-        .group_by(Feedback.record_id)
-        .subquery()
-    )
+def _newest_label(known_at: datetime) -> ScalarSelect[str | None]:
+    """Of a record: the newest label that had arrived by `known_at`.
+
+    Correlated on purpose: each record is one look into the index (deployment, record id,
+    revision), whatever the planner believes about the tables.
+    """
     return (
-        select(Feedback.record_id, Feedback.label)
-        .join(
-            newest,
-            and_(
-                newest.c.record_id == Feedback.record_id,
-                newest.c.revision == Feedback.revision,
-            ),
+        select(Feedback.label)
+        .where(
+            Feedback.deployment_id == InferenceRecord.deployment_id,
+            Feedback.record_id == InferenceRecord.record_id,
+            Feedback.received_at <= known_at,
         )
-        .where(*received)
-        .subquery()
+        .order_by(Feedback.revision.desc())
+        .limit(1)
+        .correlate(InferenceRecord)
+        .scalar_subquery()
     )

@@ -51,6 +51,7 @@ def claim(
             request_digest=request_digest,
             status=UNANSWERED,
             headers={},
+            body=None,
             created_at=at,
         )
         try:
@@ -58,7 +59,9 @@ def claim(
                 session.add(kept)
         except IntegrityError:  # PostgreSQL, after waiting for the other request's commit
             kept = _find(session, principal_id, key)
-    if kept is None or kept.request_digest != request_digest:
+            if kept is None:
+                raise
+    if kept.request_digest != request_digest:
         raise KeyReused(
             "this Idempotency-Key was used for another request; use a fresh key per request"
         )
