@@ -1,5 +1,6 @@
 import errno
 import gzip
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,20 @@ def test_a_disk_that_fills_while_the_file_arrives_is_told_too(
     answer = upload(world, api_bodies.CSV)
     monkeypatch.undo()
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert versions(world) == 0
+
+
+def test_a_disk_that_fills_while_the_form_is_read_is_told_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "write", full)
+    answer = upload(world, api_bodies.CSV)
+    monkeypatch.undo()
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "No space left" in answer.json()["detail"]
     assert versions(world) == 0
 
 

@@ -6,9 +6,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from bailiwick.api.app import create_api
 from bailiwick.audit import sequence
-from bailiwick.console import STATIC_PATH, make_router, static_app
+from bailiwick.cli.application import create_application
 from bailiwick.core.clock import ReplayClock
 from bailiwick.lifecycle import Platform
 from bailiwick.serving import Gateway
@@ -36,10 +35,7 @@ def story(platform: Platform, clock: ReplayClock) -> Story:
 @pytest.fixture
 def app(platform: Platform) -> FastAPI:
     """The application with its console, as it is put together for `bailiwick up`."""
-    made = create_api(platform, Gateway("http://127.0.0.1:9", ""))
-    made.mount(STATIC_PATH, static_app())
-    made.include_router(make_router())
-    return made
+    return create_application(platform, Gateway("http://127.0.0.1:9", ""))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Retraining: what starts it, what it learns from, and that it happens once."""
 
+import threading
+import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pyarrow as pa
@@ -68,17 +70,21 @@ def change(world: World, **changes: object) -> None:
         )
 
 
+def queue_by_hand(world: World, session: Session, overrides: Overrides = WHOLE_HISTORY) -> UUID:
+    return start(
+        session,
+        session.get_one(RetrainingPolicy, world.policy.id),
+        reason="quick refresh",
+        overrides=overrides,
+        rules=world.platform.rules,
+        actor=load_actor(session, world.engineer_id),
+        at=world.platform.clock.now(),
+    ).id
+
+
 def by_hand(world: World, platform: Platform, overrides: Overrides = WHOLE_HISTORY) -> UUID:
     with platform.database.transaction() as session:
-        return start(
-            session,
-            session.get_one(RetrainingPolicy, world.policy.id),
-            reason="quick refresh",
-            overrides=overrides,
-            rules=platform.rules,
-            actor=load_actor(session, world.engineer_id),
-            at=platform.clock.now(),
-        ).id
+        return queue_by_hand(world, session, overrides)
 
 
 def test_an_alert_that_an_approved_policy_answers_starts_one_job(world: World) -> None:
@@ -171,10 +177,25 @@ def test_two_processes_that_see_the_alert_at_once_start_one_job(
 def test_a_deployment_never_has_two_retraining_jobs_at_a_time(
     world: World, rival: Platform
 ) -> None:
-    answers = at_once(lambda: by_hand(world, world.platform), lambda: by_hand(world, rival))
-    (refused,) = [answer for answer in answers if isinstance(answer, Exception)]
-    assert isinstance(refused, Conflict)
-    assert "under way" in refused.message
+    first_is_queued, second_may_look = threading.Event(), threading.Event()
+
+    def first() -> UUID:
+        with world.platform.database.transaction() as session:
+            job_id = queue_by_hand(world, session)
+            first_is_queued.set()
+            second_may_look.wait()
+            time.sleep(0.3)  # the second one looks while the first is not committed yet
+        return job_id
+
+    def second() -> UUID:
+        first_is_queued.wait()
+        second_may_look.set()
+        return by_hand(world, rival)
+
+    answers = at_once(first, second)
+    assert isinstance(answers[0], UUID)
+    assert isinstance(answers[1], Conflict)
+    assert "under way" in answers[1].message
     raise_alert(world)
     assert due(world.platform) == 0
     assert len(jobs(world)) == 1
@@ -249,20 +270,31 @@ def test_files_are_joined_with_requests_and_no_row_counts_twice(
     first = learned(world, training, WHOLE_HISTORY)
     assert len(first) == 200 + 20
     # The prepared version of the first job and a later file that repeats the first one's rows.
-    repeat_file_with_one_more_row(world)
+    repeat_file_with_its_last_row(world, again_at=None)
     assert len(learned(world, training, WHOLE_HISTORY)) == 200 + 20 + 1
 
 
-def repeat_file_with_one_more_row(world: World) -> None:
-    """Register a file that holds the first one's rows and its last row once more."""
+def test_rows_of_a_file_that_are_dated_in_the_future_are_not_learned_from(
+    world: World, training: FakeTraining, clock: ReplayClock
+) -> None:
+    repeat_file_with_its_last_row(world, again_at=clock.now() + timedelta(days=1))
+    assert len(learned(world, training, WHOLE_HISTORY)) == 200
+
+
+def repeat_file_with_its_last_row(world: World, *, again_at: datetime | None) -> None:
+    """Register a file that holds the first one's rows and its last row once more, at that time."""
     platform = world.platform
     with platform.database.transaction() as session:
         first = session.scalars(
             select(DatasetVersion).where(DatasetVersion.source_blob.is_not(None))
         ).one()
         rows = pq.read_table(platform.blobs.verified_path(first.rows_blob))
+        again = rows.slice(rows.num_rows - 1)
+        if again_at is not None:
+            time_field = rows.schema.field("time")
+            again = again.set_column(rows.schema.get_field_index("time"), time_field, [[again_at]])
         path = platform.settings.home / "repeated.parquet"
-        pq.write_table(pa.concat_tables([rows, rows.slice(rows.num_rows - 1)]), path)
+        pq.write_table(pa.concat_tables([rows, again]), path)
         blob = platform.blobs.put_file(path)
         add_dataset_version(
             session,
@@ -277,7 +309,7 @@ def repeat_file_with_one_more_row(world: World) -> None:
                 date_column=first.date_column,
                 rows=first.rows + 1,
                 first_time=first.first_time,
-                last_time=first.last_time,
+                last_time=again_at or first.last_time,
             ),
             scheme=platform.rules.scheme,
             kind="ingest",

@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from bailiwick.core.ids import new_id
-from bailiwick.lineage import Run
+from bailiwick.lineage import DatasetVersion, Run
 from bailiwick.monitoring import CheckResult, Monitor, evaluate
 from bailiwick.policy import ApprovalRequest, Decision, Label
-from bailiwick.registry import ModelVersion
+from bailiwick.registry import ModelVersion, RegisteredModel
 from factories import CONFIDENTIAL
 from support import api_bodies
 from support.api_routes import Operation
@@ -19,9 +19,11 @@ from support.api_world import World
 Places = dict[str, str]
 
 
-def furnish(world: World, label: Label = CONFIDENTIAL) -> Places:
+def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) -> Places:
     """A watched deployment with an alert, a policy, a job and what led there; their names."""
     deployment = world.running(label=label, keeps_text=True)
+    for _ in range(1, champions):
+        _succeed(world)
     body: dict[str, Any] = {"deployment_id": str(deployment.id), "acts_as": "robot"}
     monitor = world.post("/monitors", body).json()["id"]
     body |= {"dataset": "finance/purchases"}
@@ -33,10 +35,10 @@ def furnish(world: World, label: Label = CONFIDENTIAL) -> Places:
         "purpose": "accounting",
     }
     job = world.post("/jobs", order).json()["id"]
-    check, alert = _alerted(world, monitor)
+    check, alert = alerted(world, monitor)
     with world.platform.database.reading() as session:
         approval = session.scalars(select(ApprovalRequest.id)).first()
-        run = session.scalars(select(Run.id).where(Run.kind == "train")).one()
+        run = session.scalars(select(Run.id).where(Run.kind == "train")).first()
         asked = select(Decision.id).where(Decision.label_id.is_not(None))
         decision = session.scalars(asked).first()
     return {
@@ -56,6 +58,15 @@ def furnish(world: World, label: Label = CONFIDENTIAL) -> Places:
         "principal": "robot",
         "number": "1",
     }
+
+
+def _succeed(world: World) -> None:
+    """Let the model's champion be followed by the next version."""
+    with world.platform.database.transaction() as session:
+        make = world.factory(session)
+        model = session.scalars(select(RegisteredModel)).one()
+        data = session.scalars(select(DatasetVersion)).one()
+        make.champion(make.model_version(model, data))
 
 
 def elsewhere(places: Places) -> Places:
@@ -157,7 +168,7 @@ def _body(operation: Operation, places: Places) -> Any:
     return bodies.get(f"{operation.method} {operation.path.removeprefix('/api/v1')}", {})
 
 
-def _alerted(world: World, monitor_id: str) -> tuple[str, str]:
+def alerted(world: World, monitor_id: str) -> tuple[str, str]:
     """A check that found drift, with its report, and the alert that it raised."""
     platform = world.platform
     at = platform.clock.now()
@@ -167,7 +178,7 @@ def _alerted(world: World, monitor_id: str) -> tuple[str, str]:
             id=new_id(),
             monitor_id=monitor.id,
             job_id=new_id(),
-            version_id=session.scalars(select(ModelVersion.id)).one(),
+            version_id=session.scalars(select(ModelVersion.id)).first(),
             window_start=at - timedelta(days=30),
             window_end=at,
             window_digest="0" * 64,

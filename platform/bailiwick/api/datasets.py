@@ -1,6 +1,7 @@
 """`/datasets`: data, and the files that bring it in."""
 
 import json
+import shutil
 import tempfile
 from datetime import datetime
 from itertools import islice
@@ -12,6 +13,7 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema, Slug, Text, labels_by_id
+from bailiwick.core.errors import Unavailable
 from bailiwick.lineage import (
     Content,
     Dataset,
@@ -171,9 +173,7 @@ def register_version(
     platform.settings.work_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=platform.settings.work_folder) as folder:
         arrived = Path(folder) / "arrived"
-        with arrived.open("wb") as target:
-            while chunk := file.file.read(COPY_BYTES):
-                target.write(chunk)
+        _write_down(file, arrived)
         ingested = ingest(
             arrived,
             spec,
@@ -236,6 +236,17 @@ def read_version(
     response.headers["ETag"] = f'"{version.content_digest}"'
     labels = labels_by_id(caller.session, [version.label_id])
     return _version_shown(version, labels[version.label_id])
+
+
+def _write_down(file: UploadFile, target: Path) -> None:
+    try:
+        with target.open("wb") as stream:
+            shutil.copyfileobj(file.file, stream, COPY_BYTES)
+    except OSError as error:
+        raise Unavailable(
+            f"the file cannot be kept in the work folder ({error.strerror}); nothing was "
+            "registered: free some space below BAILIWICK_HOME, then try again"
+        ) from error
 
 
 def _kept(caller: Governed, ingested: Ingested, spec: RowSpec, arrived: Path) -> Content:

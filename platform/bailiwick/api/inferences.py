@@ -28,6 +28,7 @@ MAX_INSTANCES = 2_000
 
 RecordId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LabelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
 Value = Annotated[str, StringConstraints(max_length=10_000)]
 
 
@@ -68,8 +69,8 @@ class InferenceIn(Body):
     at: AwareDatetime
     prediction: LabelName
     confidence: Annotated[float, Field(ge=0, le=1)]
-    characters: Annotated[int, Field(ge=0)]
-    words: Annotated[int, Field(ge=0)]
+    characters: Count
+    words: Count
     unseen_words_ratio: Annotated[float, Field(ge=0, le=1)]
     text: Value | None = None
 

@@ -267,7 +267,7 @@ def list_policies(caller: Governed, limit: Limit = 50, cursor: Cursor = None) ->
     rows, following = page_of(
         caller.session, query, RetrainingPolicy.id, limit=limit, cursor=cursor
     )
-    return PolicyPage(items=[_shown(caller, row) for row in rows], next_cursor=following)
+    return PolicyPage(items=_shown(caller, rows), next_cursor=following)
 
 
 @router.post("/retraining-policies", status_code=201, **acts("retraining-policy:create"))
@@ -297,7 +297,7 @@ def create_policy(body: PolicyIn, caller: Governed, response: Response) -> Polic
         at=caller.at,
     )
     tag(response, policy)
-    return _shown(caller, policy)
+    return _shown(caller, [policy])[0]
 
 
 @router.get("/retraining-policies/{policy_id}", **acts("retraining-policy:read"))
@@ -305,7 +305,7 @@ def read_policy(policy_id: UUID, caller: Governed, response: Response) -> Policy
     """One retraining policy."""
     policy = _policy(caller, policy_id)
     tag(response, policy)
-    return _shown(caller, policy)
+    return _shown(caller, [policy])[0]
 
 
 @router.patch("/retraining-policies/{policy_id}", **acts("retraining-policy:update"))
@@ -323,7 +323,7 @@ def update_policy(
         at=caller.at,
     )
     tag(response, policy)
-    return _shown(caller, policy)
+    return _shown(caller, [policy])[0]
 
 
 @router.post("/retraining-policies/{policy_id}/jobs", status_code=202, **acts("retraining:start"))
@@ -371,9 +371,12 @@ def _recipe(name: str, settings: dict[str, Any] | None) -> SmallClassifierRecipe
     return SmallClassifierRecipe.from_dict(RECIPES[name].to_dict() | (settings or {}))
 
 
-def _shown(caller: Governed, policy: RetrainingPolicy) -> PolicyOut:
+def _shown(caller: Governed, policies: list[RetrainingPolicy]) -> list[PolicyOut]:
     fields = set(PolicyOut.model_fields) - {"approved"}
-    return PolicyOut(
-        **{field: getattr(policy, field) for field in fields},
-        approved=retraining_policies.is_approved(caller.session, policy),
-    )
+    approved = retraining_policies.approved_among(caller.session, policies)
+    return [
+        PolicyOut(
+            **{field: getattr(policy, field) for field in fields}, approved=policy.id in approved
+        )
+        for policy in policies
+    ]

@@ -19,6 +19,7 @@ from bailiwick.web import Caller
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = "—"
+TESTS = {"wasserstein": "normed Wasserstein", "jensenshannon": "Jensen-Shannon"}
 _KIB = 1024
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID_TAIL, _DIGEST_HEAD = 8, 12
@@ -66,6 +67,7 @@ def _environment() -> Environment:
         "number": number,
         "score": score,
         "size": size,
+        "test": test_name,
         "short": short,
         "pretty": pretty,
         "words": words,
@@ -110,6 +112,11 @@ def number(value: Any) -> str:
 def score(value: float) -> str:
     """A statistic, to compare with its threshold."""
     return f"{value:.3f}"
+
+
+def test_name(name: str) -> str:
+    """A statistic's test by the name that people know."""
+    return TESTS.get(name, name)
 
 
 def size(value_bytes: int) -> str:

@@ -25,7 +25,7 @@ from bailiwick.policy import (
     ApprovalRequest,
     Resource,
     Subject,
-    count_approvals,
+    approvals_by_subject,
     request_approval,
 )
 from bailiwick.registry import Deployment, deployment_resource
@@ -148,14 +148,7 @@ def selection_of(policy: RetrainingPolicy) -> Selection:
 
 def policy_subject(session: Session, policy: RetrainingPolicy) -> Subject:
     """What people approve: exactly these settings."""
-    deployment = session.get_one(Deployment, policy.deployment_id)
-    return Subject(
-        type="retraining-policy",
-        id=policy.id,
-        digest=policy.digest,
-        namespace=deployment.namespace,
-        label_id=deployment.label_id,
-    )
+    return _subject(policy, session.get_one(Deployment, policy.deployment_id))
 
 
 def ask_for_policy_approval(
@@ -177,10 +170,19 @@ def is_approved(session: Session, policy: RetrainingPolicy) -> bool:
 
     A mandate does not run out with the request's deadline: it holds until the settings change.
     """
-    approved = count_approvals(
-        session, policy_subject(session, policy), purpose=PURPOSE, at=policy.created_at
-    )
-    return approved >= APPROVALS
+    return policy.id in approved_among(session, [policy])
+
+
+def approved_among(session: Session, policies: Sequence[RetrainingPolicy]) -> set[UUID]:
+    """The ids of those that are approved, in two queries however many there are."""
+    if not policies:
+        return set()
+    watched = select(Deployment).where(Deployment.id.in_([p.deployment_id for p in policies]))
+    deployments = {found.id: found for found in session.scalars(watched)}
+    subjects = [_subject(policy, deployments[policy.deployment_id]) for policy in policies]
+    since = min(policy.created_at for policy in policies)
+    counts = approvals_by_subject(session, subjects, purpose=PURPOSE, at=since)
+    return {identifier for identifier, count in counts.items() if count >= APPROVALS}
 
 
 def retraining_policy_resource(session: Session, policy: RetrainingPolicy) -> Resource:
@@ -191,6 +193,16 @@ def retraining_policy_resource(session: Session, policy: RetrainingPolicy) -> Re
         id=str(policy.id),
         namespace=deployment.namespace,
         label=deployment.label,
+    )
+
+
+def _subject(policy: RetrainingPolicy, deployment: Deployment) -> Subject:
+    return Subject(
+        type="retraining-policy",
+        id=policy.id,
+        digest=policy.digest,
+        namespace=deployment.namespace,
+        label_id=deployment.label_id,
     )
 
 

@@ -3,6 +3,7 @@
 from bailiwick.policy.approvals import (
     Subject,
     approval_resource,
+    approvals_by_subject,
     count_approvals,
     decide_approval,
     request_approval,
@@ -48,6 +49,7 @@ __all__ = [
     "Verdict",
     "actor_of",
     "approval_resource",
+    "approvals_by_subject",
     "as_label",
     "ask",
     "count_approvals",

@@ -147,6 +147,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def foreign(_: Request, error: HTTPException) -> ProblemResponse:
+        if isinstance(error.__cause__, OSError):  # of the form parser, which spools to disk
+            said = error.__cause__.strerror
+            return from_error(
+                Unavailable(f"the upload cannot be kept on disk ({said}); free space in TMPDIR")
+            )
         code, detail = FOREIGN.get(error.status_code, ("error", str(error.detail)))
         return problem(error.status_code, code, detail, headers=error.headers)
 

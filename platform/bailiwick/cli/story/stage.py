@@ -41,6 +41,10 @@ class Person:
             trust_env=False,
         )
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """GET; the JSON answer."""
         return self._answer(self._client.get(path, params=query))
@@ -80,6 +84,7 @@ class Stage:
     admin: Person
     admin_token: str
     models: ModelServer
+    people: list[Person]
 
     def person(self, name: str, kind: str, roles: list[str], *, namespace: str) -> Person:
         """Create a principal with roles and compartments of the demo; it acts by its own token."""
@@ -94,7 +99,8 @@ class Stage:
             },
         )
         made = self.admin.post("/tokens", {"principal": name, "name": "demo"})
-        return Person(self.url, made["token"])
+        self.people.append(Person(self.url, made["token"]))
+        return self.people[-1]
 
 
 @contextlib.contextmanager
@@ -115,10 +121,13 @@ def set_stage(settings: Settings, clock: ReplayClock) -> Iterator[Stage]:
         worker = Worker(platform, interval_seconds=TICK_SECONDS)
         with serving_in_background(app, listener):
             worker.start()
+            people = [Person(url, token)]
             try:
                 _wait_for(models)
-                yield Stage(platform, clock, url, Person(url, token), token, models)
+                yield Stage(platform, clock, url, people[0], token, models, people)
             finally:
+                for person in people:
+                    person.close()
                 worker.stop()
 
 

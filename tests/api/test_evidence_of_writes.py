@@ -1,0 +1,251 @@
+"""Every write leaves an event of its actor, in its own transaction."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from bailiwick.audit import AuditEvent
+from bailiwick.core.errors import Unavailable
+from bailiwick.lineage import DatasetVersion
+from bailiwick.registry import RegisteredModel
+from support import api_bodies
+from support.api_everything import alerted, furnish, reach
+from support.api_routes import operations
+from support.api_world import World
+
+# What a deployment answers and learns is its inference log, no change of the platform;
+# corrections of labels are audited (see `log_feedback`).
+TRAFFIC = ("/predict", "/inferences", "/feedback")
+MODEL, DATASET = "finance/classifier", "finance/purchases"
+VERSION = {"type": "model-version", "model": MODEL, "version": 2}
+RECORD = {
+    "record_id": "r",
+    "at": "2026-01-01T00:00:00Z",
+    "prediction": "Fuel",
+    "confidence": 0.5,
+    "characters": 1,
+    "words": 1,
+    "unseen_words_ratio": 0.0,
+}
+DEPLOYMENT = {
+    "namespace": "finance",
+    "name": "fresh",
+    "model": MODEL,
+    "environment": "ledger",
+    "purpose": "accounting",
+}
+ORDER = {
+    "model": MODEL,
+    "dataset": DATASET,
+    "dataset_versions": [1],
+    "purpose": "accounting",
+}
+
+
+@dataclass
+class Step:
+    """One write. `{places}` of path and body are filled in; `keeps` names the answer's id."""
+
+    route: str
+    path: str
+    body: Any = None
+    by: str = "engineer"
+    keeps: str | None = None
+    before: Callable[[World, dict[str, str]], None] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def raise_alert(world: World, places: dict[str, str]) -> None:
+    _, places["alert"] = alerted(world, places["monitor"])
+
+
+UPLOAD = {"data": api_bodies.SPEC, "files": {"file": ("rows.csv", api_bodies.CSV)}}
+WATCHED = {"deployment_id": "{deployment}", "acts_as": "robot"}
+STEPS = [
+    Step("POST /models", "/models", api_bodies.model()),
+    Step("PATCH /models/{ns}/{name}", "/models/finance/notes", {"description": "new"}),
+    Step("POST /datasets", "/datasets", api_bodies.model("feed")),
+    Step("POST /datasets/{ns}/{name}/versions", "/datasets/finance/feed/versions", extra=UPLOAD),
+    Step(
+        "POST /environments",
+        "/environments",
+        {"name": "new", "zone": "eu", "clearance_level": "internal"},
+        by="admin",
+    ),
+    Step("POST /deployments", "/deployments", DEPLOYMENT),
+    Step("PATCH /deployments/{deployment_id}", "/deployments/{deployment}", {"state": "stopped"}),
+    Step("PATCH /deployments/{deployment_id}", "/deployments/{deployment}", {"state": "active"}),
+    Step(
+        "POST /deployments/{deployment_id}/predict",
+        "/deployments/{deployment}/predict",
+        api_bodies.instances("a"),
+    ),
+    Step(
+        "POST /deployments/{deployment_id}/inferences",
+        "/deployments/{deployment}/inferences",
+        {"records": [RECORD]},
+    ),
+    Step(
+        "POST /deployments/{deployment_id}/feedback",
+        "/deployments/{deployment}/feedback",
+        {"feedback": [{"record_id": "a", "label": "Fuel"}]},
+    ),
+    Step("POST /approvals", "/approvals", {"subject": VERSION}, keeps="approval"),
+    Step(
+        "POST /approvals/{approval_id}/decide",
+        "/approvals/{approval}/decide",
+        {"approve": True},
+        by="approver",
+    ),
+    Step(
+        "PUT /models/{ns}/{name}/aliases/champion",
+        "/models/finance/classifier/aliases/champion",
+        {"version": 2, "reason": "better"},
+    ),
+    Step(
+        "POST /models/{ns}/{name}/aliases/champion/rollback",
+        "/models/finance/classifier/aliases/champion/rollback",
+        {"reason": "worse after all"},
+    ),
+    Step("POST /monitors", "/monitors", WATCHED, keeps="monitor"),
+    Step("PATCH /monitors/{monitor_id}", "/monitors/{monitor}", {"min_rows": 7}),
+    Step("POST /alerts/{alert_id}/acknowledge", "/alerts/{alert}/acknowledge", before=raise_alert),
+    Step("POST /alerts/{alert_id}/resolve", "/alerts/{alert}/resolve", {"resolution": "over"}),
+    Step(
+        "POST /retraining-policies",
+        "/retraining-policies",
+        WATCHED | {"dataset": DATASET},
+        keeps="policy",
+    ),
+    Step(
+        "PATCH /retraining-policies/{policy_id}",
+        "/retraining-policies/{policy}",
+        {"cooldown_days": 3},
+    ),
+    Step(
+        "POST /retraining-policies/{policy_id}/jobs",
+        "/retraining-policies/{policy}/jobs",
+        {"reason": "asked to"},
+    ),
+    Step("POST /jobs", "/jobs", ORDER, keeps="job"),
+    Step("POST /jobs/{job_id}/cancel", "/jobs/{job}/cancel"),
+    Step("POST /principals", "/principals", {"name": "new", "kind": "person"}, by="admin"),
+    Step(
+        "POST /principals/{name}/roles",
+        "/principals/new/roles",
+        {"role": "engineer", "namespace": "finance"},
+        by="admin",
+    ),
+    Step(
+        "DELETE /principals/{name}/roles/{namespace}/{role}",
+        "/principals/new/roles/finance/engineer",
+        by="admin",
+    ),
+    Step("POST /tokens", "/tokens", {"principal": "new", "name": "x"}, by="admin", keeps="token"),
+    Step("DELETE /tokens/{token_id}", "/tokens/{token}", by="admin"),
+    Step("POST /principals/{name}/disable", "/principals/new/disable", by="admin"),
+]
+
+
+def filled(value: Any, places: dict[str, str]) -> Any:
+    """`value` with its places filled in."""
+    if isinstance(value, str):
+        for name, place in places.items():
+            value = value.replace("{" + name + "}", place)
+    if isinstance(value, dict):
+        return {name: filled(item, places) for name, item in value.items()}
+    return value
+
+
+def events(world: World) -> list[AuditEvent]:
+    with world.platform.database.reading() as session:
+        return list(session.scalars(select(AuditEvent).order_by(AuditEvent.id)))
+
+
+@contextmanager
+def commits_refused() -> Iterator[None]:
+    """Every commit of the process fails, as on a full disk."""
+
+    def refuse(_: Session) -> None:
+        raise Unavailable("the disk that holds the database is full")
+
+    event.listen(Session, "before_commit", refuse)
+    try:
+        yield
+    finally:
+        event.remove(Session, "before_commit", refuse)
+
+
+@pytest.fixture
+def places(world: World) -> dict[str, str]:
+    """A running deployment, and a second version that may be promoted."""
+    deployment = world.running(keeps_text=True)
+    with world.platform.database.transaction() as session:
+        model = session.scalars(select(RegisteredModel)).one()
+        data = session.scalars(select(DatasetVersion)).one()
+        world.factory(session).model_version(model, data)
+    return {"deployment": str(deployment.id)}
+
+
+def test_every_write_leaves_an_event_and_none_if_it_is_rolled_back(
+    world: World, places: dict[str, str]
+) -> None:
+    for step in STEPS:
+        if step.before:
+            step.before(world, places)
+        method = step.route.partition(" ")[0]
+        path = filled(step.path, places)
+        request = {"json": filled(step.body, places), **step.extra}
+        before = len(events(world))
+        with commits_refused():
+            refused = world.ask(method, path, by=step.by, **request)
+        assert refused.status_code == 503, (step.route, refused.text)
+        assert len(events(world)) == before
+        answer = world.ask(method, path, by=step.by, **request)
+        assert answer.is_success, (step.route, answer.text)
+        actors = {made.actor_id for made in events(world)[before:]}
+        expected = set() if step.path.endswith(TRAFFIC) else {world.principals[step.by].id}
+        assert actors == expected, step.route
+        if step.keeps:
+            places[step.keeps] = answer.json()["id"]
+    report = world.get("/audit/verification", by="auditor").json()
+    assert (report["ok"], report["problem"]) == (True, None)
+
+
+def test_no_write_of_the_api_is_left_out_here(world: World) -> None:
+    document = world.get("//openapi.json", by=None).json()
+    real = {
+        f"{operation.method} {operation.path.removeprefix('/api/v1')}"
+        for operation in operations(document)
+        if operation.method != "GET"
+    }
+    assert {step.route for step in STEPS} == real
+
+
+def test_a_write_that_is_denied_leaves_a_decision_and_no_event(world: World) -> None:
+    places = furnish(world, champions=2)
+    before = len(events(world))
+    document = world.get("//openapi.json", by=None).json()
+    writes = [operation for operation in operations(document) if operation.method != "GET"]
+    for operation in writes:
+        answer = reach(world, operation, places, by="auditor")
+        assert answer.status_code in {403, 404}, (operation.method, operation.path, answer.text)
+    assert len(events(world)) == before
+    denied = world.get("/decisions?allowed=false&limit=100", by="auditor").json()["items"]
+    own = [d for d in denied if d["principal_id"] == str(world.principals["auditor"].id)]
+    assert len(own) == len(writes)
+
+
+def test_corrected_labels_are_audited(world: World, places: dict[str, str]) -> None:
+    path = f"/deployments/{places['deployment']}/feedback"
+    before = len(events(world))
+    for label in ("Fuel", "Travel"):
+        world.post(path, {"feedback": [{"record_id": "a", "label": label}]})
+    fresh = events(world)[before:]
+    assert [made.action for made in fresh] == ["feedback.corrected"]
+    assert b"Travel" not in fresh[0].body
