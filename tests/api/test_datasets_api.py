@@ -1,5 +1,6 @@
 import errno
 import gzip
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ import pytest
 from sqlalchemy import func, select
 
 from bailiwick.audit import AuditEvent
-from bailiwick.blobs import store
 from bailiwick.lineage import Dataset, DatasetVersion
 from support import api_bodies
 from support.api_world import World
@@ -142,7 +142,7 @@ def test_a_full_disk_registers_nothing(world: World, monkeypatch: pytest.MonkeyP
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     answer = upload(world, api_bodies.CSV)
     monkeypatch.undo()
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

@@ -88,7 +88,6 @@ def stage(settings: Settings, tmp_path: Path) -> Iterator[tuple[Stage, Story]]:
         story = Story(running, traffic, Console(file=io.StringIO()), SETTINGS)
         yield running, story
         for person in [running.admin, *(p for p in vars(story).values() if isinstance(p, Person))]:
-            person._client.close()
 
 
 def test_the_story_from_raw_rows_to_a_replaced_model_with_proof(

@@ -13,7 +13,7 @@ from bailiwick.audit.log import record
 from bailiwick.core.errors import Conflict, Invalid, NotFound
 from bailiwick.core.ids import new_id
 from bailiwick.policy import Actor, Label, Resource, Rules, load_label, raise_to, require
-from bailiwick.registry.pointers import champions_of, pointed_at
+from bailiwick.registry.pointers import champions_of, has_been, pointed_at
 from bailiwick.registry.tables import (
     CHAMPION,
     Deployment,
@@ -138,6 +138,13 @@ def create_deployment(
     if served is None:
         raise Conflict(
             f"{model.namespace}/{model.name} has no champion yet; promote a version first"
+        )
+    if pinned is not None and (
+        pinned.model_id != model.id or not has_been(session, pinned, CHAMPION)
+    ):
+        raise Conflict(
+            f"version {pinned.number} has never been champion of {model.namespace}/{model.name}, "
+            "so it cannot be pinned; promote it first"
         )
     taken = select(Deployment.id).where(Deployment.namespace == namespace, Deployment.name == name)
     if session.scalar(taken):

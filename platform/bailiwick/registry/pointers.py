@@ -28,12 +28,31 @@ def champions_of(session: Session, model_ids: Collection[UUID]) -> dict[UUID, Mo
     return {version.model_id: version for version in found}
 
 
-def previously_pointed_at(session: Session, model_id: UUID, alias: str) -> ModelVersion | None:
-    """The version before the newest move: where a rollback goes."""
-    return session.scalar(
-        select(ModelVersion)
-        .join(AliasMove, AliasMove.old_version_id == ModelVersion.id)
-        .where(AliasMove.model_id == model_id, AliasMove.alias == alias)
-        .order_by(AliasMove.id.desc())
-        .limit(1)
+def has_been(session: Session, version: ModelVersion, alias: str) -> bool:
+    """Whether the alias has ever pointed at the version."""
+    moves = select(AliasMove.id).where(
+        AliasMove.model_id == version.model_id,
+        AliasMove.alias == alias,
+        AliasMove.new_version_id == version.id,
     )
+    return session.scalar(moves.limit(1)) is not None
+
+
+def previously_pointed_at(session: Session, model_id: UUID, alias: str) -> ModelVersion | None:
+    """The version before the present one: where a rollback goes.
+
+    A move back to the version before undoes the move that left it, so that a second rollback
+    goes on to the version before that one, never forward to what was rolled back.
+    """
+    moves = session.scalars(
+        select(AliasMove.new_version_id)
+        .where(AliasMove.model_id == model_id, AliasMove.alias == alias)
+        .order_by(AliasMove.id)
+    )
+    trail: list[UUID] = []
+    for version_id in moves:
+        if trail[-2:-1] == [version_id]:
+            trail.pop()
+        else:
+            trail.append(version_id)
+    return session.get_one(ModelVersion, trail[-2]) if len(trail) > 1 else None
