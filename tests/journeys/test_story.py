@@ -16,7 +16,6 @@ from bailiwick.audit import checkpoints, leaves
 from bailiwick.audit.export import Header, verify, write
 from bailiwick.cli.story import Columns, Ledger, Stage, Story, load_traffic, set_stage
 from bailiwick.cli.story.settings import StorySettings
-from bailiwick.cli.story.stage import Person
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
 from bailiwick.lifecycle.tables import Job, JobEvent
@@ -87,7 +86,6 @@ def stage(settings: Settings, tmp_path: Path) -> Iterator[tuple[Stage, Story]]:
     with set_stage(settings.model_copy(update={"port": 0}), clock) as running:
         story = Story(running, traffic, Console(file=io.StringIO()), SETTINGS)
         yield running, story
-        for person in [running.admin, *(p for p in vars(story).values() if isinstance(p, Person))]:
 
 
 def test_the_story_from_raw_rows_to_a_replaced_model_with_proof(

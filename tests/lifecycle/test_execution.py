@@ -21,7 +21,7 @@ from bailiwick.lifecycle.retrain import Overrides, start
 from bailiwick.lifecycle.tables import Evaluation, Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training
 from bailiwick.lineage import DatasetVersion, Node, Run, walk
-from bailiwick.monitoring import Baseline
+from bailiwick.monitoring import Alert, Baseline, unresolved
 from bailiwick.policy import Decision, load_actor
 from bailiwick.registry import (
     CHALLENGER,
@@ -34,7 +34,7 @@ from bailiwick.registry import (
 from bailiwick.training import SmallClassifierRecipe
 from factories import PURPOSE
 from support.lifecycle_children import FakeTraining
-from support.lifecycle_world import World, audited, factory_again, told
+from support.lifecycle_world import World, audited, factory_again, raise_alert, told
 
 SECRET = "zanzibar garage 4711"
 RESULTS = (ModelVersion, Run, Evaluation, Baseline, AliasMove)
@@ -132,6 +132,29 @@ def test_a_better_challenger_is_promoted_under_the_approved_policy(
         steps = walk(session, Node("model-version", version.id), "up", depth=9)
         assert world.champion_id in {step.source.id for step in steps}
     assert events(world, job_id) == ["queued", "started", "succeeded"]
+
+
+def test_a_promotion_closes_the_alert_about_the_version_it_replaces(
+    world: World, training: FakeTraining
+) -> None:
+    assert training is not None
+    raise_alert(world)
+    retrain(world)
+    work(world)
+    with world.platform.database.reading() as session:
+        alert = session.scalars(select(Alert)).one()
+        assert (alert.state, alert.resolution) == ("resolved", "version 2 became champion")
+        assert alert.resolved_by == world.retrainer_id
+        assert unresolved(session, world.deployment.id) is None
+
+
+def test_a_rejection_leaves_the_alert_open(world: World, training: FakeTraining) -> None:
+    training.gained, training.lost = 20, 120
+    raise_alert(world)
+    retrain(world)
+    work(world)
+    with world.platform.database.reading() as session:
+        assert session.scalars(select(Alert.state)).one() == "open"
 
 
 def test_a_worse_challenger_is_kept_and_rejected_with_its_reasons(

@@ -40,7 +40,7 @@ def demo(
     ] = 3,
     rows_per_quarter: Annotated[
         int, typer.Option(min=100, help="At most so many rows of each later quarter.")
-    ] = 3_000,
+    ] = 2_000,
     *,
     keep_up: Annotated[
         bool | None,
@@ -61,7 +61,9 @@ def demo(
         clock = ReplayClock(traffic.history_end + timedelta(days=1))
         with set_stage(settings, clock) as stage:
             console.print(f"Fresh installation in {settings.home.resolve()}")
-            console.print(f"First admin token, shown this once: {stage.admin_token}")
+            console.print(
+                f"First admin token, shown this once: {stage.admin_token}", soft_wrap=True
+            )
             story = Story(stage, traffic, console)
             ledger = _tell(story, console)
             if json_file is not None:
@@ -114,9 +116,9 @@ def _close(console: Console, stage: Stage, story: Story, *, stay: bool) -> None:
     if not stay:
         address = f"http://{settings.host}:{DEFAULT_PORT}"
         console.print(f"See it all: bailiwick up --home {settings.home}")
-        console.print(f"then {address}{path} (sign in with the token above).")
+        console.print(f"then {address}{path} (sign in with the token above).", soft_wrap=True)
         return
-    console.print(f"See it all: {stage.url}{path} (sign in with the token above).")
+    console.print(f"See it all: {stage.url}{path} (sign in with the token above).", soft_wrap=True)
     console.print("Ctrl-C ends the demo; `bailiwick up --home` with this folder brings it back.")
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()

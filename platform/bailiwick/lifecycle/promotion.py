@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bailiwick.core.errors import Conflict
 from bailiwick.lifecycle.gates import Tier, tier_named
 from bailiwick.lifecycle.tables import Evaluation
+from bailiwick.monitoring import close, unresolved
 from bailiwick.policy import (
     Actor,
     ApprovalRequest,
@@ -191,4 +192,9 @@ def _point_champion(
             at=at,
         )
         raise_deployment_label(session, deployment, version, rules=rules)
+        alert = unresolved(session, deployment.id)
+        if alert is not None:
+            # What was wrong was wrong with the old version; the new one has its own baseline.
+            said = f"version {version.number} became champion"
+            close(session, alert, resolution=said, actor_id=UUID(actor.id), at=at)
     move_alias(session, version, CHAMPION, reason=reason, actor_id=UUID(actor.id), at=at)

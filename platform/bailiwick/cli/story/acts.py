@@ -306,7 +306,9 @@ class Story:
         newest = self.engineer.get(checks, limit=1)["items"][0]
         alert = newest["verdict"] in ("drift", "harm")
         if alert:
-            self._tell.say(f"  {newest['verdict']}: {newest['sentence']}")
+            first, *others = newest["sentence"].split(". ")
+            more = f" (and {len(others)} more)" if others else ""
+            self._tell.say(f"  {newest['verdict']}: {first.removesuffix('.')}{more}")
         return alert, self._champion() != champion
 
     def _settle(self) -> None:

@@ -10,8 +10,8 @@ class StorySettings:
 
     training: dict[str, Any] = field(
         default_factory=lambda: {
-            "max_rows": 30_000,
-            "recipe": {"pretrain_epochs": 1, "train_epochs": 3},
+            "max_rows": 20_000,
+            "recipe": {"pretrain_epochs": 1, "train_epochs": 2},
         }
     )
     monitor: dict[str, Any] = field(
@@ -20,18 +20,18 @@ class StorySettings:
     retraining: dict[str, Any] = field(
         default_factory=lambda: {
             "on_alert": ["harm"],
-            "cooldown_days": 120,
-            "window_days": 460,
-            "max_rows": 12_000,
-            "recipe": {"train_epochs": 2},
+            "cooldown_days": 80,
+            "window_days": 370,
+            "max_rows": 8_000,
+            "recipe": {"pretrain_epochs": 0, "train_epochs": 2},
         }
     )
-    # Too little of everything, so that the gates have something to reject.
+    # Few rows and far too large steps, so that the gates have something to reject.
     careless: dict[str, Any] = field(
         default_factory=lambda: {
-            "window_days": 75,
-            "max_rows": 400,
+            "window_days": 180,
+            "max_rows": 300,
             "recipe_name": "small-classifier",
-            "recipe": {"pretrain_epochs": 0, "train_epochs": 1},
+            "recipe": {"pretrain_epochs": 0, "train_epochs": 1, "learning_rate": 0.05},
         }
     )
