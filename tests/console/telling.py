@@ -203,7 +203,8 @@ class Teller:
         )
         if alert is not None:
             self.alerted = alert.id
-        if start_due(self.session, at=self.make.at):
+        last = month == MONTHS - 1
+        if not last and start_due(self.session, at=self.make.at):
             self._retrain(governed, month)
 
     def _traffic(self, deployment: Deployment, accuracy: float) -> None:

@@ -161,8 +161,8 @@ def test_a_label_that_is_new_since_the_last_list_is_seen(
     assert listed() == ["first"]
 
 
-def asked(make: Factory, action: str, resource: Resource, **clearance: str) -> Any:
-    actor = make.actor(make.principal("asker", "engineer", **clearance))
+def asked(make: Factory, action: str, resource: Resource) -> Any:
+    actor = make.actor(make.principal("asker", "engineer"))
     return require(
         make.session,
         make.platform.rules,

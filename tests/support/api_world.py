@@ -55,7 +55,6 @@ class World:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     tokens: dict[str, str] = field(default_factory=dict)
     principals: dict[str, Principal] = field(default_factory=dict)
-    _factory: Factory | None = None
 
     def __post_init__(self) -> None:
         self.app = create_api(self.platform, self.gateway)
@@ -101,7 +100,7 @@ class World:
             return make.deployment(model, place, keeps_text=keeps_text)
 
     def ask(self, method: str, path: str, *, by: str | None, **options: Any) -> Any:
-        """One request; paths are those under `/api/v1`, or whole ones with a `//` in front."""
+        """One request; paths are those under `/api/v1`, or whole ones behind a second slash."""
         headers = dict(options.pop("headers", {}))
         if by is not None:
             headers["Authorization"] = f"Bearer {self.tokens[by]}"
