@@ -18,6 +18,8 @@ from bailiwick.cli.story import Columns, Ledger, Stage, Story, load_traffic, set
 from bailiwick.cli.story.settings import StorySettings
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
+from bailiwick.lifecycle.retrain import start_due
+from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.tables import Job, JobEvent
 from bailiwick.lineage import DatasetVersion
 from bailiwick.monitoring import Alert, CheckResult
@@ -107,8 +109,15 @@ def test_the_story_from_raw_rows_to_a_replaced_model_with_proof(
     the_alert_says_what_moved_and_keeps_its_report(running)
     every_challenger_was_promoted_or_rejected_with_reasons(running)
     the_log_is_proved_offline(running, ledger, tmp_path / "export.ndjson")
+    nothing_of_it_is_due_years_later(running)
     said = "".join(capfd.readouterr())
     no_text_and_no_secret_is_in_the_evidence(running, story, said)
+
+
+def nothing_of_it_is_due_years_later(running: Stage) -> None:
+    later = running.clock.now() + timedelta(days=1_000)
+    with running.platform.database.transaction() as session:
+        assert (start_due(session, at=later), fire_due(session, at=later)) == (0, 0)
 
 
 def the_data_are_registered_with_their_label_and_their_bad_rows(running: Stage) -> None:

@@ -237,7 +237,7 @@ class Story:
         ledger.decisions = len(self._all("/decisions", person=self.stage.admin))
         report = self._verified()
         ledger.audit_verified, ledger.audit_events = report["ok"], report["size"]
-        self._pause_monitor()
+        self._pause()
         return ledger
 
     def _environments(self) -> None:
@@ -355,10 +355,11 @@ class Story:
                 return report
             time.sleep(POLL_SECONDS)
 
-    def _pause_monitor(self) -> None:
-        """The replay ends here: real time must not find its schedule overdue."""
-        for monitor in self._all("/monitors"):
-            self.engineer.patch(f"/monitors/{monitor['id']}", {"enabled": False})
+    def _pause(self) -> None:
+        """The replay ends here: years later by the real clock, nothing of it is due."""
+        for path in ("/monitors", "/retraining-policies"):
+            for found in self._all(path):
+                self.engineer.patch(f"{path}/{found['id']}", {"enabled": False})
 
     def _all(
         self, path: str, *, person: Person | None = None, **query: str
