@@ -24,6 +24,7 @@ from bailiwick.monitoring import (
     close,
     monitor_resource,
 )
+from bailiwick.policy import Unseen
 from bailiwick.registry import Deployment
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
@@ -127,7 +128,7 @@ def report(caller: Governed, check_id: UUID) -> Response:
     """A check's HTML report as it is stored, confined to a frame without network."""
     check = caller.session.get(CheckResult, check_id)
     if check is None:
-        raise NotFound("there is no such check, or you may not see it")
+        raise Unseen
     monitor = caller.session.get_one(Monitor, check.monitor_id)
     caller.require(monitor_resource(caller.session, monitor))
     if check.report_blob is None:
@@ -143,7 +144,7 @@ def _governed(caller: Caller, alert_id: UUID) -> Alert:
     """The alert, after the policy has let the caller do with it what the route says."""
     found = caller.session.get(Alert, alert_id)
     if found is None:
-        raise NotFound("there is no such alert, or you may not see it")
+        raise Unseen
     caller.require(alert_resource(caller.session, found))
     return found
 

@@ -13,9 +13,8 @@ from bailiwick.console.queries import labels_of, names_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_approvals
-from bailiwick.core.errors import NotFound
 from bailiwick.lifecycle.tables import Evaluation, RetrainingPolicy
-from bailiwick.policy import ApprovalRequest, Label, approval_resource, decide_approval
+from bailiwick.policy import ApprovalRequest, Label, Unseen, approval_resource, decide_approval
 from bailiwick.registry import Deployment, ModelVersion, versions_by_id
 from bailiwick.web import Caller, Governed, acts
 
@@ -71,7 +70,7 @@ def decide(
     """Give one's answer."""
     found = caller.session.get(ApprovalRequest, request_id)
     if found is None:
-        raise NotFound("there is no such approval request, or you may not see it")
+        raise Unseen
     caller.decided_by_use_case()
     decide_approval(
         caller.session,

@@ -12,11 +12,11 @@ from bailiwick.console.queries import deployment_rows, explained
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_deployments, visible_jobs
-from bailiwick.core.errors import NotFound
 from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy, Schedule
 from bailiwick.lineage import Dataset
 from bailiwick.monitoring import CheckResult, Monitor
+from bailiwick.policy import Unseen
 from bailiwick.registry import Deployment, deployment_resource
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
@@ -64,7 +64,7 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
     session = caller.session
     found = session.get(Deployment, deployment_id)
     if found is None:
-        raise NotFound("there is no such deployment, or you may not see it")
+        raise Unseen
     caller.require(deployment_resource(session, found))
     row = deployment_rows(caller, [found])[0]
     monitor = session.scalar(select(Monitor).where(Monitor.deployment_id == found.id))

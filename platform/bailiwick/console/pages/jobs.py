@@ -16,10 +16,10 @@ from bailiwick.console.visibility import (
     visible_models,
     visible_versions,
 )
-from bailiwick.core.errors import NotFound
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, JobState, cancel, job_resource
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
 from bailiwick.monitoring import Monitor
+from bailiwick.policy import Unseen
 from bailiwick.registry import Deployment, ModelVersion, RegisteredModel
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
@@ -95,7 +95,7 @@ def _governed(caller: Caller, job_id: UUID) -> Job:
     """The job, after the policy has let the caller do with it what the route says."""
     found = caller.session.get(Job, job_id)
     if found is None:
-        raise NotFound("there is no such job, or you may not see it")
+        raise Unseen
     caller.require(job_resource(caller.session, found))
     return found
 
