@@ -205,7 +205,6 @@ class Factory:
             request,
             approve=True,
             comment="",
-            trained_by=version.trained_by,
             actor=self.actor(self.approver),
             **common,
         )

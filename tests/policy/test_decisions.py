@@ -1,5 +1,6 @@
 """The shipped policy bundle against its tables in policies/tests."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ CASES = table("classification.yaml") + table("duties.yaml")
 LABELS = {name: SCHEME.parse(data) for name, data in CAST["labels"].items()}
 
 
-def an_actor(name: str, kind: Any, roles: Any, clearance: str, compartments: Any) -> Actor:
-    held = {namespace: frozenset(some) for namespace, some in roles.items()}
-    return Actor(name, kind, name, held, clearance, frozenset(compartments))
+def an_actor(
+    name: str, kind: Any, roles: Any, clearance: str, compartments: Any, scopes: Any = None
+) -> Actor:
+    held = {place: frozenset(some) for place, some in roles.items()}
+    narrowed = None if scopes is None else frozenset(scopes)
+    return Actor(name, kind, name, held, clearance, frozenset(compartments), narrowed)
 
 
 ACTORS = {name: an_actor(name, **data) for name, data in CAST["actors"].items()}
@@ -37,8 +41,11 @@ def a_resource(
     namespace: str | None = None,
     label: str | None = None,
     attributes: dict[str, Any] | None = None,
+    belongs_to: list[str] | None = None,
 ) -> Resource:
-    return Resource(type, "it", namespace, LABELS.get(label or ""), attributes or {})
+    label_or_none = LABELS.get(label or "")
+    places = tuple(belongs_to or ())
+    return Resource(type, "it", namespace, label_or_none, attributes or {}, places)
 
 
 def answer(engine: PolicyEngine, case: dict[str, Any]) -> Verdict:
@@ -76,6 +83,9 @@ def test_every_policy_matters_to_some_case_of_the_tables(policy_id: str) -> None
 
 OPEN = Label("public", frozenset(), frozenset({"world"}), frozenset({"research"}))
 FITTING_CONTEXT: dict[str, dict[str, Any]] = {
+    "bundle:activate": {"checks_passed": True, "approvals": 1, "approvals_required": 1},
+    "bundle:rollback": {"was_active": True},
+    "dataset:read-rows": {"now": datetime(2026, 1, 5, tzinfo=UTC)},
     "deployment:keep-text": {"environment_keeps_text": True},
     "deployment:predict": {"purpose": "research"},
     "deployment:serve": {
@@ -102,8 +112,18 @@ TYPES = {
     "alias": "Model",
     "lineage": "Run",
     "check": "Monitor",
+    "bundle": "PolicyBundle",
+    "mark": "Dataset",
 }
-ON_PLATFORM = {"self:read", "policy:read", "classification:read", "search:run", "metrics:read"}
+ON_PLATFORM = {
+    "access:review",
+    "classification:read",
+    "metrics:read",
+    "policy:read",
+    "search:run",
+    "self:read",
+    "self:update",
+}
 
 
 def fitting_resource(action: str) -> Resource:
@@ -113,13 +133,18 @@ def fitting_resource(action: str) -> Resource:
         return Resource("Platform", "platform", None, None)
     if verb == "read-rows":
         kind = "dataset-version"
+    if action == "waiver:request":
+        kind = "version"
     name = (
         "ModelVersion"
         if verb == "serve"
         else TYPES.get(kind) or "".join(word.title() for word in kind.split("-"))
     )
-    attributes = {"requested_by": "someone else"} if name == "Approval" else {}
-    return Resource(name, "it", "finance", OPEN, attributes)
+    attributes = {
+        "Approval": {"requested_by": "someone else"},
+        "Delegation": {"from_id": "approver"},
+    }
+    return Resource(name, "it", "finance", OPEN, attributes.get(name, {}))
 
 
 MATRIX: dict[str, list[str]] = table("roles.yaml")

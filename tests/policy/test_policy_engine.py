@@ -57,8 +57,11 @@ def test_a_denial_that_nothing_permits_says_what_the_actor_holds_there() -> None
 
 
 def test_roles_are_those_of_the_namespace_and_those_held_everywhere() -> None:
-    assert EVE.roles_in("finance") == {"engineer", "guest"}
-    assert EVE.roles_in("people") == EVE.roles_in(None) == {"guest"}
+    def held_on(namespace: str | None) -> frozenset[str]:
+        return EVE.roles_on(Resource("Model", "m", namespace, None))
+
+    assert held_on("finance") == {"engineer", "guest"}
+    assert held_on("people") == held_on(None) == {"guest"}
     assert EVE.roles_anywhere() == {"engineer", "guest"}
 
 

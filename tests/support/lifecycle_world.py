@@ -123,7 +123,6 @@ def approve_policy(make: Factory, policy: RetrainingPolicy) -> None:
         rules=make.platform.rules,
         approve=True,
         comment="",
-        trained_by=None,
         actor=make.actor(make.approver),
         at=make.at,
     )

@@ -10,7 +10,19 @@ from bailiwick.access.principals import (
     revoke_role,
     roles_of,
 )
-from bailiwick.access.tables import EVERY_NAMESPACE, ROLES, Principal, RoleBinding, Token
+from bailiwick.access.tables import (
+    EVERY_NAMESPACE,
+    ROLES,
+    ClearanceChange,
+    Group,
+    GroupMembership,
+    Identity,
+    Password,
+    Principal,
+    RoleBinding,
+    SignInFailure,
+    Token,
+)
 from bailiwick.access.tokens import (
     authenticate,
     hash_token,
@@ -23,8 +35,14 @@ from bailiwick.access.tokens import (
 __all__ = [
     "EVERY_NAMESPACE",
     "ROLES",
+    "ClearanceChange",
+    "Group",
+    "GroupMembership",
+    "Identity",
+    "Password",
     "Principal",
     "RoleBinding",
+    "SignInFailure",
     "Token",
     "authenticate",
     "checked_name",

@@ -6,10 +6,17 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bailiwick.access.tables import EVERY_NAMESPACE, ROLES, Principal, RoleBinding
+from bailiwick.access.tables import (
+    EVERY_NAMESPACE,
+    ROLES,
+    ClearanceChange,
+    GroupMembership,
+    Principal,
+    RoleBinding,
+)
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Conflict, Invalid, NotFound
 from bailiwick.core.ids import new_id
@@ -51,6 +58,15 @@ def create_principal(
     )
     session.add(principal)
     session.flush()
+    session.add(
+        ClearanceChange(
+            principal_id=principal.id,
+            level=clearance_level,
+            compartments=principal.clearance_compartments,
+            since=at,
+            set_by=actor_id or principal.id,
+        )
+    )
     record(
         session,
         "principal.created",
@@ -86,11 +102,20 @@ def grant_role(
             RoleBinding.principal_id == principal.id,
             RoleBinding.role == role,
             RoleBinding.namespace == namespace,
+            RoleBinding.object == "",
+            RoleBinding.revoked_at.is_(None),
         )
     )
     if held is not None:
         return held
-    binding = RoleBinding(principal_id=principal.id, role=role, namespace=namespace, created_at=at)
+    binding = RoleBinding(
+        principal_id=principal.id,
+        role=role,
+        namespace=namespace,
+        object="",
+        created_at=at,
+        granted_by=actor_id,
+    )
     session.add(binding)
     record(
         session,
@@ -119,11 +144,13 @@ def revoke_role(
             RoleBinding.principal_id == principal.id,
             RoleBinding.role == role,
             RoleBinding.namespace == namespace,
+            RoleBinding.object == "",
+            RoleBinding.revoked_at.is_(None),
         )
     )
     if binding is None:
         raise NotFound(f"this principal does not hold the role {role!r} in {namespace!r}")
-    session.delete(binding)
+    binding.revoked_at, binding.revoked_by = at, actor_id
     record(
         session,
         "role.revoked",
@@ -169,13 +196,20 @@ def find_service(session: Session, name: str) -> Principal:
 
 
 def roles_of(session: Session, principal_id: UUID) -> dict[str, frozenset[str]]:
-    """Namespace (or `*`) to roles."""
-    found: dict[str, set[str]] = {}
+    """Place to roles, the principal's own and those of its groups.
+
+    A place is a namespace, `*`, or one object: `finance/models/coder`.
+    """
+    groups = select(GroupMembership.group_id).where(
+        GroupMembership.principal_id == principal_id, GroupMembership.until.is_(None)
+    )
     rows = session.execute(
-        select(RoleBinding.namespace, RoleBinding.role).where(
-            RoleBinding.principal_id == principal_id
+        select(RoleBinding.namespace, RoleBinding.object, RoleBinding.role).where(
+            RoleBinding.revoked_at.is_(None),
+            or_(RoleBinding.principal_id == principal_id, RoleBinding.group_id.in_(groups)),
         )
     )
-    for namespace, role in rows:
-        found.setdefault(namespace, set()).add(role)
-    return {namespace: frozenset(roles) for namespace, roles in found.items()}
+    found: dict[str, set[str]] = {}
+    for namespace, thing, role in rows:
+        found.setdefault(f"{namespace}/{thing}" if thing else namespace, set()).add(role)
+    return {place: frozenset(roles) for place, roles in found.items()}

@@ -40,7 +40,10 @@ def issue_token(
         principal_id=principal.id,
         name=name,
         token_hash=hash_token(secret),
+        scopes=None,
+        namespaces=None,
         created_at=at,
+        created_by=actor_id,
         expires_at=expires_at,
     )
     session.add(token)

@@ -9,7 +9,6 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from bailiwick.api.schemas import Body, Schema, Text
-from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import promotion, retraining_policies
 from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.policy import (
@@ -21,7 +20,7 @@ from bailiwick.policy import (
     approval_resource,
     decide_approval,
 )
-from bailiwick.registry import ModelVersion, find_model, find_version, version_resource
+from bailiwick.registry import find_model, find_version, version_resource
 from bailiwick.web import (
     Cursor,
     Governed,
@@ -209,9 +208,7 @@ def decide(
 ) -> ApprovalOut:
     """Approve or reject. Who asked, who trained, and services may not."""
     asked = _approval(caller, approval_id)
-    trained_by = trainer_of(caller, asked)
-    resource = approval_resource(caller.session, asked, trained_by=trained_by)
-    caller.require(resource, action="approval:read")
+    caller.require(approval_resource(caller.session, asked), action="approval:read")
     seen.check(asked)
     decide_approval(
         caller.session,
@@ -219,7 +216,6 @@ def decide(
         rules=caller.rules,
         approve=body.approve,
         comment=body.comment,
-        trained_by=trained_by,
         actor=caller.actor,
         at=caller.at,
     )
@@ -293,15 +289,6 @@ def _readable(caller: Governed) -> ColumnElement[bool]:
     unlabelled = Decision.label_id.is_(None)
     oversees = caller.may(AUDIT_LOG, "audit:read")
     return or_(seen, unlabelled if oversees else and_(own, unlabelled))
-
-
-def trainer_of(caller: Governed, asked: ApprovalRequest) -> UUID | None:
-    """Who trained the subject, if it is a version."""
-    if asked.subject_type == "model-version":
-        return caller.session.get_one(ModelVersion, asked.subject_id).trained_by
-    if asked.subject_type == "retraining-policy":
-        return caller.session.get_one(RetrainingPolicy, asked.subject_id).created_by
-    raise Invalid(f"nobody can approve a {asked.subject_type}")
 
 
 def _approval(caller: Governed, approval_id: UUID) -> ApprovalRequest:

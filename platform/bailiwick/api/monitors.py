@@ -129,8 +129,11 @@ class AlertOut(Schema):
 
     id: UUID
     deployment_id: UUID
-    monitor_id: UUID
-    check_id: UUID
+    source: Literal["monitor", "policy"]
+    monitor_id: UUID | None
+    check_id: UUID | None
+    breach_id: UUID | None
+    owner_id: UUID
     kind: str
     state: str
     sentence: str

@@ -249,7 +249,10 @@ def _shown(caller: Governed, principals: list[Principal]) -> list[PrincipalOut]:
     bindings = list(
         caller.session.scalars(
             select(RoleBinding)
-            .where(RoleBinding.principal_id.in_([principal.id for principal in principals]))
+            .where(
+                RoleBinding.principal_id.in_([principal.id for principal in principals]),
+                RoleBinding.revoked_at.is_(None),
+            )
             .order_by(RoleBinding.id)
         )
     )

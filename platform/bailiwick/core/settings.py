@@ -52,6 +52,39 @@ class Settings(BaseSettings):
         description="Name of this audit log in its checkpoints; never change it afterwards.",
     )
 
+    oidc_issuer: str | None = Field(
+        None, description="Issuer of the OpenID provider; without one people use tokens."
+    )
+    oidc_client_id: str | None = Field(
+        None, description="This installation's client at the provider (console, command line)."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="The client's secret; none for a public client, which uses PKCE alone."
+    )
+    oidc_audience: str | None = Field(
+        None, description="`aud` that API access tokens must carry; default: the client's id."
+    )
+    oidc_groups_claim: str = Field(
+        "groups", description="Claim that lists the groups; each may be mapped to one of ours."
+    )
+    oidc_name_claim: str = Field(
+        "preferred_username", description="Claim that a new principal is named after."
+    )
+    oidc_clock_skew_seconds: int = Field(
+        60, ge=0, le=600, description="How far the provider's clock may be off."
+    )
+    oidc_default_clearance: str = Field(
+        "public", description="Clearance of people who sign in for the first time."
+    )
+    token_max_days: int | None = Field(
+        None, ge=1, description="Longest life of a new API token; default: no limit."
+    )
+
+    @property
+    def local_passwords(self) -> bool:
+        """Whether people may sign in with a password: on the embedded default only."""
+        return self.database_url is None and self.oidc_issuer is None
+
     @property
     def resolved_database_url(self) -> str:
         """The database's address, embedded default included."""

@@ -203,6 +203,7 @@ def _subject(policy: RetrainingPolicy, deployment: Deployment) -> Subject:
         digest=policy.digest,
         namespace=deployment.namespace,
         label_id=deployment.label_id,
+        trained_by=policy.created_by,
     )
 
 

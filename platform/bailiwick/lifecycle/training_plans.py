@@ -124,6 +124,7 @@ def plan_training(
             actor=actor,
             action="dataset:read-rows",
             resource=dataset_version_resource(session, version),
+            context={"now": at},
             at=at,
         )
     named = [(_name(version), version.label_id) for version in found]

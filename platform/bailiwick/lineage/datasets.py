@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -60,6 +60,7 @@ def create_dataset(
         description=description,
         owner_id=actor_id,
         label_id=intern_label(session, label),
+        retention_days=None,
         created_at=at,
     )
     session.add(dataset)
@@ -197,6 +198,7 @@ def dataset_resource(session: Session, dataset: Dataset) -> Resource:
         id=str(dataset.id),
         namespace=dataset.namespace,
         label=load_label(session, dataset.label_id),
+        belongs_to=(_place(dataset),),
     )
 
 
@@ -207,4 +209,15 @@ def dataset_version_resource(session: Session, version: DatasetVersion) -> Resou
         id=str(version.id),
         namespace=version.dataset.namespace,
         label=load_label(session, version.label_id),
+        attributes={"retain_until": _retain_until(version)},
+        belongs_to=(_place(version.dataset),),
     )
+
+
+def _place(dataset: Dataset) -> str:
+    return f"{dataset.namespace}/datasets/{dataset.name}"
+
+
+def _retain_until(version: DatasetVersion) -> datetime | None:
+    days = version.dataset.retention_days
+    return None if days is None else version.created_at + timedelta(days=days)

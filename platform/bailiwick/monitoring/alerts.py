@@ -1,7 +1,7 @@
 """Alerts: raised by a check, kept up to date by later ones, closed by people or by recovery.
 
 States: `open` → `acknowledged` → `resolved`; an open one may be resolved directly. At most one
-alert of a deployment is unresolved (a unique index), so a worsening is the same alert.
+alert of a deployment and source is unresolved (a unique index): a worsening is the same alert.
 """
 
 from datetime import datetime
@@ -34,14 +34,17 @@ TRANSITIONS = {
     AlertState.RESOLVED: set[AlertState](),
 }
 QUIET, INSUFFICIENT = "none", "insufficient"
+MONITOR, POLICY = "monitor", "policy"  # what an alert comes from
 HISTORY = 100  # windows that are looked back at to say since when
 
 
-def unresolved(session: Session, deployment_id: UUID) -> Alert | None:
-    """The deployment's alert that nobody and nothing has resolved yet."""
+def unresolved(session: Session, deployment_id: UUID, source: str = MONITOR) -> Alert | None:
+    """The deployment's alert of that source that nobody and nothing has resolved yet."""
     return session.scalar(
         select(Alert).where(
-            Alert.deployment_id == deployment_id, Alert.state != AlertState.RESOLVED
+            Alert.deployment_id == deployment_id,
+            Alert.source == source,
+            Alert.state != AlertState.RESOLVED,
         )
     )
 
@@ -73,8 +76,10 @@ def _raise(
     alert = Alert(
         id=new_id(),
         deployment_id=monitor.deployment_id,
+        source=MONITOR,
         monitor_id=monitor.id,
         check_id=check.id,
+        owner_id=session.get_one(Deployment, monitor.deployment_id).created_by,
         kind=check.verdict,
         state=AlertState.OPEN,
         sentence=check.sentence,
@@ -140,7 +145,11 @@ def alert_resource(session: Session, alert: Alert) -> Resource:
     """The alert as the policy sees it: labelled like its deployment."""
     watched = deployment_resource(session, session.get_one(Deployment, alert.deployment_id))
     return Resource(
-        type="Alert", id=str(alert.id), namespace=watched.namespace, label=watched.label
+        type="Alert",
+        id=str(alert.id),
+        namespace=watched.namespace,
+        label=watched.label,
+        belongs_to=watched.belongs_to,
     )
 
 

@@ -51,6 +51,7 @@ def request_approval(
         select(ApprovalRequest).where(
             ApprovalRequest.subject_id == subject.id,
             ApprovalRequest.subject_digest == subject.digest,
+            ApprovalRequest.label_id == subject.label_id,
             ApprovalRequest.purpose == purpose,
             ApprovalRequest.state == OPEN,
             ApprovalRequest.expires_at > at,
@@ -67,6 +68,7 @@ def request_approval(
         subject_digest=subject.digest,
         purpose=purpose,
         requested_by=UUID(actor.id),
+        trained_by=subject.trained_by or UUID(actor.id),
         required=required,
         state=OPEN,
         created_at=at,
@@ -90,9 +92,7 @@ def request_approval(
     return request
 
 
-def approval_resource(
-    session: Session, request: ApprovalRequest, *, trained_by: UUID | None = None
-) -> Resource:
+def approval_resource(session: Session, request: ApprovalRequest) -> Resource:
     """The request as the policy sees it."""
     return Resource(
         type="Approval",
@@ -101,7 +101,7 @@ def approval_resource(
         label=load_label(session, request.label_id),
         attributes={
             "requested_by": str(request.requested_by),
-            "trained_by": str(trained_by or request.requested_by),
+            "trained_by": str(request.trained_by),
         },
     )
 
@@ -113,21 +113,20 @@ def decide_approval(
     rules: Rules,
     approve: bool,
     comment: str,
-    trained_by: UUID | None,
     actor: Actor,
     at: datetime,
 ) -> ApprovalRequest:
     """Give one person's answer. One rejection rejects; `required` approvals approve.
 
-    The policy refuses the requester, the trainer and services; the database refuses the
-    requester and a second answer by the same person, whatever the policy says.
+    The policy refuses the requester, the maker and services; the database refuses the
+    requester, the maker and a second answer by the same person, whatever the policy says.
     """
     require(
         session,
         rules,
         actor=actor,
         action="approval:decide",
-        resource=approval_resource(session, request, trained_by=trained_by),
+        resource=approval_resource(session, request),
         at=at,
     )
     session.refresh(request, with_for_update=True)  # two people may answer at the same moment
@@ -139,7 +138,9 @@ def decide_approval(
         ApprovalVote(
             request_id=request.id,
             requested_by=request.requested_by,
+            trained_by=request.trained_by,
             approver_id=UUID(actor.id),
+            voice_id=UUID(actor.id),
             approve=approve,
             comment=comment,
             at=at,
@@ -169,7 +170,10 @@ def decide_approval(
 
 
 def count_approvals(session: Session, subject: Subject, *, purpose: str, at: datetime) -> int:
-    """Distinct people who approved exactly this digest in a request that has not expired."""
+    """Distinct people who approved exactly this digest, labelled as it is now.
+
+    A request counts while it has not expired; a label that has risen since voids it.
+    """
     return approvals_by_subject(session, [subject], purpose=purpose, at=at)[subject.id]
 
 
@@ -178,7 +182,12 @@ def approvals_by_subject(
 ) -> Counter[UUID]:
     """The same for many subjects, by their ids, in one query."""
     rows = session.execute(
-        select(ApprovalRequest.subject_id, ApprovalRequest.subject_digest, ApprovalVote.approver_id)
+        select(
+            ApprovalRequest.subject_id,
+            ApprovalRequest.subject_digest,
+            ApprovalRequest.label_id,
+            ApprovalVote.approver_id,
+        )
         .join(ApprovalVote, ApprovalVote.request_id == ApprovalRequest.id)
         .where(
             ApprovalRequest.subject_id.in_([subject.id for subject in subjects]),
@@ -189,5 +198,5 @@ def approvals_by_subject(
         )
         .distinct()
     )
-    digests = {subject.id: subject.digest for subject in subjects}
-    return Counter(found for found, digest, _ in rows if digests[found] == digest)
+    states = {subject.id: (subject.digest, subject.label_id) for subject in subjects}
+    return Counter(found for found, digest, label, _ in rows if states[found] == (digest, label))

@@ -1,7 +1,9 @@
 """Asking the policy, recording its answer, and hiding what one may not see."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from bailiwick.access import EVERY_NAMESPACE, Principal, roles_of
+from bailiwick.access import EVERY_NAMESPACE, Principal, Token, roles_of
+from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import BailiwickError, Denied, NotFound
 from bailiwick.core.ids import new_id
 from bailiwick.policy.classification import Label, Scheme
@@ -104,16 +107,30 @@ class HiddenByPolicy(Unseen):
         self.asked = asked
 
 
-def actor_of(session: Session, principal: Principal) -> Actor:
-    """The facts about a principal that policies may look at."""
+def actor_of(session: Session, principal: Principal, token: Token | None = None) -> Actor:
+    """The facts about a principal that policies may look at, as narrow as the token in use."""
+    roles = roles_of(session, principal.id)
+    if token is not None and token.namespaces is not None:
+        roles = _narrowed(roles, token.namespaces)
     return Actor(
         id=str(principal.id),
         kind=principal.kind,  # type: ignore[arg-type]  # the table's check constraint says so
         name=principal.name,
-        roles=roles_of(session, principal.id),
+        roles=roles,
         clearance_level=principal.clearance_level,
         clearance_compartments=frozenset(principal.clearance_compartments),
+        scopes=None if token is None or token.scopes is None else frozenset(token.scopes),
     )
+
+
+def _narrowed(
+    roles: Mapping[str, frozenset[str]], namespaces: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """What is left of roles inside some namespaces: `*` becomes each of them."""
+    kept = {place: held for place, held in roles.items() if place.partition("/")[0] in namespaces}
+    everywhere = roles.get(EVERY_NAMESPACE, frozenset())
+    spread = {place: kept.get(place, frozenset()) | everywhere for place in namespaces}
+    return kept | {place: held for place, held in spread.items() if held}
 
 
 def load_actor(session: Session, principal_id: UUID) -> Actor:
@@ -131,6 +148,7 @@ def ask(
     context: Mapping[str, Any] | None = None,
 ) -> Asked:
     """The policy's answer, nothing raised, nothing recorded."""
+    resource = resource.at(at)
     verdict = rules.engine.decide(actor, action, resource, context or {})
     return Asked(actor, action, resource, context or {}, verdict, at)
 
@@ -191,25 +209,31 @@ def visible(
     resource_type: str,
     namespace: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
     label_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    objects: tuple[str, InstrumentedAttribute[str]] | None = None,
 ) -> ColumnElement[bool]:
     """The WHERE clause that leaves only rows for which the policy allows `action`.
 
-    The engine itself is asked once for every (namespace, label) pair that can occur, so a
-    list can never show more than a read of each item would.
+    The engine itself is asked once for every (place, label) pair that can occur, so a list can
+    never show more than a read of each item would. `objects`: the kind of object (`models`)
+    whose roles reach the rows, and the column with its name.
     """
     labels = tuple(sorted(session.scalars(select(StoredLabel)), key=lambda stored: stored.id))
     question = _Question(
         rules.engine, action, resource_type, tuple((s.id, as_label(s)) for s in labels)
     )
-    key = tuple(sorted((name, tuple(sorted(roles))) for name, roles in actor.roles.items()))
+    anybody = replace(actor, id="any", name="any")
+    key = json.dumps(actor.to_facts())
     clauses = []
     for place in sorted(actor.roles):
-        allowed = _allowed_labels(
-            question, place, key, actor.clearance_level, actor.clearance_compartments, actor.kind
-        )
-        if allowed:
-            inside = label_id.in_(allowed)
-            clauses.append(inside if place == EVERY_NAMESPACE else and_(namespace == place, inside))
+        space, _, thing = place.partition("/")
+        kind, _, name = thing.partition("/")
+        allowed = _allowed_labels(question, place, _Asker(key, anybody))
+        if not allowed or (thing and (objects is None or objects[0] != kind)):
+            continue
+        inside: ColumnElement[bool] = label_id.in_(allowed)
+        if thing and objects is not None:
+            inside = and_(objects[1] == name, inside)
+        clauses.append(inside if space == EVERY_NAMESPACE else and_(namespace == space, inside))
     return or_(*clauses) if clauses else false()
 
 
@@ -221,30 +245,30 @@ class _Question:
     labels: tuple[tuple[str, Label], ...]
 
 
+@dataclass(frozen=True)
+class _Asker:
+    """An actor, compared by all that policies may look at."""
+
+    key: str
+    actor: Actor = field(compare=False)
+
+
 @lru_cache(maxsize=4096)
-def _allowed_labels(
-    question: _Question,
-    place: str,
-    roles: tuple[tuple[str, tuple[str, ...]], ...],
-    level: str,
-    compartments: frozenset[str],
-    kind: Any,
-) -> tuple[str, ...]:
-    actor = Actor(
-        id="any",
-        kind=kind,
-        name="any",
-        roles={name: frozenset(held) for name, held in roles},
-        clearance_level=level,
-        clearance_compartments=compartments,
-    )
+def _allowed_labels(question: _Question, place: str, asker: _Asker) -> tuple[str, ...]:
+    namespace, _, thing = place.partition("/")
     return tuple(
         identifier
         for identifier, label in question.labels
         if question.engine.decide(
-            actor,
+            asker.actor,
             question.action,
-            Resource(type=question.resource_type, id="any", namespace=place, label=label),
+            Resource(
+                type=question.resource_type,
+                id="any",
+                namespace=namespace,
+                label=label,
+                belongs_to=(place,) if thing else (),
+            ),
             {},
         ).allowed
     )
@@ -260,6 +284,11 @@ def _refusal(rules: Rules, asked: Asked) -> DeniedByPolicy | HiddenByPolicy:
 
 def _row(session: Session, asked: Asked) -> Decision:
     label = asked.resource.label
+    context = plain(asked.context)
+    facts = {
+        "attributes": plain(asked.resource.attributes),
+        "belongs_to": list(asked.resource.belongs_to),
+    }
     return Decision(
         id=asked.id,
         at=asked.at,
@@ -272,6 +301,27 @@ def _row(session: Session, asked: Asked) -> Decision:
         allowed=asked.verdict.allowed,
         policy_ids=list(asked.verdict.policy_ids),
         reason=asked.verdict.reason,
-        context=dict(asked.context),
+        context=context,
+        context_digest=digest_of(context),
+        actor_facts=asked.actor.to_facts(),
+        resource_facts=facts,
+        waiver_id=asked.resource.waived.waiver_id if asked.resource.waived else None,
         bundle_digest=asked.verdict.bundle_digest,
     )
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked, as JSON that can be asked again: moments as RFC 3339, sets sorted."""
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Label):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return plain(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, AbstractSet | tuple | list):
+        return sorted(value)
+    return value

@@ -274,4 +274,5 @@ def deployment_resource(session: Session, deployment: Deployment) -> Resource:
         id=str(deployment.id),
         namespace=deployment.namespace,
         label=load_label(session, deployment.label_id),
+        belongs_to=(f"{deployment.namespace}/deployments/{deployment.name}",),
     )

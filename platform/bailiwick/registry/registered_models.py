@@ -93,4 +93,10 @@ def model_resource(session: Session, model: RegisteredModel) -> Resource:
         id=str(model.id),
         namespace=model.namespace,
         label=load_label(session, model.label_id),
+        belongs_to=(model_place(model),),
     )
+
+
+def model_place(model: RegisteredModel) -> str:
+    """The model as a place where roles can be held."""
+    return f"{model.namespace}/models/{model.name}"

@@ -14,6 +14,7 @@ from bailiwick.audit.log import record
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid
 from bailiwick.policy import Resource, Scheme, Unseen, load_label, raise_to
+from bailiwick.registry.registered_models import model_place
 from bailiwick.registry.tables import ModelVersion, RegisteredModel
 
 
@@ -128,4 +129,5 @@ def version_resource(session: Session, version: ModelVersion) -> Resource:
         namespace=version.model.namespace,
         label=load_label(session, version.label_id),
         attributes={"trained_by": str(version.trained_by)},
+        belongs_to=(model_place(version.model),),
     )

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from bailiwick.access import Principal, authenticate, is_use_unnoted
+from bailiwick.access import Principal, Token, authenticate, is_use_unnoted
 from bailiwick.core.errors import Unauthenticated
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.policy import Actor, Resource, Rules, actor_of, ask, permit, require, visible
@@ -31,12 +31,14 @@ class Caller:
         action: str,
         *,
         writes: bool,
+        token: Token | None = None,
     ) -> None:
         self.session = session
         self.platform = platform
         self.principal = principal
         self.action = action
         self.writes = writes
+        self.token = token  # what it was made for narrows what the caller may do
         self.at: datetime = platform.clock.now()
         self.answers_secret = False
         # Set when it is time to note that the caller's token was used.
@@ -52,7 +54,7 @@ class Caller:
         now = platform.clock.now()
         if scheme.lower() == "bearer" and secret:
             principal, token = authenticate(session, secret.strip(), at=now)
-            caller = cls(session, platform, principal, action, writes=writes)
+            caller = cls(session, platform, principal, action, writes=writes, token=token)
             caller.unnoted_token_id = token.id if is_use_unnoted(token, at=now) else None
             return caller
         cookie = request.cookies.get(COOKIE)
@@ -72,7 +74,7 @@ class Caller:
     @cached_property
     def actor(self) -> Actor:
         """The caller as the policy sees them."""
-        return actor_of(self.session, self.principal)
+        return actor_of(self.session, self.principal, self.token)
 
     @property
     def rules(self) -> Rules:
@@ -118,8 +120,12 @@ class Caller:
         label_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
         *,
         action: str,
+        objects: tuple[str, InstrumentedAttribute[str]] | None = None,
     ) -> ColumnElement[bool]:
-        """The WHERE clause of a list: only rows whose reading the policy would allow."""
+        """The WHERE clause of a list: only rows whose reading the policy would allow.
+
+        `objects`: the kind of object whose roles reach the rows, and the column with its name.
+        """
         self._decided = True
         return visible(
             self.session,
@@ -129,6 +135,7 @@ class Caller:
             resource_type=resource_type,
             namespace=namespace,
             label_id=label_id,
+            objects=objects,
         )
 
     def decided_by_use_case(self) -> None:

@@ -22,7 +22,7 @@ class StorySettings:
             "on_alert": ["harm"],
             "cooldown_days": 80,
             "window_days": 370,
-            "max_rows": 8_000,
+            "max_rows": 5_000,
             "recipe": {"pretrain_epochs": 0, "train_epochs": 2},
         }
     )

@@ -78,16 +78,10 @@ def decide(
         rules=caller.rules,
         approve=answer == "approve",
         comment=comment,
-        trained_by=_trained_by(caller, found),
         actor=caller.actor,
         at=caller.at,
     )
     return RedirectResponse("/console/approvals", 303)
-
-
-def _trained_by(caller: Caller, found: ApprovalRequest) -> UUID | None:
-    version = caller.session.get(ModelVersion, found.subject_id)
-    return version.trained_by if version else None
 
 
 def _rows(caller: Caller, found: Sequence[ApprovalRequest]) -> list[RequestRow]:
@@ -110,7 +104,7 @@ def _rows(caller: Caller, found: Sequence[ApprovalRequest]) -> list[RequestRow]:
             _state(caller, one),
             *_subject(one, versions.get(one.subject_id), deployments.get(one.subject_id)),
             evaluated.get(one.subject_id),
-            _may_decide(caller, one, versions.get(one.subject_id)),
+            _may_decide(caller, one),
         )
         for one in found
     ]
@@ -134,11 +128,9 @@ def _subject(
     return one.subject_type.replace("-", " "), None
 
 
-def _may_decide(caller: Caller, one: ApprovalRequest, version: ModelVersion | None) -> bool:
+def _may_decide(caller: Caller, one: ApprovalRequest) -> bool:
     if _state(caller, one) != "open":
         return False
     if any(vote.approver_id == caller.principal_id for vote in one.votes):
         return False
-    trained_by = version.trained_by if version else None
-    resource = approval_resource(caller.session, one, trained_by=trained_by)
-    return caller.may(resource, "approval:decide")
+    return caller.may(approval_resource(caller.session, one), "approval:decide")
