@@ -40,7 +40,7 @@ def demo(
     ] = 3,
     rows_per_quarter: Annotated[
         int, typer.Option(min=100, help="At most so many rows of each later quarter.")
-    ] = 2_000,
+    ] = 1_500,
     *,
     keep_up: Annotated[
         bool | None,
