@@ -157,6 +157,8 @@ def create_proofs() -> None:
         principal("principal_id", index=True),
         column("issuer", sa.String(500)),
         column("subject", sa.String(255)),
+        column("claims_at", MOMENT),
+        column("claims_digest", DIGEST),
         column("created_at", MOMENT),
         sa.UniqueConstraint("issuer", "subject"),
     )

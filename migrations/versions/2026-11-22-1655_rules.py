@@ -63,6 +63,18 @@ def column(
     return sa.Column(name, kind, *items, nullable=optional, **options)
 
 
+def one_acting(name: str, *columns: str, kind: str) -> sa.Index:
+    """Unique among the waivers of a kind that are active."""
+    where = sa.text(f"state = 'active' AND kind = '{kind}'")
+    return sa.Index(
+        f"uq_waivers_one_acting_{name}",
+        *columns,
+        unique=True,
+        sqlite_where=where,
+        postgresql_where=where,
+    )
+
+
 def create_policy() -> None:
     op.create_table(
         "labels",
@@ -113,6 +125,8 @@ def create_policy() -> None:
             name="says_what",
         ),
         sa.CheckConstraint("state IN ('requested', 'active', 'rejected', 'ended')", name="state"),
+        one_acting("label", "subject_id", kind="declassification"),
+        one_acting("gate", "subject_id", "gate", kind="gate"),
         sa.Index(None, "subject_type", "subject_id"),
         sa.Index(None, "state", "expires_at"),
     )
@@ -130,6 +144,7 @@ def create_policy() -> None:
     op.create_table(
         "bundle_activations",
         column("id", sa.Uuid(), primary_key=True),
+        column("number", sa.Integer(), unique=True),
         column("bundle_id", sa.Uuid(), sa.ForeignKey("policy_bundles.id")),
         column("old_digest", DIGEST),
         column("new_digest", DIGEST),
@@ -143,12 +158,12 @@ def create_decisions() -> None:
     op.create_table(
         "decisions",
         column("id", sa.Uuid(), primary_key=True),
-        column("at", MOMENT),
+        column("at", MOMENT, index=True),
         column("principal_id", sa.Uuid(), sa.ForeignKey("principals.id"), index=True),
-        column("action", sa.String(80)),
+        column("action", sa.String(80), index=True),
         column("resource_type", sa.String(40)),
         column("resource_id", sa.String(80)),
-        column("namespace", NAME, optional=True),
+        column("namespace", NAME, optional=True, index=True),
         column("label_id", LABEL, sa.ForeignKey("labels.id"), optional=True),
         column("allowed", sa.Boolean(), index=True),
         column("policy_ids", JSON),
@@ -175,6 +190,7 @@ def create_decisions() -> None:
         sa.UniqueConstraint(
             "principal_id", "action", "resource_type", "resource_id", "bundle_digest", "hour"
         ),
+        sa.Index(None, "hour"),
     )
 
 

@@ -242,6 +242,7 @@ def create_lifecycle() -> None:
         column("risk_tier", sa.String(40)),
         column("enabled", sa.Boolean()),
         column("digest", DIGEST),
+        column("set_by", sa.Uuid(), sa.ForeignKey("principals.id")),
         column("created_by", sa.Uuid(), sa.ForeignKey("principals.id")),
         column("created_at", MOMENT),
         column("revision", sa.Integer()),
@@ -255,7 +256,7 @@ def create_lifecycle() -> None:
         column("evidence", JSON),
         column("risk_tier", sa.String(40)),
         column("passed", sa.Boolean()),
-        column("reasons", JSON),
+        column("rejections", JSON),
         column("created_at", MOMENT),
     )
 
@@ -280,6 +281,7 @@ def create_web() -> None:
         column("token_id", sa.Uuid(), sa.ForeignKey("tokens.id"), optional=True),
         column("cookie_hash", DIGEST, unique=True),
         column("created_at", MOMENT),
+        column("last_used_at", MOMENT),
         column("expires_at", MOMENT),
     )
     op.create_table(

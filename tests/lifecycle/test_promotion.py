@@ -20,7 +20,6 @@ from bailiwick.lifecycle.promotion import (
     evaluation_of,
     promote,
     roll_back,
-    version_subject,
 )
 from bailiwick.lineage import DatasetVersion
 from bailiwick.policy import (
@@ -40,6 +39,7 @@ from bailiwick.registry import (
     ModelVersion,
     RegisteredModel,
     pointed_at,
+    version_subject,
 )
 from factories import CONFIDENTIAL, Factory
 from support.lifecycle_world import at_once, audited

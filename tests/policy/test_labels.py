@@ -130,5 +130,6 @@ def test_no_function_here_lowers_a_label() -> None:
         "join_stored",
         "label_id",
         "load_label",
+        "note_rise",
         "raise_to",
     }

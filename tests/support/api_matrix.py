@@ -42,9 +42,15 @@ READING = {
     "principals": "principal:read",
     "tokens": "token:list",
 }
+# What nobody does before another person has approved it.
+NEEDS_ANOTHER = {"bundle:activate"}
 SIGNED_IN = {"classification:read", "policy:read", "self:read", "self:update"}
 # What is asked about does not exist yet: its label is that of the request, which all may read.
 CREATIONS = {"POST /models", "POST /datasets"}
+# What carries no label: who holds a role in its namespace may know of it.
+UNLABELLED = {"POST /delegations", "DELETE /delegations/{delegation_id}"}
+# What a role may do to its own things only; here they are somebody else's.
+WITH_ONES_OWN = {("DELETE /delegations/{delegation_id}", "approver")}
 
 
 class Outcome(StrEnum):
@@ -96,12 +102,15 @@ def expected(operation: Operation, asker: Asker, *, readable: bool) -> Outcome:
         return _about_the_installation(root, action, asker, may=may)
     if action.endswith(":list") and "{" not in path:
         return Outcome.ANSWERED  # with the rows that one may see, which may be none
-    if not holds or not (readable or f"{operation.method} {path}" in CREATIONS):
+    route = f"{operation.method} {path}"
+    if not holds or not (readable or route in CREATIONS | UNLABELLED):
         return Outcome.ABSENT
+    may = may and (route, asker.role) not in WITH_ONES_OWN
     return Outcome.ANSWERED if may else Outcome.DENIED
 
 
 def _about_the_installation(root: str, action: str, asker: Asker, *, may: bool) -> Outcome:
+    may = may and action not in NEEDS_ANOTHER
     if may or action in SIGNED_IN:
         return Outcome.ANSWERED
     if MATRIX[action] == list(ROLES):  # for whoever holds a role anywhere

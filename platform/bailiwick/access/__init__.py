@@ -1,13 +1,40 @@
 """Who acts: people and services, the roles they hold, the tokens that prove who they are."""
 
+from bailiwick.access.groups import (
+    add_member,
+    create_group,
+    find_group,
+    remove_member,
+    sync_claimed_groups,
+    update_group,
+)
+from bailiwick.access.identities import admit, known_person
+from bailiwick.access.names import checked_name
+from bailiwick.access.oidc import Claims, InvalidToken, OpenIdProvider
+from bailiwick.access.passwords import (
+    Hasher,
+    check_password,
+    keep_password,
+    keep_rehashed,
+    stored_password,
+    wrong_password,
+)
 from bailiwick.access.principals import (
-    checked_name,
     create_principal,
     disable,
+    enable,
     find_principal,
     find_service,
+    set_clearance,
+)
+from bailiwick.access.review import Holding, access_review
+from bailiwick.access.roles import (
+    HeldRole,
+    LastAdmin,
     grant_role,
     revoke_role,
+    roles_granted,
+    roles_held,
     roles_of,
 )
 from bailiwick.access.tables import (
@@ -23,39 +50,77 @@ from bailiwick.access.tables import (
     SignInFailure,
     Token,
 )
+from bailiwick.access.throttle import check_attempt, forgive, forgive_name, note_attempt
 from bailiwick.access.tokens import (
+    SCOPES,
+    WiderToken,
     authenticate,
+    default_expiry,
     hash_token,
     is_use_unnoted,
     issue_token,
     note_use,
+    require_whole,
     revoke_token,
 )
 
 __all__ = [
     "EVERY_NAMESPACE",
     "ROLES",
+    "SCOPES",
+    "Claims",
     "ClearanceChange",
     "Group",
     "GroupMembership",
+    "Hasher",
+    "HeldRole",
+    "Holding",
     "Identity",
+    "InvalidToken",
+    "LastAdmin",
+    "OpenIdProvider",
     "Password",
     "Principal",
     "RoleBinding",
     "SignInFailure",
     "Token",
+    "WiderToken",
+    "access_review",
+    "add_member",
+    "admit",
     "authenticate",
+    "check_attempt",
+    "check_password",
     "checked_name",
+    "create_group",
     "create_principal",
+    "default_expiry",
     "disable",
+    "enable",
+    "find_group",
     "find_principal",
     "find_service",
+    "forgive",
+    "forgive_name",
     "grant_role",
     "hash_token",
     "is_use_unnoted",
     "issue_token",
+    "keep_password",
+    "keep_rehashed",
+    "known_person",
+    "note_attempt",
     "note_use",
+    "remove_member",
+    "require_whole",
     "revoke_role",
     "revoke_token",
+    "roles_granted",
+    "roles_held",
     "roles_of",
+    "set_clearance",
+    "stored_password",
+    "sync_claimed_groups",
+    "update_group",
+    "wrong_password",
 ]

@@ -139,7 +139,11 @@ class Token(Base):
 
 
 class Identity(Base):
-    """A principal as an OpenID provider knows it (OpenID Connect Core 1.0, section 2)."""
+    """A principal as an OpenID provider knows it (OpenID Connect Core 1.0, section 2).
+
+    `claims_at` and `claims_digest` tell the newest claims that were followed: an older token
+    proves who its holder is, and no longer which groups they are in.
+    """
 
     __tablename__ = "identities"
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
@@ -148,6 +152,8 @@ class Identity(Base):
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"), index=True)
     issuer: Mapped[str] = mapped_column(String(500))
     subject: Mapped[str] = mapped_column(String(255))
+    claims_at: Mapped[datetime]
+    claims_digest: Mapped[Digest]
     created_at: Mapped[datetime]
 
 

@@ -28,6 +28,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address on which the API and console listen.")
     port: int = Field(8321, ge=0, le=65535, description="Port of the API and console.")
+    trusted_proxies: str | None = Field(
+        None,
+        description="Addresses of reverse proxies, comma-separated, that say who calls and by "
+        "which scheme (X-Forwarded-For and -Proto); default: nobody is believed.",
+    )
     serving_url: str | None = Field(
         None, description="Address of the model server; default: one started by `bailiwick up`."
     )
@@ -103,6 +108,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """The audit log's Ed25519 private key."""
         return self.home / "keys" / "audit-ed25519.pem"
+
+    @property
+    def last_checkpoint_file(self) -> Path:
+        """The newest checkpoint that this installation signed, beside the key."""
+        return self.key_file.with_name("last-checkpoint")
 
     @property
     def work_folder(self) -> Path:

@@ -73,8 +73,8 @@ class DatasetVersion(Base):
     id: Mapped[Id]
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
     number: Mapped[int]
-    content_digest: Mapped[Digest]
-    source_digest: Mapped[Digest | None]
+    content_digest: Mapped[Digest] = mapped_column(index=True)
+    source_digest: Mapped[Digest | None] = mapped_column(index=True)
     # Blobs: accepted rows (Parquet), rejected rows (NDJSON), the file as it arrived.
     rows_blob: Mapped[Digest]
     rejected_blob: Mapped[Digest | None]

@@ -1,6 +1,6 @@
 """May this actor do this here? Cedar answers; nothing else in Bailiwick speaks to it.
 
-The policies of a directory (`*.cedar` and one schema) are parsed and validated once. Every
+The policies of a bundle (`*.cedar` and one schema) are parsed and validated once. Every
 request carries its own few entities, the actor and the resource, and is checked against the
 schema, so what does not fit is denied instead of slipping past a `forbid`.
 """
@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
 import cedarpy
@@ -23,7 +22,6 @@ from bailiwick.policy.classification import Label, Scheme
 
 SCHEMA_FILE = "bailiwick.cedarschema"
 EVERYWHERE = "*"
-BUNDLE_SUFFIXES = frozenset({".cedar", ".cedarschema", ".yaml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +127,9 @@ class PolicyEngine:
     """
 
     def __init__(self, bundle: Mapping[str, bytes], scheme: Scheme) -> None:
-        """Parse and validate file contents by file name; see `load` for the usual way."""
-        self._scheme = scheme
-        self.bundle_digest = digest_of(
-            [[name, sha256_hex(bundle[name])] for name in sorted(bundle)]
-        )
+        """Parse and validate file contents by file name; `Rules.load` is the usual way."""
+        self.scheme = scheme
+        self.bundle_digest = bundle_digest(bundle)
         self._schema = _read_schema(bundle)
         self.actions = _actions(self._schema)
         texts = {name: _text(name, bundle[name]) for name in sorted(bundle)}
@@ -146,18 +142,6 @@ class PolicyEngine:
         if twice:
             raise errors.Invalid(f"Every policy needs an @id of its own; given twice: {twice}.")
         self._policy_set = cedarpy.PolicySet.from_str("\n".join(cedar.values()))
-
-    @classmethod
-    def load(cls, directory: Path, scheme: Scheme) -> Self:
-        """The engine for a directory; raises `errors.Invalid` naming the file and the fault."""
-        try:
-            names = [path for path in directory.iterdir() if path.suffix in BUNDLE_SUFFIXES]
-            bundle = {path.name: path.read_bytes() for path in names}
-        except OSError as error:
-            raise errors.Invalid(
-                f"The policies cannot be read ({error}); BAILIWICK_POLICIES names their folder."
-            ) from error
-        return cls(bundle, scheme)
 
     def explain(self, policy_id: str) -> Policy:
         """The policy with this id; raises `errors.NotFound`."""
@@ -269,13 +253,22 @@ class PolicyEngine:
         if isinstance(value, Mapping):
             return self._record(value)
         if isinstance(value, str) and (key == "level" or key.endswith("_level")):
-            return self._scheme.level_number(value)
+            return self.scheme.level_number(value)
         if isinstance(value, AbstractSet | tuple | list):
             return sorted(value)
         if isinstance(value, datetime):
-            moment = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-            return {"__extn": {"fn": "datetime", "arg": moment}}
+            return as_moment(value)  # the schema says that it is one
         return value
+
+
+def bundle_digest(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the names and contents of a bundle's files."""
+    return digest_of([[name, sha256_hex(files[name])] for name in sorted(files)])
+
+
+def as_moment(value: datetime) -> str:
+    """A moment as policies see it: UTC, to the second (RFC 3339)."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _text(name: str, content: bytes) -> str:

@@ -6,21 +6,23 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bailiwick.access import EVERY_NAMESPACE, Principal, Token, roles_of
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import BailiwickError, Denied, NotFound
 from bailiwick.core.ids import new_id
-from bailiwick.policy.classification import Label, Scheme
-from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict
-from bailiwick.policy.labels import as_label, intern_label
-from bailiwick.policy.tables import Decision, StoredLabel
+from bailiwick.policy.bundles import Rules
+from bailiwick.policy.classification import Label
+from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict, as_moment
+from bailiwick.policy.labels import all_labels, intern_label
+from bailiwick.policy.tables import Decision
+from bailiwick.policy.tallies import ANY
+from bailiwick.policy.waived import Waivable, held
 
 READ_ACTIONS = {
     "Model": "model:read",
@@ -35,29 +37,17 @@ READ_ACTIONS = {
     "RetrainingPolicy": "retraining-policy:read",
     "Job": "job:read",
     "Approval": "approval:read",
+    "Delegation": "delegation:list",
+    "Waiver": "waiver:read",
     "Decision": "decision:read",
     "Principal": "principal:read",
+    "Group": "group:read",
     "Token": "token:list",
 }
-# Answers to questions that change nothing are not recorded when they are yes.
+# Answers to questions that change nothing are counted, not recorded, when they are yes.
 UNRECORDED_VERBS = ("list", "read", "predict", "write-inferences", "write-feedback", "run")
 AUDIT_LOG = Resource(type="AuditLog", id="audit-log", namespace=None, label=None)
 PLATFORM = Resource(type="Platform", id="platform", namespace=None, label=None)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The policy bundle in force, loaded once."""
-
-    engine: PolicyEngine
-    scheme: Scheme
-    folder: Path
-
-    @classmethod
-    def load(cls, folder: Path) -> "Rules":
-        """Read and validate a bundle; `Invalid` says which file is wrong."""
-        scheme = Scheme.load(folder / "classification.yaml")
-        return cls(engine=PolicyEngine.load(folder, scheme), scheme=scheme, folder=folder)
 
 
 @dataclass(frozen=True)
@@ -108,8 +98,11 @@ class HiddenByPolicy(Unseen):
 
 
 def actor_of(session: Session, principal: Principal, token: Token | None = None) -> Actor:
-    """The facts about a principal that policies may look at, as narrow as the token in use."""
-    roles = roles_of(session, principal.id)
+    """The facts about a principal that policies may look at, as narrow as the token in use.
+
+    A disabled one holds nothing: jobs that act as it come to nothing either.
+    """
+    roles = roles_of(session, principal.id) if principal.disabled_at is None else {}
     if token is not None and token.namespaces is not None:
         roles = _narrowed(roles, token.namespaces)
     return Actor(
@@ -162,7 +155,7 @@ def permit(
     at: datetime,
     context: Mapping[str, Any] | None = None,
 ) -> Asked:
-    """Go on only if the policy allows it; the answer is not recorded.
+    """Go on only if the policy allows it; the answer is not recorded, reading is counted.
 
     Raises `HiddenByPolicy` when the actor may not even read the resource, else
     `DeniedByPolicy`.
@@ -170,6 +163,17 @@ def permit(
     asked = ask(rules, actor=actor, action=action, resource=resource, at=at, context=context)
     if not asked.verdict.allowed:
         raise _refusal(rules, asked)
+    if _changes_nothing(action):
+        rules.tallies.add(
+            actor.id,
+            action,
+            asked.resource.type,
+            asked.resource.id,
+            namespace=asked.resource.namespace,
+            label=asked.resource.label,
+            bundle_digest=asked.verdict.bundle_digest,
+            at=at,
+        )
     return asked
 
 
@@ -188,8 +192,10 @@ def require(
     The allowing answer to a change is recorded in this transaction; a denial ends it, so
     `record_denial` writes it in one of its own.
     """
+    if not _changes_nothing(action):
+        resource = held(session, resource)
     asked = permit(rules, actor=actor, action=action, resource=resource, at=at, context=context)
-    if action.partition(":")[2] not in UNRECORDED_VERBS:
+    if not _changes_nothing(action):
         session.add(_row(session, asked))
     return asked
 
@@ -209,18 +215,22 @@ def visible(
     resource_type: str,
     namespace: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
     label_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
-    objects: tuple[str, InstrumentedAttribute[str]] | None = None,
+    at: datetime,
+    objects: tuple[str, SQLColumnExpression[str]] | None = None,
+    waivable: Waivable | None = None,
 ) -> ColumnElement[bool]:
     """The WHERE clause that leaves only rows for which the policy allows `action`.
 
     The engine itself is asked once for every (place, label) pair that can occur, so a list can
     never show more than a read of each item would. `objects`: the kind of object (`models`)
-    whose roles reach the rows, and the column with its name.
+    whose roles reach the rows, and the column with its name. `waivable`: rows whose label
+    counts as the lower one that acts for them.
     """
-    labels = tuple(sorted(session.scalars(select(StoredLabel)), key=lambda stored: stored.id))
-    question = _Question(
-        rules.engine, action, resource_type, tuple((s.id, as_label(s)) for s in labels)
-    )
+    label: SQLColumnExpression[str] | SQLColumnExpression[str | None] = label_id
+    if waivable is not None:
+        label = waivable.label_in_force(label_id, at)
+    labels = all_labels(session)
+    question = _Question(rules.engine, action, resource_type, tuple(sorted(labels)), labels)
     anybody = replace(actor, id="any", name="any")
     key = json.dumps(actor.to_facts())
     clauses = []
@@ -230,11 +240,14 @@ def visible(
         allowed = _allowed_labels(question, place, _Asker(key, anybody))
         if not allowed or (thing and (objects is None or objects[0] != kind)):
             continue
-        inside: ColumnElement[bool] = label_id.in_(allowed)
+        inside: ColumnElement[bool] = label.in_(allowed)
         if thing and objects is not None:
             inside = and_(objects[1] == name, inside)
         clauses.append(inside if space == EVERY_NAMESPACE else and_(namespace == space, inside))
-    return or_(*clauses) if clauses else false()
+    if not clauses:
+        return false()
+    rules.tallies.add(actor.id, action, resource_type, ANY, bundle_digest=rules.digest, at=at)
+    return or_(*clauses)
 
 
 @dataclass(frozen=True)
@@ -242,7 +255,8 @@ class _Question:
     engine: PolicyEngine
     action: str
     resource_type: str
-    labels: tuple[tuple[str, Label], ...]
+    label_ids: tuple[str, ...]  # each is its label's digest
+    labels: Mapping[str, Label] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -258,7 +272,7 @@ def _allowed_labels(question: _Question, place: str, asker: _Asker) -> tuple[str
     namespace, _, thing = place.partition("/")
     return tuple(
         identifier
-        for identifier, label in question.labels
+        for identifier in question.label_ids
         if question.engine.decide(
             asker.actor,
             question.action,
@@ -266,12 +280,16 @@ def _allowed_labels(question: _Question, place: str, asker: _Asker) -> tuple[str
                 type=question.resource_type,
                 id="any",
                 namespace=namespace,
-                label=label,
+                label=question.labels[identifier],
                 belongs_to=(place,) if thing else (),
             ),
             {},
         ).allowed
     )
+
+
+def _changes_nothing(action: str) -> bool:
+    return action.partition(":")[2] in UNRECORDED_VERBS
 
 
 def _refusal(rules: Rules, asked: Asked) -> DeniedByPolicy | HiddenByPolicy:
@@ -321,7 +339,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return plain(value)
     if isinstance(value, datetime):
-        return value.isoformat()
+        return as_moment(value)
     if isinstance(value, AbstractSet | tuple | list):
         return sorted(value)
     return value

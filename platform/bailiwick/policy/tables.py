@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -33,7 +34,9 @@ class Decision(Base):
     """One answer of the policy engine. Never changes."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index(None, "principal_id"), Index(None, "allowed"))
+    __table_args__ = tuple(
+        Index(None, column) for column in ("principal_id", "allowed", "action", "namespace", "at")
+    )
 
     id: Mapped[Id]
     at: Mapped[datetime]
@@ -63,6 +66,7 @@ class DecisionCount(Base):
         UniqueConstraint(
             "principal_id", "action", "resource_type", "resource_id", "bundle_digest", "hour"
         ),
+        Index(None, "hour"),
     )
 
     id: Mapped[Id]
@@ -208,6 +212,20 @@ class Waiver(Revised, Base):
             "state IN ('requested', 'active', 'rejected', 'ended')",
             name="state",
         ),
+        # Of one thing, one lower label at a time; of one gate, one exception.
+        *(
+            Index(
+                f"uq_waivers_one_acting_{name}",
+                *columns,
+                unique=True,
+                sqlite_where=text(f"state = 'active' AND kind = '{kind}'"),
+                postgresql_where=text(f"state = 'active' AND kind = '{kind}'"),
+            )
+            for name, kind, columns in (
+                ("label", "declassification", ("subject_id",)),
+                ("gate", "gate", ("subject_id", "gate")),
+            )
+        ),
         Index(None, "subject_type", "subject_id"),
         Index(None, "state", "expires_at"),
     )
@@ -250,11 +268,13 @@ class PolicyBundle(Base):
 
 
 class BundleActivation(Base):
-    """A bundle came into force; the newest row says which one is. Never changes."""
+    """A bundle came into force; the highest number says which one is. Never changes."""
 
     __tablename__ = "bundle_activations"
 
     id: Mapped[Id]
+    # Of two activations at the same moment the database refuses one.
+    number: Mapped[int] = mapped_column(unique=True)
     bundle_id: Mapped[UUID] = mapped_column(ForeignKey("policy_bundles.id"))
     old_digest: Mapped[Digest]
     new_digest: Mapped[Digest]

@@ -30,7 +30,8 @@ class IdempotentResponse(Base):
 class ConsoleSession(Base):
     """A person's signed-in browser; only the hash of the cookie is kept.
 
-    One that was opened with an API token can do what the token can, and ends with it.
+    One that was opened with an API token can do what the token can, and ends with it. Its use
+    is noted to ten minutes (`last_used_at`).
     """
 
     __tablename__ = "console_sessions"
@@ -40,6 +41,7 @@ class ConsoleSession(Base):
     token_id: Mapped[UUID | None] = mapped_column(ForeignKey("tokens.id"))
     cookie_hash: Mapped[Digest] = mapped_column(unique=True)
     created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 
 
