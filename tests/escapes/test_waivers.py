@@ -88,7 +88,7 @@ class Case:
 
     def opens(self, path: str | None = None) -> bool:
         """Whether the junior sees it."""
-        return self.world.get(path or self.version, by="junior").status_code == 200
+        return bool(self.world.get(path or self.version, by="junior").status_code == 200)
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_deploying_something_that_counts_as_less_and_leaving_it_there(case: Case
 
 
 def test_a_gate_that_cannot_be_excused_or_was_not_failed(case: Case) -> None:
-    terms = {"kind": "gate", "label": None}
+    terms: dict[str, Any] = {"kind": "gate", "label": None}
     for gate in ("evidence", "approvals", "min_accuracy", "four-eyes", ""):
         assert case.ask(**terms, gate=gate).status_code in {409, 422}, gate
 

@@ -143,13 +143,11 @@ def test_a_training_ends_under_the_rules_of_its_end(
         )
         actor = make.actor(make.engineer)
         job = order_training(session, order, rules=platform.rules, actor=actor, at=make.at).id
-    child = FakeTraining()
 
-    def meanwhile(*given: Any, **named: Any) -> Any:
+    def meanwhile() -> None:
         put_in_force(platform, forbidding(platform, "version:register"))
-        return child(*given, **named)
 
-    monkeypatch.setattr(training_jobs, "run_child", meanwhile)
+    monkeypatch.setattr(training_jobs, "run_child", FakeTraining(meanwhile=[meanwhile]))
     assert run_next(platform, owner="worker")
     with platform.database.reading() as session:
         ended = session.get_one(Job, job)

@@ -12,6 +12,7 @@ from bailiwick.lineage import DatasetVersion, Run, set_mark
 from bailiwick.monitoring import CheckResult, Monitor, evaluate
 from bailiwick.policy import ApprovalRequest, Decision, Label, PolicyBundle, bundle_digest
 from bailiwick.registry import ModelVersion, RegisteredModel
+from bailiwick.registry.tables import Breach
 from factories import CONFIDENTIAL
 from support import api_bodies
 from support.api_routes import Operation
@@ -37,6 +38,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
     }
     job = world.post("/jobs", order).json()["id"]
     check, alert = alerted(world, monitor)
+    breach = _breached(world, deployment.id)
     _gather(world)
     with world.platform.database.reading() as session:
         approval = session.scalars(select(ApprovalRequest.id)).first()
@@ -50,6 +52,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "job_id": job,
         "check_id": check,
         "alert_id": alert,
+        "breach_id": breach,
         "approval_id": str(approval),
         "run_id": str(run),
         "decision_id": str(decision),
@@ -85,6 +88,28 @@ def _asked_to_waive(world: World, label: Label) -> str:
     subject = {"type": "dataset", "dataset": "finance/purchases"}
     asked = world.post("/waivers", api_bodies.waiver(subject, label.to_dict()))
     return str(asked.json()["id"])
+
+
+def _breached(world: World, deployment_id: UUID) -> str:
+    """The deployment was out of policy once, and is not any more."""
+    at = world.platform.clock.now()
+    with world.platform.database.transaction() as session:
+        engineer = world.principals["engineer"].id
+        breach = Breach(
+            id=new_id(),
+            deployment_id=deployment_id,
+            version_id=session.scalars(select(ModelVersion.id)).first(),
+            policy_ids=["residency"],
+            reason="out of its residency",
+            cause="a label rose",
+            caused_by=engineer,
+            owner_id=engineer,
+            found_at=at,
+            resolved_at=at,
+            resolution="moved",
+        )
+        session.add(breach)
+        return str(breach.id)
 
 
 def _succeed(world: World) -> None:
