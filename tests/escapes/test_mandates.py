@@ -224,3 +224,20 @@ def test_naming_a_person_as_the_one_who_retrains(mandate: Mandate) -> None:
         answer = mandate.world.post(path, sent | {"acts_as": "approver"})
         assert answer.status_code == 404
         assert answer.json()["detail"].startswith("there is no service")
+
+
+def test_the_result_of_a_job_that_read_more_than_its_deployment_may_hold(mandate: Mandate) -> None:
+    """Its figures, and the names in its errors, are of the data that it read."""
+    with mandate.world.platform.database.transaction() as session:
+        secret = intern_label(session, SECRET)
+        session.scalars(select(Dataset)).one().label_id = secret
+        session.scalars(select(DatasetVersion)).one().label_id = secret
+    mandate.world.join("junior", "engineer", clearance="confidential")
+    ended = mandate.retrained()
+    assert (ended["state"], mandate.champion()) == ("failed", 1), "the model may not hold them"
+    assert mandate.world.get(f"/deployments/{mandate.kept.deployment.id}", by="junior").is_success
+    for path in ("", "/events"):
+        assert mandate.world.get(f"/jobs/{ended['id']}{path}", by="junior").status_code == 404
+    page = mandate.world.get(f"//console/deployments/{mandate.kept.deployment.id}", by="junior")
+    assert page.status_code == 200
+    assert ended["id"] not in page.text

@@ -22,6 +22,7 @@ from bailiwick.lifecycle.retraining_policies import (
     retraining_policy_resource,
     selection_of,
 )
+from bailiwick.lifecycle.rises import raise_job
 from bailiwick.lifecycle.selection import FRAME_SCHEMA, Selection, frame_of, without_repeats
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
 from bailiwick.lifecycle.training_jobs import Beat, carry_out_training
@@ -211,6 +212,8 @@ def _require_mandate(session: Session, platform: Platform, lease: Lease, at: dat
             context=context,
             at=at,
         )
+    read = [resource.label for _, resource, _ in asked if resource.label is not None]
+    raise_job(session, platform.rules.scheme, job, read, actor_id=lease.acts_as, at=at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ Labels = Mapping[UUID, Label]
 Members = Mapping[UUID, set[UUID]]
 
 BATCH = 500
+READ_HIGHER = "what it reads is labelled higher"
 FOLLOWS = "it follows what it was made from, or what it is about"
 TABLES: Mapping[str, Any] = {
     "dataset": Dataset,
@@ -150,6 +151,23 @@ def write_rises(
         )
     session.flush()
     return cause_id
+
+
+def raise_job(
+    session: Session,
+    scheme: Scheme,
+    job: Job,
+    read: Iterable[Label],
+    *,
+    actor_id: UUID,
+    at: datetime,
+) -> None:
+    """A job tells of what it reads, in its result and in its errors: it never ranks below that."""
+    old = load_label(session, job.label_id)
+    new = scheme.join_or_seal([old, *read])
+    if new != old:
+        rise = Rise("job", job.id, old, new)
+        write_rises(session, [rise], reason=READ_HIGHER, actor_id=actor_id, at=at)
 
 
 def batches(ids: Iterable[UUID]) -> Iterator[list[UUID]]:

@@ -21,8 +21,9 @@ from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import mark_challenger, promote
 from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out
+from bailiwick.lifecycle.rises import raise_job
 from bailiwick.lifecycle.selection import frame_of, split, write_frame
-from bailiwick.lifecycle.tables import Evaluation, RetrainingPolicy
+from bailiwick.lifecycle.tables import Evaluation, Job, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import (
     TrainingOrder,
     TrainingPlan,
@@ -31,7 +32,7 @@ from bailiwick.lifecycle.training_plans import (
 )
 from bailiwick.lineage import Node, record_run
 from bailiwick.monitoring import add_baseline
-from bailiwick.policy import Actor, load_actor, require
+from bailiwick.policy import Actor, load_actor, load_label, require
 from bailiwick.registry import (
     Artifact,
     ModelVersion,
@@ -123,6 +124,8 @@ def finish_training(
     platform = platform.in_force(session)  # the rules may have changed while it trained
     actor = load_actor(session, lease.acts_as)
     plan = plan_again(session, plan, rules=platform.rules, actor=actor, at=at)
+    learned, job = load_label(session, plan.label_id), session.get_one(Job, lease.job_id)
+    raise_job(session, platform.rules.scheme, job, [learned], actor_id=lease.acts_as, at=at)
     version = _register(session, platform, lease, plan, outcome, actor, started_at, at)
     evaluation = _evaluate(session, platform, plan, version, outcome, at=at)
     add_baseline(
