@@ -10,18 +10,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-_LIBRARIES = (
-    "bailiwick",
-    "numpy",
-    "pyarrow",
-    "sqlalchemy",
-    "fastapi",
-    "torch",
-    "transformers",
-    "phonenumbers",
-    "python-stdnum",
-    "presidio-analyzer",
-)
+_LIBRARIES = ("bailiwick", "numpy", "pyarrow", "sqlalchemy", "fastapi", "torch", "transformers")
 
 
 def publish(name: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:

@@ -7,13 +7,12 @@ levels, two compartments, all zones that differ in kind and allowed or other pur
 from itertools import product
 from pathlib import Path
 
-from bailiwick.policy.bundles import Rules
 from bailiwick.policy.classification import Label, Scheme
-from bailiwick.policy.decisions import Actor, Resource
+from bailiwick.policy.decisions import Actor, PolicyEngine, Resource
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SCHEME = Scheme.load(POLICIES / "classification.yaml")
-ENGINE = Rules.load(POLICIES).engine
+ENGINE = PolicyEngine.load(POLICIES, SCHEME)
 
 LEVELS = ["public", "internal", "confidential", "restricted"]  # by position, as the oracle counts
 COMPARTMENTS = [frozenset(some) for some in ((), ("finance",), ("people",), ("finance", "people"))]

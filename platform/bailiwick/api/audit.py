@@ -18,6 +18,7 @@ from bailiwick.audit import (
     newest_checkpoint,
     prove_consistency,
     prove_inclusion,
+    sequence,
     verify_log,
 )
 from bailiwick.audit.export import Header, lines
@@ -163,7 +164,7 @@ def export(caller: Governed) -> StreamingResponse:
     platform = caller.platform
     with platform.database.transaction() as session:
         caller.require(AUDIT_LOG, within=session)
-    platform.sequence_audit()
+        sequence(session, platform.signer(), at=platform.clock.now())
     return StreamingResponse(exported(platform), media_type="application/x-ndjson")
 
 

@@ -33,7 +33,6 @@ from bailiwick.web import (
     acts,
     page_of,
     tag,
-    visible_jobs,
 )
 
 router = APIRouter(tags=["keeping them fit"], route_class=GovernedRoute)
@@ -177,7 +176,7 @@ def list_jobs(
     cursor: Cursor = None,
 ) -> JobPage:
     """The jobs that the caller may see, newest first."""
-    query = select(Job).where(visible_jobs(caller))
+    query = select(Job).where(caller.visible("Job", Job.namespace, Job.label_id, action="job:read"))
     for column, wanted in ((Job.state, state), (Job.kind, kind), (Job.subject_id, subject_id)):
         if wanted is not None:
             query = query.where(column == wanted)
@@ -262,7 +261,6 @@ def list_policies(caller: Governed, limit: Limit = 50, cursor: Cursor = None) ->
                 Deployment.namespace,
                 Deployment.label_id,
                 action="retraining-policy:read",
-                objects=("deployments", Deployment.name),
             )
         )
     )
@@ -279,15 +277,7 @@ def create_policy(body: PolicyIn, caller: Governed, response: Response) -> Polic
     dataset = find_dataset(caller.session, *_parts(body.dataset))
     caller.require(dataset_resource(caller.session, dataset), action="dataset:read")
     owner = deployment_resource(caller.session, deployment)
-    caller.require(
-        Resource(
-            "RetrainingPolicy",
-            str(deployment.id),
-            owner.namespace,
-            owner.label,
-            belongs_to=owner.belongs_to,
-        )
-    )
+    caller.require(Resource("RetrainingPolicy", str(deployment.id), owner.namespace, owner.label))
     tier_named(caller.platform.tiers, body.risk_tier)
     policy = retraining_policies.create_retraining_policy(
         caller.session,

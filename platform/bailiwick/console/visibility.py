@@ -1,103 +1,57 @@
 """The WHERE clauses of lists: only what the policy would let the caller read."""
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_, or_
 
-from bailiwick import web
-from bailiwick.lineage import (
-    WAIVABLE_DATASET_VERSIONS,
-    WAIVABLE_DATASETS,
-    Dataset,
-    DatasetVersion,
-)
-from bailiwick.policy import ApprovalRequest, Waiver
-from bailiwick.registry import (
-    WAIVABLE_DEPLOYMENTS,
-    WAIVABLE_VERSIONS,
-    Deployment,
-    ModelVersion,
-    RegisteredModel,
-)
+from bailiwick.lifecycle.tables import Job
+from bailiwick.lineage import Dataset, DatasetVersion
+from bailiwick.policy import ApprovalRequest, Decision, Resource
+from bailiwick.registry import Deployment, ModelVersion, RegisteredModel
 from bailiwick.web import Caller
 
 Where = ColumnElement[bool]
-MODELS = ("models", RegisteredModel.name)
-DATASETS = ("datasets", Dataset.name)
-DEPLOYMENTS = ("deployments", Deployment.name)
 
 
 def visible_models(caller: Caller) -> Where:
     """For registered models."""
     return caller.visible(
-        "Model",
-        RegisteredModel.namespace,
-        RegisteredModel.label_id,
-        action="model:read",
-        objects=MODELS,
+        "Model", RegisteredModel.namespace, RegisteredModel.label_id, action="model:read"
     )
 
 
 def visible_versions(caller: Caller) -> Where:
     """For model versions joined with their model."""
     return caller.visible(
-        "ModelVersion",
-        RegisteredModel.namespace,
-        ModelVersion.label_id,
-        action="version:read",
-        objects=MODELS,
-        waivable=WAIVABLE_VERSIONS,
+        "ModelVersion", RegisteredModel.namespace, ModelVersion.label_id, action="version:read"
     )
 
 
 def visible_datasets(caller: Caller) -> Where:
     """For datasets."""
-    return caller.visible(
-        "Dataset",
-        Dataset.namespace,
-        Dataset.label_id,
-        action="dataset:read",
-        objects=DATASETS,
-        waivable=WAIVABLE_DATASETS,
-    )
+    return caller.visible("Dataset", Dataset.namespace, Dataset.label_id, action="dataset:read")
 
 
 def visible_dataset_versions(caller: Caller) -> Where:
     """For dataset versions joined with their dataset."""
     return caller.visible(
-        "DatasetVersion",
-        Dataset.namespace,
-        DatasetVersion.label_id,
-        action="dataset:read",
-        objects=DATASETS,
-        waivable=WAIVABLE_DATASET_VERSIONS,
+        "DatasetVersion", Dataset.namespace, DatasetVersion.label_id, action="dataset:read"
     )
 
 
 def visible_deployments(caller: Caller) -> Where:
     """For deployments."""
     return caller.visible(
-        "Deployment",
-        Deployment.namespace,
-        Deployment.label_id,
-        action="deployment:read",
-        objects=DEPLOYMENTS,
-        waivable=WAIVABLE_DEPLOYMENTS,
+        "Deployment", Deployment.namespace, Deployment.label_id, action="deployment:read"
     )
 
 
 def visible_alerts(caller: Caller) -> Where:
     """For alerts joined with their deployment, whose label they carry."""
-    return caller.visible(
-        "Alert",
-        Deployment.namespace,
-        Deployment.label_id,
-        action="alert:read",
-        objects=DEPLOYMENTS,
-    )
+    return caller.visible("Alert", Deployment.namespace, Deployment.label_id, action="alert:read")
 
 
 def visible_jobs(caller: Caller) -> Where:
     """For jobs."""
-    return web.visible_jobs(caller)
+    return caller.visible("Job", Job.namespace, Job.label_id, action="job:read")
 
 
 def visible_approvals(caller: Caller) -> Where:
@@ -108,10 +62,13 @@ def visible_approvals(caller: Caller) -> Where:
 
 
 def visible_decisions(caller: Caller) -> Where:
-    """For decisions."""
-    return web.visible_decisions(caller)
-
-
-def visible_waivers(caller: Caller) -> Where:
-    """For waivers."""
-    return caller.visible("Waiver", Waiver.namespace, Waiver.label_id, action="waiver:read")
+    """For decisions; those about the installation itself carry no label and no namespace."""
+    labelled = caller.visible(
+        "Decision",
+        Decision.namespace,
+        Decision.label_id,
+        action="decision:read",
+    )
+    if not caller.may(Resource("Decision", "any", None, None), "decision:read"):
+        return labelled
+    return or_(labelled, and_(Decision.label_id.is_(None), Decision.namespace.is_(None)))

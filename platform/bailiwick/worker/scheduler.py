@@ -14,7 +14,6 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from bailiwick.core.errors import BailiwickError
 from bailiwick.lifecycle import Platform
-from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.worker import ticks
 
 log = structlog.get_logger(__name__)
@@ -34,14 +33,11 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 6)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 3)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
         self._every(ticks.answer_alerts, interval_seconds)
-        self._every(ticks.stop_out_of_policy, interval_seconds)
         self._every(ticks.sequence_audit, interval_seconds)
-        self._every(ticks.end_waivers, interval_seconds)
-        self._every(ticks.write_counts, FLUSH_SECONDS)
         for number in range(workers):
             owner = f"{self._owner}:{number}"
             self._every(ticks.work, interval_seconds, owner, self._stopping)
@@ -54,7 +50,6 @@ class Worker:
         """Let the ticks and the job that run come to their end, begin no other, then stop."""
         self._stopping.set()
         self._scheduler.shutdown(wait=True)
-        ticks.write_counts(self._platform)
 
     def _every(self, tick: Callable[..., None], interval_seconds: float, *extra: object) -> None:
         self._scheduler.add_job(
@@ -72,9 +67,7 @@ class Worker:
 def _guarded(tick: Callable[..., None], platform: Platform, *extra: object) -> None:
     """A tick that fails is told of and tried again at the next turn."""
     try:
-        with platform.database.reading() as session:
-            now = platform.in_force(session)
-        tick(now, *extra)
+        tick(platform, *extra)
     except BailiwickError as error:
         log.warning("tick failed", tick=tick.__name__, code=error.code, reason=error.message)
     except Exception as error:  # noqa: BLE001 - one tick must never stop the others

@@ -98,8 +98,7 @@ class Stage:
                 "roles": [{"role": role, "namespace": namespace} for role in roles],
             },
         )
-        # The story goes on for years, so its tokens never end.
-        made = self.admin.post("/tokens", {"principal": name, "name": "demo", "expires_at": None})
+        made = self.admin.post("/tokens", {"principal": name, "name": "demo"})
         self.people.append(Person(self.url, made["token"]))
         return self.people[-1]
 
