@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-_LIBRARIES = ("bailiwick", "numpy", "pyarrow", "sqlalchemy", "fastapi", "torch", "transformers")
+_LIBRARIES = (
+    "bailiwick",
+    "numpy",
+    "pyarrow",
+    "sqlalchemy",
+    "fastapi",
+    "torch",
+    "transformers",
+    "phonenumbers",
+    "python-stdnum",
+    "presidio-analyzer",
+)
 
 
 def publish(name: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:

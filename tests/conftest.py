@@ -7,7 +7,7 @@ dropped again; what is there is not touched).
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +24,13 @@ from bailiwick.lifecycle import Platform, open_platform
 from factories import Factory
 from support import postgresql
 from support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_sqlite_template
+from support.hashing import cheap_hasher
+from support.oidc_provider import Provider, running_provider
 
 TEMPLATE = pytest.StashKey[str]()
 SERVER = pytest.StashKey[ExitStack]()
 OUR_VARIABLES = "BAILIWICK_"
+MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,6 +62,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[SERVER].close()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL only what opens a database runs: nothing else could turn out otherwise."""
+    if not config.stash[TEMPLATE]:
+        return
+    opening = {"databases", "shared_platform", "lasting_platform"}
+    asking = {item for item in items if opening & set(getattr(item, "fixturenames", ()))}
+    config.hook.pytest_deselected(items=[item for item in items if item not in asking])
+    items[:] = [item for item in items if item in asking]
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which database this run is about."""
     return f"database: {'PostgreSQL' if config.stash[TEMPLATE] else 'SQLite'}"
@@ -77,15 +90,53 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_sqlite_template(tmp_path_factory.mktemp("template"))
 
 
-@pytest.fixture
-def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+@contextmanager
+def fresh_databases(request: pytest.FixtureRequest, folder: Path) -> Iterator[Databases]:
     """Fresh databases of the kind that this run is about."""
     template = request.config.stash[TEMPLATE]
     with ExitStack() as stack:
         if template:
             yield PostgresqlDatabases(template, stack)
         else:
-            yield SqliteDatabases(tmp_path, request.getfixturevalue("sqlite_template"))
+            yield SqliteDatabases(folder, request.getfixturevalue("sqlite_template"))
+
+
+@pytest.fixture
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+    """They go away with the test."""
+    with fresh_databases(request, tmp_path) as fresh:
+        yield fresh
+
+
+@contextmanager
+def one_installation(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """One that many tests look at."""
+    folder = tmp_path_factory.mktemp("shared")
+    with fresh_databases(request, folder) as fresh:
+        settings = Settings(home=folder, database_url=fresh.migrated(), threads=1)
+        opened = open_platform(settings, ReplayClock(MONDAY))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def shared_platform(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """One installation for all tests of a module, which leave nothing that others would meet."""
+    with one_installation(request, tmp_path_factory) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def lasting_platform(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """One installation for tests of several modules, which change nothing in it."""
+    with one_installation(request, tmp_path_factory) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -115,7 +166,7 @@ def session(database: Database) -> Iterator[Session]:
 @pytest.fixture
 def clock() -> ReplayClock:
     """A Monday morning; time passes only when a test says so."""
-    return ReplayClock(datetime(2026, 1, 5, 8, tzinfo=UTC))
+    return ReplayClock(MONDAY)
 
 
 @pytest.fixture
@@ -127,7 +178,22 @@ def blobs(settings: Settings) -> BlobStore:
 @pytest.fixture
 def platform(settings: Settings, database: Database, clock: ReplayClock) -> Platform:
     """The installation as the processes see it."""
-    return replace(open_platform(settings, clock), database=database)  # one pool of connections
+    opened = open_platform(settings, clock)
+    return replace(opened, database=database, hasher=cheap_hasher())  # one pool of connections
+
+
+@pytest.fixture(scope="session")
+def provider_server() -> Iterator[Provider]:
+    """An OpenID provider that answers on a loopback port."""
+    with running_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(provider_server: Provider, clock: ReplayClock) -> Provider:
+    """The provider with nothing in mind, by the test's clock."""
+    provider_server.begin_anew(clock)
+    return provider_server
 
 
 @pytest.fixture

@@ -158,6 +158,7 @@ class Factory:
         *,
         accuracy: float = 0.8,
         trained_by: Principal | None = None,
+        risk_tier: str = "standard",
     ) -> ModelVersion:
         """The model's next version, registered and judged as after a training that went so.
 
@@ -172,7 +173,7 @@ class Factory:
             recipe=SmallClassifierRecipe(),
             selection=DEFAULT_SELECTION,
             purpose=PURPOSE,
-            risk_tier="standard",
+            risk_tier=risk_tier,
             seed=0,
             from_champion=False,
         )
@@ -205,7 +206,6 @@ class Factory:
             request,
             approve=True,
             comment="",
-            trained_by=version.trained_by,
             actor=self.actor(self.approver),
             **common,
         )

@@ -1,4 +1,4 @@
-"""The spine: who acts, the rules, the data, the models, and the log of every change."""
+"""The spine: the data, the models, and the log of every change."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from bailiwick.db import history
 
 revision = "202611221700"
-down_revision = None
+down_revision = "202611221655"
 branch_labels = None
 depends_on = None
 
@@ -22,18 +22,12 @@ LABEL = sa.String(16)
 
 # In the order in which they refer to each other.
 TABLES = (
-    "principals",
-    "role_bindings",
-    "tokens",
     "audit_events",
     "audit_waiting",
     "audit_leaves",
     "audit_checkpoints",
-    "labels",
-    "decisions",
-    "approval_requests",
-    "approval_votes",
     "datasets",
+    "column_marks",
     "dataset_versions",
     "runs",
     "lineage_edges",
@@ -43,77 +37,36 @@ TABLES = (
     "alias_moves",
     "environments",
     "deployments",
+    "breaches",
 )
 HISTORY = (
     "audit_events",
     "audit_leaves",
     "audit_checkpoints",
-    "labels",
-    "decisions",
-    "approval_votes",
-    "dataset_versions",
-    "runs",
     "lineage_edges",
-    "model_versions",
     "alias_moves",
 )
+# Facts whose label may rise: everything but that pointer is protected.
+LABELLED_HISTORY = ("dataset_versions", "runs", "model_versions")
 
 
 def upgrade() -> None:
-    create_access()
     create_audit()
-    create_policy()
     create_lineage()
     create_registry()
-    history.install()
     history.protect(HISTORY)
+    history.protect(LABELLED_HISTORY, pointers=("label_id",))
 
 
 def downgrade() -> None:
     for table in reversed(TABLES):
         op.drop_table(table)
-    history.uninstall()
 
 
 def column(
     name: str, kind: Any, *items: Any, optional: bool = False, **options: Any
 ) -> sa.Column[Any]:
     return sa.Column(name, kind, *items, nullable=optional, **options)
-
-
-def create_access() -> None:
-    op.create_table(
-        "principals",
-        column("id", sa.Uuid(), primary_key=True),
-        column("kind", sa.String(20)),
-        column("name", NAME, unique=True),
-        column("clearance_level", sa.String(40)),
-        column("clearance_compartments", JSON),
-        column("disabled_at", MOMENT, optional=True),
-        column("created_at", MOMENT),
-        column("revision", sa.Integer()),
-        sa.CheckConstraint("kind IN ('person', 'service')", name="kind"),
-    )
-    op.create_table(
-        "role_bindings",
-        column("id", sa.Uuid(), primary_key=True),
-        column("principal_id", sa.Uuid(), sa.ForeignKey("principals.id")),
-        column("role", sa.String(40)),
-        column("namespace", NAME),
-        column("created_at", MOMENT),
-        sa.UniqueConstraint("principal_id", "role", "namespace"),
-    )
-    op.create_table(
-        "tokens",
-        column("id", sa.Uuid(), primary_key=True),
-        column("principal_id", sa.Uuid(), sa.ForeignKey("principals.id"), index=True),
-        column("name", NAME),
-        column("token_hash", DIGEST, unique=True),
-        column("created_at", MOMENT),
-        column("expires_at", MOMENT, optional=True),
-        column("revoked_at", MOMENT, optional=True),
-        column("last_used_at", MOMENT, optional=True),
-    )
 
 
 def create_audit() -> None:
@@ -148,68 +101,6 @@ def create_audit() -> None:
     )
 
 
-def create_policy() -> None:
-    op.create_table(
-        "labels",
-        column("id", LABEL, primary_key=True),
-        column("level", sa.String(40)),
-        column("compartments", JSON),
-        column("residency", JSON),
-        column("purposes", JSON),
-    )
-    op.create_table(
-        "decisions",
-        column("id", sa.Uuid(), primary_key=True),
-        column("at", MOMENT),
-        column("principal_id", sa.Uuid(), sa.ForeignKey("principals.id"), index=True),
-        column("action", sa.String(80)),
-        column("resource_type", sa.String(40)),
-        column("resource_id", sa.String(80)),
-        column("namespace", NAME, optional=True),
-        column("label_id", LABEL, sa.ForeignKey("labels.id"), optional=True),
-        column("allowed", sa.Boolean(), index=True),
-        column("policy_ids", JSON),
-        column("reason", SENTENCE),
-        column("context", JSON),
-        column("bundle_digest", DIGEST),
-    )
-    op.create_table(
-        "approval_requests",
-        column("id", sa.Uuid(), primary_key=True),
-        column("namespace", NAME),
-        column("label_id", LABEL, sa.ForeignKey("labels.id")),
-        column("subject_type", sa.String(40)),
-        column("subject_id", sa.Uuid()),
-        column("subject_digest", DIGEST),
-        column("purpose", sa.String(80)),
-        column("requested_by", sa.Uuid(), sa.ForeignKey("principals.id")),
-        column("required", sa.Integer()),
-        column("state", sa.String(20)),
-        column("created_at", MOMENT),
-        column("expires_at", MOMENT),
-        column("revision", sa.Integer()),
-        sa.CheckConstraint("required > 0", name="required_positive"),
-        sa.UniqueConstraint("id", "requested_by"),
-        sa.Index(None, "subject_type", "subject_id"),
-    )
-    op.create_table(
-        "approval_votes",
-        column("id", sa.Uuid(), primary_key=True),
-        column("request_id", sa.Uuid()),
-        column("requested_by", sa.Uuid()),
-        column("approver_id", sa.Uuid(), sa.ForeignKey("principals.id")),
-        column("approve", sa.Boolean()),
-        column("comment", SENTENCE),
-        column("at", MOMENT),
-        sa.CheckConstraint("approver_id <> requested_by", name="four_eyes"),
-        sa.ForeignKeyConstraint(
-            ["request_id", "requested_by"],
-            ["approval_requests.id", "approval_requests.requested_by"],
-        ),
-        sa.UniqueConstraint("request_id", "approver_id"),
-    )
-
-
 def create_lineage() -> None:
     op.create_table(
         "datasets",
@@ -219,17 +110,41 @@ def create_lineage() -> None:
         column("description", SENTENCE),
         column("owner_id", sa.Uuid(), sa.ForeignKey("principals.id")),
         column("label_id", LABEL, sa.ForeignKey("labels.id"), index=True),
+        column("retention_days", sa.Integer(), optional=True),
         column("created_at", MOMENT),
         column("revision", sa.Integer()),
         sa.UniqueConstraint("namespace", "name"),
+    )
+    op.create_table(
+        "column_marks",
+        column("id", sa.Uuid(), primary_key=True),
+        column("dataset_id", sa.Uuid(), sa.ForeignKey("datasets.id")),
+        column("column", NAME),
+        column("mark", sa.String(20)),
+        column("source", sa.String(20)),
+        column("entity", sa.String(80)),
+        column("recogniser", sa.String(120), optional=True),
+        column("score", sa.Double(), optional=True),
+        column("sampled", sa.Integer(), optional=True),
+        column("matched", sa.Integer(), optional=True),
+        column("state", sa.String(20)),
+        column("proposed_by", sa.Uuid(), sa.ForeignKey("principals.id")),
+        column("proposed_at", MOMENT),
+        column("decided_by", sa.Uuid(), sa.ForeignKey("principals.id"), optional=True),
+        column("decided_at", MOMENT, optional=True),
+        column("revision", sa.Integer()),
+        sa.CheckConstraint("mark IN ('personal-data', 'free-text', 'identifier')", name="mark"),
+        sa.CheckConstraint("source IN ('steward', 'scanner')", name="source"),
+        sa.CheckConstraint("state IN ('proposed', 'accepted', 'rejected')", name="state"),
+        sa.UniqueConstraint("dataset_id", "column", "mark", "entity"),
     )
     op.create_table(
         "dataset_versions",
         column("id", sa.Uuid(), primary_key=True),
         column("dataset_id", sa.Uuid(), sa.ForeignKey("datasets.id")),
         column("number", sa.Integer()),
-        column("content_digest", DIGEST),
-        column("source_digest", DIGEST, optional=True),
+        column("content_digest", DIGEST, index=True),
+        column("source_digest", DIGEST, index=True, optional=True),
         column("rows_blob", DIGEST),
         column("rejected_blob", DIGEST, optional=True),
         column("source_blob", DIGEST, optional=True),
@@ -357,4 +272,28 @@ def create_registry() -> None:
         column("revision", sa.Integer()),
         sa.CheckConstraint("state IN ('active', 'stopped')", name="state"),
         sa.UniqueConstraint("namespace", "name"),
+    )
+    op.create_table(
+        "breaches",
+        column("id", sa.Uuid(), primary_key=True),
+        column("deployment_id", sa.Uuid(), sa.ForeignKey("deployments.id")),
+        column("version_id", sa.Uuid(), sa.ForeignKey("model_versions.id")),
+        column("policy_ids", JSON),
+        column("reason", SENTENCE),
+        column("cause", SENTENCE),
+        column("caused_by", sa.Uuid(), sa.ForeignKey("principals.id")),
+        column("owner_id", sa.Uuid(), sa.ForeignKey("principals.id")),
+        column("found_at", MOMENT),
+        column("stop_at", MOMENT, optional=True, index=True),
+        column("stopped_at", MOMENT, optional=True),
+        column("resolved_at", MOMENT, optional=True),
+        column("resolution", SENTENCE, optional=True),
+        column("revision", sa.Integer()),
+        sa.Index(
+            "uq_breaches_one_unresolved",
+            "deployment_id",
+            unique=True,
+            sqlite_where=sa.text("resolved_at IS NULL"),
+            postgresql_where=sa.text("resolved_at IS NULL"),
+        ),
     )

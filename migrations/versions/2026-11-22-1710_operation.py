@@ -35,6 +35,7 @@ TABLES = (
     "evaluations",
     "idempotent_responses",
     "console_sessions",
+    "pending_sign_ins",
 )
 HISTORY = (
     "inference_records",
@@ -138,8 +139,11 @@ def create_monitoring() -> None:
         "alerts",
         column("id", sa.Uuid(), primary_key=True),
         column("deployment_id", sa.Uuid(), sa.ForeignKey("deployments.id")),
-        column("monitor_id", sa.Uuid(), sa.ForeignKey("monitors.id")),
-        column("check_id", sa.Uuid(), sa.ForeignKey("check_results.id")),
+        column("source", sa.String(20)),
+        column("monitor_id", sa.Uuid(), sa.ForeignKey("monitors.id"), optional=True),
+        column("check_id", sa.Uuid(), sa.ForeignKey("check_results.id"), optional=True),
+        column("breach_id", sa.Uuid(), sa.ForeignKey("breaches.id"), optional=True),
+        column("owner_id", sa.Uuid(), sa.ForeignKey("principals.id")),
         column("kind", sa.String(20)),
         column("state", sa.String(20)),
         column("sentence", SENTENCE),
@@ -152,10 +156,16 @@ def create_monitoring() -> None:
         column("resolution", SENTENCE, optional=True),
         column("revision", sa.Integer()),
         sa.CheckConstraint("state IN ('open', 'acknowledged', 'resolved')", name="state"),
+        sa.CheckConstraint(
+            "(source = 'monitor' AND monitor_id IS NOT NULL AND check_id IS NOT NULL) "
+            "OR (source = 'policy' AND breach_id IS NOT NULL)",
+            name="source",
+        ),
         sa.Index(None, "deployment_id", "opened_at"),
         sa.Index(
             "uq_alerts_one_unresolved",
             "deployment_id",
+            "source",
             unique=True,
             sqlite_where=sa.text("state <> 'resolved'"),
             postgresql_where=sa.text("state <> 'resolved'"),
@@ -232,6 +242,7 @@ def create_lifecycle() -> None:
         column("risk_tier", sa.String(40)),
         column("enabled", sa.Boolean()),
         column("digest", DIGEST),
+        column("set_by", sa.Uuid(), sa.ForeignKey("principals.id")),
         column("created_by", sa.Uuid(), sa.ForeignKey("principals.id")),
         column("created_at", MOMENT),
         column("revision", sa.Integer()),
@@ -245,7 +256,7 @@ def create_lifecycle() -> None:
         column("evidence", JSON),
         column("risk_tier", sa.String(40)),
         column("passed", sa.Boolean()),
-        column("reasons", JSON),
+        column("rejections", JSON),
         column("created_at", MOMENT),
     )
 
@@ -267,7 +278,18 @@ def create_web() -> None:
         "console_sessions",
         column("id", sa.Uuid(), primary_key=True),
         column("principal_id", sa.Uuid(), sa.ForeignKey("principals.id"), index=True),
+        column("token_id", sa.Uuid(), sa.ForeignKey("tokens.id"), optional=True),
         column("cookie_hash", DIGEST, unique=True),
         column("created_at", MOMENT),
+        column("last_used_at", MOMENT),
+        column("expires_at", MOMENT),
+    )
+    op.create_table(
+        "pending_sign_ins",
+        column("id", sa.Uuid(), primary_key=True),
+        column("state_hash", DIGEST, unique=True),
+        column("nonce", sa.String(100)),
+        column("code_verifier", sa.String(128)),
+        column("next_path", SENTENCE),
         column("expires_at", MOMENT),
     )

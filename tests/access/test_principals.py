@@ -1,17 +1,16 @@
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from bailiwick.access import (
-    RoleBinding,
+    ClearanceChange,
     create_principal,
     disable,
+    enable,
     find_principal,
     find_service,
-    grant_role,
-    revoke_role,
-    roles_of,
+    set_clearance,
 )
 from bailiwick.audit import AuditEvent
 from bailiwick.core.errors import Conflict, Invalid, NotFound
@@ -42,45 +41,48 @@ def test_a_name_is_taken_once(make: Factory) -> None:
         make.principal("ann")
 
 
-def test_roles_add_up_per_namespace_and_are_granted_once(make: Factory) -> None:
-    ann = make.principal("ann")
-    common: Any = {"actor_id": make.root.id, "at": make.at}
-    for role, namespace in (("engineer", "finance"), ("steward", "finance"), ("auditor", "*")):
-        for _ in range(2):
-            grant_role(make.session, ann, role, namespace=namespace, **common)
-    assert roles_of(make.session, ann.id) == {
-        "finance": {"engineer", "steward"},
-        "*": {"auditor"},
-    }
-    assert make.session.scalar(select(func.count()).select_from(RoleBinding)) == 3
-    assert actions(make).count("role.granted") == 3
-
-
-def test_a_role_that_is_not_known_or_a_namespace_that_is_none_is_refused(make: Factory) -> None:
-    ann = make.principal("ann")
-    common: Any = {"actor_id": make.root.id, "at": make.at}
-    with pytest.raises(Invalid, match="the roles are admin"):
-        grant_role(make.session, ann, "king", **common)
-    with pytest.raises(Invalid, match="namespace"):
-        grant_role(make.session, ann, "engineer", namespace="No Such", **common)
-
-
-def test_a_role_taken_away_is_gone_and_only_that_one(make: Factory) -> None:
-    ann = make.principal("ann", "engineer", "steward")
-    common: Any = {"namespace": "*", "actor_id": make.root.id, "at": make.at}
-    revoke_role(make.session, ann, "engineer", **common)
-    assert roles_of(make.session, ann.id) == {"*": {"steward"}}
-    with pytest.raises(NotFound, match="does not hold"):
-        revoke_role(make.session, ann, "engineer", **common)
-    assert actions(make).count("role.revoked") == 1
-
-
 def test_disabling_happens_once(make: Factory) -> None:
     ann = make.principal("ann")
     for _ in range(2):
         disable(make.session, ann, actor_id=make.root.id, at=make.at)
     assert ann.disabled_at == make.at
     assert actions(make).count("principal.disabled") == 1
+
+
+def test_enabling_undoes_it_and_both_are_recorded(make: Factory) -> None:
+    ann = make.principal("ann")
+    disable(make.session, ann, actor_id=make.root.id, at=make.at)
+    for _ in range(2):
+        enable(make.session, ann, actor_id=make.root.id, at=make.at)
+    assert ann.disabled_at is None
+    assert actions(make)[-2:] == ["principal.disabled", "principal.enabled"]
+
+
+def test_every_clearance_is_kept_with_whoever_set_it(make: Factory) -> None:
+    ann, later = make.principal("ann", clearance="internal"), make.at + timedelta(days=1)
+    for _ in range(2):
+        set_clearance(
+            make.session, ann, "public", ["legal", "legal"], actor_id=make.root.id, at=later
+        )
+    make.session.flush()
+    assert (ann.clearance_level, ann.clearance_compartments) == ("public", ["legal"])
+    history = make.session.execute(
+        select(ClearanceChange.level, ClearanceChange.since, ClearanceChange.set_by)
+        .where(ClearanceChange.principal_id == ann.id)
+        .order_by(ClearanceChange.since)
+    ).all()
+    root = make.root.id
+    assert [tuple(row) for row in history] == [
+        ("internal", make.at, root),
+        ("public", later, root),
+    ]
+    assert actions(make).count("principal.cleared") == 1
+
+
+def test_nobody_changes_their_own_clearance(make: Factory) -> None:
+    with pytest.raises(Conflict, match="another administrator"):
+        set_clearance(make.session, make.root, "public", [], actor_id=make.root.id, at=make.at)
+    assert make.root.clearance_level == "restricted"
 
 
 def test_services_are_found_and_people_are_not_told_from_nobody(make: Factory) -> None:

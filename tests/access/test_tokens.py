@@ -1,13 +1,19 @@
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
 from bailiwick.access import (
+    SCOPES,
     Principal,
     Token,
+    WiderToken,
     authenticate,
+    default_expiry,
     disable,
+    grant_role,
     hash_token,
     issue_token,
     note_use,
@@ -16,6 +22,7 @@ from bailiwick.access import (
 from bailiwick.access.tokens import LAST_USED_PRECISION, PREFIX, is_use_unnoted
 from bailiwick.audit import AuditEvent
 from bailiwick.core.errors import Invalid, Unauthenticated
+from bailiwick.policy import actor_of
 from factories import Factory
 
 
@@ -101,3 +108,123 @@ def test_use_is_noted_now_and_then(make: Factory) -> None:
     soon = make.at + LAST_USED_PRECISION - timedelta(seconds=1)
     assert not is_use_unnoted(token, at=soon)
     assert is_use_unnoted(token, at=make.at + LAST_USED_PRECISION)
+
+
+def test_a_token_is_made_for_as_little_as_one_likes(make: Factory) -> None:
+    by: dict[str, Any] = {"actor_id": make.root.id, "at": make.at}
+    token, secret = issue_token(
+        make.session,
+        make.engineer,
+        "narrow",
+        scopes=["read", "build", "read"],
+        namespaces={"finance"},
+        **by,
+    )
+    make.session.flush()
+    assert (token.scopes, token.namespaces) == (["build", "read"], ["finance"])
+    assert token.created_by == make.root.id
+    holder, proof = authenticate(make.session, secret, at=make.at)
+    grant_role(make.session, holder, "auditor", namespace="people", **by)
+    make.session.flush()
+    actor = actor_of(make.session, holder, proof)
+    assert actor.scopes == frozenset({"build", "read"})
+    assert actor.roles == {"finance": frozenset({"engineer"})}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scopes": ["fly"]}, "the scopes are read, content"),
+        ({"scopes": []}, "for nothing"),
+        ({"namespaces": []}, "for nothing"),
+        ({"namespaces": ["*"]}, "namespace"),
+        ({"max_days": 30}, "30 days at most"),
+        ({"max_days": 30, "lasts": 31}, "30 days at most"),
+    ],
+)
+def test_words_and_lives_that_cannot_be_are_refused(
+    make: Factory, given: dict[str, Any], said: str
+) -> None:
+    lasts = given.pop("lasts", None)
+    expires_at = None if lasts is None else make.at + timedelta(days=lasts)
+    with pytest.raises(Invalid, match=said):
+        issue_token(
+            make.session,
+            make.engineer,
+            "test",
+            actor_id=make.root.id,
+            at=make.at,
+            expires_at=expires_at,
+            **given,
+        )
+
+
+def test_a_token_lives_as_long_as_is_allowed_to_the_moment(make: Factory) -> None:
+    assert default_expiry(make.at, None) == make.at + timedelta(days=90)
+    assert default_expiry(make.at, 365) == make.at + timedelta(days=90)
+    assert default_expiry(make.at, 7) == make.at + timedelta(days=7)
+    token, _ = issue_token(
+        make.session,
+        make.engineer,
+        "test",
+        actor_id=make.root.id,
+        at=make.at,
+        expires_at=default_expiry(make.at, 7),
+        max_days=7,
+    )
+    assert token.expires_at == make.at + timedelta(days=7)
+
+
+NARROW = {"scopes": ["administer", "read"], "namespaces": ["finance", "people"], "days": 2}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        NARROW | {"scopes": None},
+        NARROW | {"scopes": ["read", "content"]},
+        NARROW | {"namespaces": None},
+        NARROW | {"namespaces": ["finance", "legal"]},
+        NARROW | {"days": 3},
+        NARROW | {"days": None},
+    ],
+)
+def test_a_narrow_token_makes_none_that_is_wider_or_outlives_it(
+    make: Factory, asked: dict[str, Any]
+) -> None:
+    maker = make_token(make, NARROW)
+    with pytest.raises(WiderToken, match="less than this"):
+        make_token(make, asked, made_with=maker)
+    assert make.session.scalars(select(Token)).all() == [maker]
+
+
+def test_it_makes_narrower_ones_and_a_token_without_limits_makes_any(make: Factory) -> None:
+    maker = make_token(make, NARROW)
+    less = {"scopes": ["read"], "namespaces": ["people"], "days": 1}
+    assert make_token(make, less, made_with=maker).scopes == ["read"]
+    assert make_token(make, NARROW, made_with=maker).namespaces == ["finance", "people"]
+    free = make_token(make, {"scopes": None, "namespaces": None, "days": 1})
+    assert make_token(make, NARROW | {"days": None}, made_with=free).expires_at is None
+
+
+def make_token(make: Factory, asked: dict[str, Any], *, made_with: Token | None = None) -> Token:
+    days = asked["days"]
+    token, _ = issue_token(
+        make.session,
+        make.engineer,
+        "test",
+        actor_id=make.engineer.id,
+        at=make.at,
+        expires_at=None if days is None else make.at + timedelta(days=days),
+        scopes=asked["scopes"],
+        namespaces=asked["namespaces"],
+        made_with=made_with,
+    )
+    make.session.flush()
+    return token
+
+
+def test_scopes_are_exactly_those_that_the_policy_knows(make: Factory) -> None:
+    policy = make.platform.rules.engine.explain("token-scope").text
+    named = re.findall(r"principal\.scopes\)?\.contains\(\"(\w+)\"\)", policy)
+    assert named == list(SCOPES)

@@ -10,12 +10,14 @@ from support import api_bodies
 from support.api_audit import behind_the_triggers, sequenced
 from support.api_world import World
 
+HELD = {"role": "engineer", "namespace": "*", "object": None, "group": None}
+
 
 def test_everybody_may_read_about_themselves_and_the_rules(world: World) -> None:
     world.join("outsider")
     assert world.get("/me", by="outsider").json()["roles"] == []
     me = world.get("/me").json()
-    assert (me["name"], me["roles"]) == ("engineer", [{"role": "engineer", "namespace": "*"}])
+    assert (me["name"], me["roles"]) == ("engineer", [HELD])
     policies = world.get("/policies", by="outsider").json()
     assert {"four-eyes", "no-read-up"} <= {policy["id"] for policy in policies["policies"]}
     assert [tier["name"] for tier in policies["risk_tiers"]] == ["standard", "high"]
@@ -32,7 +34,7 @@ def test_a_principal_is_made_with_roles_and_comes_in_with_a_token(world: World) 
     }
     made = world.post("/principals", body, by="admin")
     assert made.status_code == 201
-    assert made.json()["roles"] == body["roles"]
+    assert made.json()["roles"] == [HELD | {"namespace": "finance"}]
     token = world.post("/tokens", {"principal": "ann", "name": "laptop"}, by="admin").json()
     world.tokens["ann"] = token["token"]
     assert world.get("/me", by="ann").json()["name"] == "ann"
@@ -50,6 +52,7 @@ def test_a_principal_is_made_with_roles_and_comes_in_with_a_token(world: World) 
         {"clearance_compartments": ["kitchen"]},
         {"roles": [{"role": "king"}]},
         {"roles": [{"role": "engineer", "namespace": "Not A Slug"}]},
+        {"roles": [{"role": "engineer", "namespace": "finance", "object": "jobs/x"}]},
     ],
 )
 def test_a_principal_of_unknown_words_is_refused(world: World, changes: dict[str, Any]) -> None:
@@ -68,9 +71,53 @@ def test_a_role_taken_away_is_gone_with_the_next_request(world: World) -> None:
     assert again.status_code == 404
 
 
-def test_a_disabled_principal_is_nobody(world: World) -> None:
+def test_a_disabled_principal_is_nobody_until_accepted_again(world: World) -> None:
     world.post("/principals/engineer/disable", by="admin")
     assert world.get("/me").status_code == 401
+    told = world.patch("/principals/engineer", {"disabled": False}, by="admin").json()
+    assert told["disabled_at"] is None
+    assert world.get("/me").status_code == 200
+    told = world.patch("/principals/engineer", {"disabled": True}, by="admin").json()
+    assert told["disabled_at"] is not None
+    assert world.get("/me").status_code == 401
+
+
+def test_a_clearance_is_changed_by_somebody_else_who_saw_what_they_change(world: World) -> None:
+    known = world.get("/principals/engineer", by="admin")
+    seen = {"If-Match": known.headers["ETag"]}
+    change = {"clearance_level": "public", "clearance_compartments": []}
+    done = world.patch("/principals/engineer", change, by="admin", headers=seen)
+    assert (done.json()["clearance_level"], done.json()["clearance_compartments"]) == ("public", [])
+    assert done.json()["roles"] == [HELD]
+    late = world.patch("/principals/engineer", {"disabled": True}, by="admin", headers=seen)
+    assert late.status_code == 412
+    assert world.get("/principals/engineer", by="admin").json() == done.json()
+    odd = world.patch("/principals/engineer", {"clearance_level": "cosmic"}, by="admin")
+    assert odd.status_code == 422
+    own = world.patch("/principals/admin", {"clearance_level": "public"}, by="admin")
+    assert (own.status_code, own.json()["code"]) == (409, "conflict")
+    assert "another administrator" in own.json()["detail"]
+
+
+def test_what_one_may_see_follows_the_clearance_at_once(world: World) -> None:
+    world.post("/models", api_bodies.model())
+    assert world.get("/models/finance/notes").status_code == 200
+    world.patch("/principals/engineer", {"clearance_level": "internal"}, by="admin")
+    assert world.get("/models/finance/notes").status_code == 404
+    assert world.get("/models").json()["items"] == []
+
+
+def test_the_last_administrator_stays(world: World) -> None:
+    tries = [
+        world.ask("DELETE", "/principals/admin/roles/*/admin", by="admin"),
+        world.patch("/principals/admin", {"disabled": True}, by="admin"),
+        world.post("/principals/admin/disable", by="admin"),
+    ]
+    assert {(one.status_code, one.json()["code"]) for one in tries} == {(409, "last-admin")}
+    assert "somebody else" in tries[0].json()["detail"]
+    world.post("/principals/steward/roles", {"role": "admin"}, by="admin")
+    assert world.ask("DELETE", "/principals/admin/roles/*/admin", by="admin").status_code == 204
+    assert world.get("/principals", by="admin").status_code == 403
 
 
 def test_everybody_may_revoke_their_own_token_and_no_other(world: World) -> None:
@@ -92,9 +139,7 @@ def test_only_administrators_make_people_tokens_and_environments(world: World, b
         world.post("/environments", place, by=by),
     ]
     assert {answer.status_code for answer in tries} <= {403, 404}
-    assert world.get("/principals/engineer", by="admin").json()["roles"] == [
-        {"role": "engineer", "namespace": "*"}
-    ]
+    assert world.get("/principals/engineer", by="admin").json()["roles"] == [HELD]
 
 
 def test_an_administrator_of_a_namespace_is_none_of_the_platform(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from bailiwick.audit import AuditEvent
 from bailiwick.core.errors import Unavailable
 from bailiwick.lineage import DatasetVersion
+from bailiwick.policy import bundle_digest
 from bailiwick.registry import RegisteredModel
 from support import api_bodies
 from support.api_everything import alerted, furnish, reach
@@ -21,6 +22,8 @@ from support.api_world import World
 # What a deployment answers and learns is its inference log, no change of the platform;
 # corrections of labels are audited (see `log_feedback`).
 TRAFFIC = ("/predict", "/inferences", "/feedback")
+# Asked by POST, as the question is long; the answer changes nothing.
+KEEPS_NOTHING = {"POST /policies/dry-run"}
 MODEL, DATASET = "finance/classifier", "finance/purchases"
 VERSION = {"type": "model-version", "model": MODEL, "version": 2}
 RECORD = {
@@ -46,6 +49,9 @@ ORDER = {
     "purpose": "accounting",
 }
 
+POLICIES = {"files": api_bodies.POLICIES}
+DIGEST = bundle_digest({name: text.encode() for name, text in api_bodies.POLICIES.items()})
+
 
 @dataclass
 class Step:
@@ -64,6 +70,10 @@ def raise_alert(world: World, places: dict[str, str]) -> None:
     _, places["alert"] = alerted(world, places["monitor"])
 
 
+def find_the_request(world: World, places: dict[str, str]) -> None:
+    places["asked"] = world.get(f"/waivers/{places['waiver']}").json()["approval_id"]
+
+
 UPLOAD = {"data": api_bodies.SPEC, "files": {"file": ("rows.csv", api_bodies.CSV)}}
 WATCHED = {"deployment_id": "{deployment}", "acts_as": "robot"}
 STEPS = [
@@ -71,6 +81,43 @@ STEPS = [
     Step("PATCH /models/{ns}/{name}", "/models/finance/notes", {"description": "new"}),
     Step("POST /datasets", "/datasets", api_bodies.model("feed")),
     Step("POST /datasets/{ns}/{name}/versions", "/datasets/finance/feed/versions", extra=UPLOAD),
+    Step(
+        "POST /datasets/{ns}/{name}/versions/{number}/scan",
+        "/datasets/finance/purchases/versions/1/scan",
+        {"rows": 50},
+        by="steward",
+    ),
+    Step(
+        "POST /datasets/{ns}/{name}/marks",
+        "/datasets/finance/purchases/marks",
+        {"column": "merchant", "mark": "free-text"},
+        by="steward",
+        keeps="mark",
+    ),
+    Step(
+        "POST /datasets/{ns}/{name}/marks/{mark_id}/decide",
+        "/datasets/finance/purchases/marks/{mark}/decide",
+        {"accept": False},
+        by="steward",
+    ),
+    Step(
+        "PATCH /datasets/{ns}/{name}",
+        "/datasets/finance/feed",
+        {"description": "new", "retention_days": 30},
+        by="steward",
+    ),
+    Step(
+        "POST /datasets/{ns}/{name}/versions/{number}/label",
+        "/datasets/finance/feed/versions/1/label",
+        api_bodies.relabelling(),
+        by="steward",
+    ),
+    Step(
+        "POST /datasets/{ns}/{name}/label",
+        "/datasets/finance/feed/label",
+        api_bodies.relabelling(),
+        by="steward",
+    ),
     Step(
         "POST /environments",
         "/environments",
@@ -112,6 +159,59 @@ STEPS = [
         "/models/finance/classifier/aliases/champion/rollback",
         {"reason": "worse after all"},
     ),
+    Step("POST /policies/bundles", "/policies/bundles", POLICIES, by="steward"),
+    Step(
+        "POST /policies/bundles/{digest}/approval",
+        f"/policies/bundles/{DIGEST}/approval",
+        by="steward",
+        keeps="asked",
+    ),
+    Step(
+        "POST /approvals/{approval_id}/decide",
+        "/approvals/{asked}/decide",
+        {"approve": True},
+        by="approver",
+    ),
+    Step(
+        "POST /policies/bundles/{digest}/activate",
+        f"/policies/bundles/{DIGEST}/activate",
+        {"reason": "decided"},
+        by="steward",
+    ),
+    Step("POST /policies/rollback", "/policies/rollback", {"reason": "back"}, by="admin"),
+    Step(
+        "POST /waivers",
+        "/waivers",
+        api_bodies.waiver({"type": "dataset", "dataset": DATASET}),
+        keeps="waiver",
+    ),
+    Step(
+        "POST /approvals/{approval_id}/comments",
+        "/approvals/{asked}/comments",
+        {"text": "which columns?"},
+        by="approver",
+        before=find_the_request,
+    ),
+    Step("POST /delegations", "/delegations", api_bodies.delegation(), "approver", "lent"),
+    Step(
+        "POST /approvals/{approval_id}/decide",
+        "/approvals/{asked}/decide",
+        {"approve": True},
+        by="steward",
+    ),
+    Step("DELETE /delegations/{delegation_id}", "/delegations/{lent}", by="approver"),
+    Step("POST /waivers/{waiver_id}/end", "/waivers/{waiver}/end", {"reason": "over"}),
+    Step(
+        "POST /waivers",
+        "/waivers",
+        api_bodies.waiver({"type": "dataset", "dataset": DATASET}, reason="once more"),
+        keeps="waiver",
+    ),
+    Step(
+        "POST /approvals/{approval_id}/withdraw",
+        "/approvals/{asked}/withdraw",
+        before=find_the_request,
+    ),
     Step("POST /monitors", "/monitors", WATCHED, keeps="monitor"),
     Step("PATCH /monitors/{monitor_id}", "/monitors/{monitor}", {"min_rows": 7}),
     Step("POST /alerts/{alert_id}/acknowledge", "/alerts/{alert}/acknowledge", before=raise_alert),
@@ -146,8 +246,33 @@ STEPS = [
         "/principals/new/roles/finance/engineer",
         by="admin",
     ),
+    Step(
+        "PATCH /principals/{name}",
+        "/principals/new",
+        {"clearance_level": "confidential"},
+        by="admin",
+    ),
+    Step("POST /groups", "/groups", {"name": "team"}, by="admin"),
+    Step("PATCH /groups/{name}", "/groups/team", {"claim": "Finance Team"}, by="admin"),
+    Step("POST /groups/{name}/members", "/groups/team/members", {"principal": "new"}, by="admin"),
+    Step("POST /groups/{name}/roles", "/groups/team/roles", {"role": "engineer"}, by="admin"),
+    Step(
+        "DELETE /groups/{name}/roles/{namespace}/{role}",
+        "/groups/team/roles/*/engineer",
+        by="admin",
+    ),
+    Step("DELETE /groups/{name}/members/{member}", "/groups/team/members/new", by="admin"),
     Step("POST /tokens", "/tokens", {"principal": "new", "name": "x"}, by="admin", keeps="token"),
     Step("DELETE /tokens/{token_id}", "/tokens/{token}", by="admin"),
+    Step(
+        "POST /principals/{name}/password",
+        "/principals/new/password",
+        {"new_password": "correct horse battery"},
+        by="admin",
+    ),
+    Step("POST /principals/{name}/sign-out", "/principals/new/sign-out", by="admin"),
+    Step("POST /me/password", "/me/password", {"new_password": "correct horse battery"}),
+    Step("POST /me/sign-out", "/me/sign-out"),
     Step("POST /principals/{name}/disable", "/principals/new/disable", by="admin"),
 ]
 
@@ -184,6 +309,8 @@ def commits_refused() -> Iterator[None]:
 @pytest.fixture
 def places(world: World) -> dict[str, str]:
     """A running deployment, and a second version that may be promoted."""
+    embedded = world.platform.settings.model_copy(update={"database_url": None})
+    world.app.state.platform = replace(world.platform, settings=embedded)  # it has passwords
     deployment = world.running(keeps_text=True)
     with world.platform.database.transaction() as session:
         model = session.scalars(select(RegisteredModel)).one()
@@ -224,14 +351,18 @@ def test_no_write_of_the_api_is_left_out_here(world: World) -> None:
         for operation in operations(document)
         if operation.method != "GET"
     }
-    assert {step.route for step in STEPS} == real
+    assert {step.route for step in STEPS} | KEEPS_NOTHING == real
 
 
 def test_a_write_that_is_denied_leaves_a_decision_and_no_event(world: World) -> None:
     places = furnish(world, champions=2)
     before = len(events(world))
     document = world.get("//openapi.json", by=None).json()
-    writes = [operation for operation in operations(document) if operation.method != "GET"]
+    writes = [
+        operation
+        for operation in operations(document)
+        if operation.method != "GET" and operation.action != "self:update"
+    ]
     for operation in writes:
         answer = reach(world, operation, places, by="auditor")
         assert answer.status_code in {403, 404}, (operation.method, operation.path, answer.text)

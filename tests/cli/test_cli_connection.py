@@ -176,4 +176,4 @@ def test_a_node_that_is_reached_twice_is_opened_once(capsys: pytest.CaptureFixtu
 
 
 def test_every_kind_of_refusal_has_an_error_of_ours() -> None:
-    assert set(api_client.KINDS) == {401, 403, 404, 409, 412, 413, 422, 503}
+    assert set(api_client.KINDS) == {401, 403, 404, 409, 412, 413, 422, 429, 503}

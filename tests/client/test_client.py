@@ -295,11 +295,13 @@ def test_typed_answers_have_exactly_the_fields_of_the_api(platform: Platform) ->
 
 # Where the API's name for a shape is not the client's with `Out` behind it.
 SHAPES = {
+    "AccessReviewPage": "AccessReview",
     "EventOut": "AuditEvent",
     "PredictOut": "Predictions",
     "LineageNode": "LineageNode",
     "LineageStep": "LineageStep",
+    "MarkOnColumn": "MarkOnColumn",
     "Prediction": "Prediction",
     "bailiwick__api__jobs__PolicyOut": "RetrainingPolicy",
-    "bailiwick__api__approvals__PolicyOut": "Policy",
+    "bailiwick__api__policies__PolicyOut": "Policy",
 }

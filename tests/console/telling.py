@@ -185,7 +185,6 @@ class Teller:
             rules=self.platform.rules,
             approve=True,
             comment="Looked at the data window and the gates.",
-            trained_by=None,
             actor=make.actor(make.approver),
             at=make.at,
         )

@@ -86,6 +86,8 @@ def paths(story: Story) -> list[str]:
         f"/console/alerts/{story.alert}",
         f"/console/jobs/{story.running_job}",
         "/console/approvals",
+        "/console/waivers",
+        f"/console/waivers/about/deployment/{story.governed}",
         "/console/audit",
     ]
 

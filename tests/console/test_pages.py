@@ -13,7 +13,14 @@ from bailiwick.web import ACTION
 from console.story import HOSTILE, SECRET, Story, sign_in
 
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
-OPEN = {"/console/sign-in", "/console/sign-out", "/console/{path:path}"}
+OPEN = {
+    "/console/sign-in",
+    "/console/sign-in/password",
+    "/console/sign-in/provider",
+    "/console/sign-in/callback",
+    "/console/sign-out",
+    "/console/{path:path}",
+}
 
 
 class Found(HTMLParser):

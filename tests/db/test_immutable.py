@@ -10,11 +10,20 @@ import sqlalchemy as sa
 
 from bailiwick.db import Base, Database
 from bailiwick.db.session import ImmutableRow
+from bailiwick.lineage import DatasetVersion, Run
+from bailiwick.policy import Label, intern_label
 from bailiwick.web.tables import IdempotentResponse
+from factories import Factory
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
+SECRET = Label("restricted", frozenset(), frozenset({"de"}), frozenset({"accounting"}))
 HISTORY = {
     "alias_moves",
+    "approval_comments",
+    "bundle_activations",
+    "clearance_changes",
+    "label_moves",
+    "policy_bundles",
     "approval_votes",
     "audit_checkpoints",
     "audit_events",
@@ -34,6 +43,17 @@ HISTORY = {
 }
 # What may change: pointers, states, settings, and answers that are kept for a while.
 CHANGEABLE = {
+    "breaches",
+    "column_marks",
+    "decision_counts",
+    "delegations",
+    "group_memberships",
+    "groups",
+    "identities",
+    "passwords",
+    "pending_sign_ins",
+    "sign_in_failures",
+    "waivers",
     "audit_waiting",
     "alerts",
     "aliases",
@@ -116,3 +136,21 @@ def test_history_refuses_changes_and_removal(filled: Database, name: str) -> Non
             session.execute(statement)
     with filled.reading() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 1
+
+
+@pytest.mark.parametrize("name", ["dataset_versions", "model_versions", "runs"])
+def test_of_labelled_history_the_label_alone_may_move(filled: Database, name: str) -> None:
+    table = Base.metadata.tables[name]
+    for column in table.columns:
+        if column.name == "label_id":
+            continue
+        with pytest.raises(ImmutableRow), filled.transaction() as session:
+            session.execute(sa.update(table).values({column.name: column}))
+
+
+def test_labels_of_real_versions_and_runs_move(make: Factory) -> None:
+    version = make.model_version(make.model(), make.dataset_version(make.dataset()))
+    (data,) = make.session.scalars(sa.select(DatasetVersion))
+    for labelled in (version, data, make.session.get_one(Run, version.run_id)):
+        labelled.label_id = intern_label(make.session, SECRET)
+    make.session.flush()

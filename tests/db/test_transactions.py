@@ -118,6 +118,7 @@ def test_the_database_itself_refuses_that_who_asks_approves(session: Session) ->
         subject_digest="d",
         purpose="promote",
         requested_by=ada.id,
+        trained_by=ada.id,
         required=1,
         state="open",
         created_at=AT,
@@ -125,7 +126,8 @@ def test_the_database_itself_refuses_that_who_asks_approves(session: Session) ->
     )
     session.add(request)
     session.flush()
-    vote = {"request_id": request.id, "requested_by": ada.id, "approver_id": ada.id}
+    vote = {"request_id": request.id, "requested_by": ada.id, "trained_by": ada.id}
+    vote |= {"approver_id": ada.id, "voice_id": ada.id}
     session.add(ApprovalVote(**vote, approve=True, comment="", at=AT))
     with pytest.raises(DBAPIError, match="four_eyes"):
         session.flush()

@@ -34,10 +34,16 @@ from bailiwick.registry import (
 from bailiwick.training import SmallClassifierRecipe
 from factories import PURPOSE
 from support.lifecycle_children import FakeTraining
-from support.lifecycle_world import World, audited, factory_again, raise_alert, told
+from support.lifecycle_world import World, audited, factory_again, found_world, raise_alert, told
 
 SECRET = "zanzibar garage 4711"
 RESULTS = (ModelVersion, Run, Evaluation, Baseline, AliasMove)
+
+
+@pytest.fixture
+def world(platform: Platform) -> World:
+    """The approved policy learns from the whole history."""
+    return found_world(platform, window_days=3_650)
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ def retrain(world: World) -> UUID:
             session,
             session.get_one(RetrainingPolicy, world.policy.id),
             reason="the market moved",
-            overrides=Overrides(window_days=3_650),
+            overrides=Overrides(),
             rules=world.platform.rules,
             actor=load_actor(session, world.engineer_id),
             at=world.platform.clock.now(),
@@ -340,7 +346,7 @@ def test_a_denial_on_the_way_ends_the_job_and_is_kept_as_a_decision(
     with world.platform.database.reading() as session:
         (decision,) = session.scalars(select(Decision).where(~Decision.allowed))
         assert (decision.action, decision.principal_id) == (
-            "version:register",
+            "dataset:read-rows",
             world.retrainer_id,
         )
     prepared = [before[0], before[1] + 1, *before[2:]]  # the run that gathered the rows

@@ -9,8 +9,11 @@ import yaml
 from bailiwick.core.errors import Invalid
 from bailiwick.core.resources import bundled
 from bailiwick.lifecycle.gates import (
+    GATES,
+    WAIVABLE_GATES,
     Evidence,
     Paired,
+    Rejection,
     Tier,
     load_tiers,
     reasons_to_reject,
@@ -54,22 +57,41 @@ def test_good_evidence_passes_and_so_does_each_value_on_its_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("gate", "change", "reason"),
     [
-        ({"holdout_rows": 199}, "only 199 holdout rows, 200 are needed"),
-        ({"accuracy": 0.499, "majority_accuracy": 0.1}, "accuracy 0.499 is below 0.500"),
+        ("min_holdout_rows", {"holdout_rows": 199}, "only 199 holdout rows, 200 are needed"),
         (
+            "min_accuracy",
+            {"accuracy": 0.499, "majority_accuracy": 0.1},
+            "accuracy 0.499 is below 0.500",
+        ),
+        (
+            "min_gain_over_majority",
             {"majority_accuracy": 0.61},
             "accuracy 0.700 is not 0.100 above always answering the most frequent label (0.610)",
         ),
         (
+            "max_unknown_label_ratio",
             {"unknown_label_rows": 101},
             "10.1% of the holdout rows carry labels that it cannot answer, 10.0% are allowed",
         ),
-        ({"parameters": 1_000_001}, "1,000,001 parameters, 1,000,000 are allowed"),
-        ({"paired": None}, "it was not compared with the champion on the same rows"),
-        ({"paired": Paired(0, 0, 0, 0)}, "it was not compared with the champion on the same rows"),
         (
+            "max_parameters",
+            {"parameters": 1_000_001},
+            "1,000,001 parameters, 1,000,000 are allowed",
+        ),
+        (
+            "evidence",
+            {"paired": None},
+            "it was not compared with the champion on the same rows",
+        ),
+        (
+            "evidence",
+            {"paired": Paired(0, 0, 0, 0)},
+            "it was not compared with the champion on the same rows",
+        ),
+        (
+            "min_gain_over_champion",
             {"paired": Paired(600, 100, 90, 210)},
             (
                 "not clearly better than the champion on the newest labelled rows: +0.010 "
@@ -78,6 +100,7 @@ def test_good_evidence_passes_and_so_does_each_value_on_its_limit() -> None:
             ),
         ),
         (
+            "min_gain_over_champion",
             {"paired": Paired(600, 20, 120, 260)},
             (
                 "worse than the champion on the newest labelled rows: -0.100 accuracy, "
@@ -87,9 +110,15 @@ def test_good_evidence_passes_and_so_does_each_value_on_its_limit() -> None:
     ],
 )
 def test_each_gate_says_what_it_saw_and_what_it_wants(
-    change: dict[str, object], reason: str
+    gate: str, change: dict[str, object], reason: str
 ) -> None:
-    assert reasons_to_reject(replace(GOOD, **change), TIER) == [reason]  # type: ignore[arg-type]
+    judged = replace(GOOD, **change)  # type: ignore[arg-type]  # fields of different types
+    assert reasons_to_reject(judged, TIER) == [Rejection(gate, reason)]
+
+
+def test_every_value_of_a_tier_is_a_gate_that_can_be_waived() -> None:
+    assert set(NUMBERS) - {"approvals"} == WAIVABLE_GATES
+    assert set(GATES) - WAIVABLE_GATES == {"evidence"}  # what is unknown is never passed
 
 
 def test_every_reason_is_told_at_once() -> None:
@@ -98,11 +127,10 @@ def test_every_reason_is_told_at_once() -> None:
 
 
 def test_an_accuracy_that_is_no_number_does_not_pass() -> None:
-    unknown = replace(GOOD, accuracy=float("nan"))
-    assert [reason.split(" is ")[0] for reason in reasons_to_reject(unknown, TIER)] == [
-        "accuracy nan",
-        "accuracy nan",
-    ]
+    for field in ("accuracy", "majority_accuracy"):
+        unknown = replace(GOOD, **{field: float("nan")})  # type: ignore[arg-type]  # a number
+        (rejection,) = reasons_to_reject(unknown, TIER)
+        assert rejection.gate == "evidence"
 
 
 def test_without_a_champion_there_is_nothing_to_beat() -> None:
@@ -113,8 +141,8 @@ def test_without_a_champion_there_is_nothing_to_beat() -> None:
 def test_the_lower_end_must_exceed_the_tiers_gain_and_not_only_the_gain_itself() -> None:
     # +0.08 with a half width of 0.028: the lower end is 0.052.
     assert reasons_to_reject(GOOD, replace(TIER, min_gain_over_champion=0.05)) == []
-    (reason,) = reasons_to_reject(GOOD, replace(TIER, min_gain_over_champion=0.06))
-    assert reason.startswith("not clearly better than the champion")
+    (rejection,) = reasons_to_reject(GOOD, replace(TIER, min_gain_over_champion=0.06))
+    assert rejection.reason.startswith("not clearly better than the champion")
 
 
 def test_the_interval_is_what_one_computes_by_hand() -> None:
@@ -128,8 +156,8 @@ def test_the_interval_is_what_one_computes_by_hand() -> None:
 def test_two_that_answer_alike_differ_by_nothing() -> None:
     paired = Paired(both=300, only_candidate=0, only_champion=0, neither=100)
     assert paired.gain_interval() == (0.0, 0.0)
-    (reason,) = reasons_to_reject(replace(GOOD, paired=paired), TIER)
-    assert "not clearly better" in reason
+    (rejection,) = reasons_to_reject(replace(GOOD, paired=paired), TIER)
+    assert "not clearly better" in rejection.reason
 
 
 def test_the_shipped_tiers_load_and_the_higher_one_demands_no_less() -> None:

@@ -20,7 +20,6 @@ from bailiwick.lifecycle.promotion import (
     evaluation_of,
     promote,
     roll_back,
-    version_subject,
 )
 from bailiwick.lineage import DatasetVersion
 from bailiwick.policy import (
@@ -40,6 +39,7 @@ from bailiwick.registry import (
     ModelVersion,
     RegisteredModel,
     pointed_at,
+    version_subject,
 )
 from factories import CONFIDENTIAL, Factory
 from support.lifecycle_world import at_once, audited
@@ -76,16 +76,13 @@ def asked(make: Factory, version: ModelVersion, who: Principal) -> ApprovalReque
     )
 
 
-def answered(
-    make: Factory, request: ApprovalRequest, who: Principal, trained_by: UUID, *, yes: bool = True
-) -> None:
+def answered(make: Factory, request: ApprovalRequest, who: Principal, *, yes: bool = True) -> None:
     decide_approval(
         make.session,
         request,
         rules=make.platform.rules,
         approve=yes,
         comment="",
-        trained_by=trained_by,
         actor=make.actor(who),
         at=make.at,
     )
@@ -140,7 +137,7 @@ def test_roles_that_do_not_operate_cannot_promote_even_what_was_approved(
     make: Factory, data: DatasetVersion, role: str
 ) -> None:
     version = make.model_version(make.model(), data)
-    answered(make, asked(make, version, make.engineer), make.approver, version.trained_by)
+    answered(make, asked(make, version, make.engineer), make.approver)
     with pytest.raises(Denied):
         promoted(make, version, make.principal("onlooker", role))
     promoted(make, version, make.engineer)
@@ -151,11 +148,11 @@ def test_a_rejection_rejects_and_an_approval_runs_out(
 ) -> None:
     version = make.model_version(make.model(), data)
     request = asked(make, version, make.engineer)
-    answered(make, request, make.approver, version.trained_by, yes=False)
+    answered(make, request, make.approver, yes=False)
     assert request.state == "rejected"
     with pytest.raises(Denied):
         promoted(make, version, make.engineer)
-    answered(make, asked(make, version, make.engineer), make.approver, version.trained_by)
+    answered(make, asked(make, version, make.engineer), make.approver)
     clock.advance_to(clock.now() + LIFETIME)
     with pytest.raises(Denied):
         promoted(make, version, make.engineer)
@@ -193,7 +190,7 @@ def test_a_champion_that_a_followers_environment_is_not_cleared_for_changes_noth
         deployment = make.deployment(model, make.environment(clearance="confidential"))
         secret = make.dataset_version(make.dataset("payroll", label=RESTRICTED), seed=1)
         second = make.model_version(model, secret, accuracy=0.85)
-        answered(make, asked(make, second, make.engineer), make.approver, second.trained_by)
+        answered(make, asked(make, second, make.engineer), make.approver)
         engineer, label_id = make.engineer, deployment.label_id
     with pytest.raises(Denied) as refused, platform.database.transaction() as session:
         promoted(Factory(session, platform), second, engineer)
@@ -225,7 +222,7 @@ def test_who_asked_or_trained_cannot_approve_and_neither_can_a_service(
         (trainer, None),
     ):
         with pytest.raises(Denied) as refused:
-            answered(make, request, who, version.trained_by)
+            answered(make, request, who)
         assert policy is None or policy in refused.value.details["policies"]  # type: ignore[operator]
     assert request.state == "open"
 
@@ -237,13 +234,15 @@ def test_the_database_itself_refuses_a_vote_of_ones_own_and_a_second_one(
     request = asked(make, version, make.engineer)
     engineer, approver = make.engineer.id, make.approver.id
 
-    def vote(requested_by: UUID, approver_id: UUID) -> None:
+    def vote(requested_by: UUID, approver_id: UUID, voice_id: UUID | None = None) -> None:
         with session.begin_nested():
             session.add(
                 ApprovalVote(
                     request_id=request.id,
                     requested_by=requested_by,
+                    trained_by=request.trained_by,
                     approver_id=approver_id,
+                    voice_id=voice_id or approver_id,
                     approve=True,
                     comment="",
                     at=make.at,
@@ -253,8 +252,11 @@ def test_the_database_itself_refuses_a_vote_of_ones_own_and_a_second_one(
 
     with pytest.raises(IntegrityError, match="four_eyes"):
         vote(engineer, engineer)
+    with pytest.raises(IntegrityError, match="four_eyes"):
+        vote(engineer, approver, voice_id=engineer)  # with the voice of who asked
+    other = make.principal("other", "approver").id
     with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
-        vote(approver, engineer)  # a lie about who asked
+        vote(approver, other)  # a lie about who asked
     vote(engineer, approver)
     with pytest.raises(IntegrityError, match=r"(?i)unique"):
         vote(engineer, approver)
@@ -344,7 +346,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told_that_it_is_sta
         first = make.champion(make.model_version(model, data))
         rivals = [make.model_version(model, data, accuracy=0.85) for _ in range(2)]
         for version in rivals:
-            answered(make, asked(make, version, make.engineer), make.approver, version.trained_by)
+            answered(make, asked(make, version, make.engineer), make.approver)
         engineer_id = make.engineer.id
 
     def attempt(mine: Platform, version_id: UUID) -> UUID:

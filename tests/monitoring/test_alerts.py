@@ -209,6 +209,8 @@ def test_the_database_takes_one_unresolved_alert_a_deployment(watch: Watch) -> N
         watch.make.session.add(
             Alert(
                 deployment_id=first.deployment_id,
+                source=first.source,
+                owner_id=first.owner_id,
                 monitor_id=first.monitor_id,
                 check_id=first.check_id,
                 kind="drift",

@@ -59,7 +59,6 @@ def vote(
         rules=make.platform.rules,
         approve=approve,
         comment="",
-        trained_by=more.get("trained_by"),
         actor=make.actor(by),
         at=more.get("at", make.at),
     )
@@ -89,7 +88,7 @@ def test_two_are_two_different_people(make: Factory, subject: Subject) -> None:
 def test_the_same_person_answers_once(make: Factory, subject: Subject) -> None:
     asked = request(make, subject, required=2)
     vote(make, asked, make.approver)
-    with pytest.raises(IntegrityError), make.session.begin_nested():
+    with pytest.raises(Conflict, match="have answered this request already"):
         vote(make, asked, make.approver)
 
 
@@ -121,9 +120,9 @@ def test_who_asks_never_approves(make: Factory, subject: Subject) -> None:
 
 
 def test_who_trained_it_never_approves(make: Factory, subject: Subject) -> None:
-    asked = request(make, subject)
+    asked = request(make, replace(subject, trained_by=make.approver.id))
     with pytest.raises(DeniedByPolicy) as refused:
-        vote(make, asked, make.approver, trained_by=make.approver.id)
+        vote(make, asked, make.approver)
     assert refused.value.details["policies"] == ["four-eyes"]
 
 
@@ -203,7 +202,6 @@ def test_two_answers_at_the_same_moment_both_count(platform: Platform) -> None:
                 rules=platform.rules,
                 approve=True,
                 comment="",
-                trained_by=None,
                 actor=load_actor(session, person),
                 at=at,
             )

@@ -7,12 +7,13 @@ levels, two compartments, all zones that differ in kind and allowed or other pur
 from itertools import product
 from pathlib import Path
 
+from bailiwick.policy.bundles import Rules
 from bailiwick.policy.classification import Label, Scheme
-from bailiwick.policy.decisions import Actor, PolicyEngine, Resource
+from bailiwick.policy.decisions import Actor, Resource
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SCHEME = Scheme.load(POLICIES / "classification.yaml")
-ENGINE = PolicyEngine.load(POLICIES, SCHEME)
+ENGINE = Rules.load(POLICIES).engine
 
 LEVELS = ["public", "internal", "confidential", "restricted"]  # by position, as the oracle counts
 COMPARTMENTS = [frozenset(some) for some in ((), ("finance",), ("people",), ("finance", "people"))]

@@ -106,6 +106,7 @@ def test_a_list_shows_exactly_what_reading_each_item_would_allow(
         resource_type="Dataset",
         namespace=Dataset.namespace,
         label_id=Dataset.label_id,
+        at=make.at,
     )
     listed = set(session.scalars(select(Dataset.id).where(clause)))
     readable = {
@@ -123,7 +124,7 @@ def test_a_list_shows_exactly_what_reading_each_item_would_allow(
 
 
 def test_whoever_holds_no_role_sees_nothing(
-    session: Session, rules: Rules, datasets: list[Dataset]
+    session: Session, rules: Rules, datasets: list[Dataset], make: Factory
 ) -> None:
     nobody = Actor("x", "person", "x", {}, "restricted", frozenset(COMPARTMENTS))
     clause = visible(
@@ -134,6 +135,7 @@ def test_whoever_holds_no_role_sees_nothing(
         resource_type="Dataset",
         namespace=Dataset.namespace,
         label_id=Dataset.label_id,
+        at=make.at,
     )
     assert datasets
     assert session.scalars(select(Dataset).where(clause)).all() == []
@@ -153,6 +155,7 @@ def test_a_label_that_is_new_since_the_last_list_is_seen(
             resource_type="Dataset",
             namespace=Dataset.namespace,
             label_id=Dataset.label_id,
+            at=make.at,
         )
         return list(session.scalars(select(Dataset.name).where(clause)))
 

@@ -125,10 +125,12 @@ def test_no_function_here_lowers_a_label() -> None:
         if value.__module__ == "bailiwick.policy.labels"
     }
     assert own == {
+        "all_labels",
         "as_label",
         "intern_label",
         "join_stored",
-        "label_id",
         "load_label",
+        "load_labels",
+        "note_rise",
         "raise_to",
     }

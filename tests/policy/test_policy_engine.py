@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from bailiwick.core import errors
+from bailiwick.policy.bundles import Rules, read_bundle
 from bailiwick.policy.classification import Label, Scheme
 from bailiwick.policy.decisions import Actor, PolicyEngine, Resource
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SCHEME = Scheme.load(POLICIES / "classification.yaml")
-ENGINE = PolicyEngine.load(POLICIES, SCHEME)
+ENGINE = Rules.load(POLICIES).engine
 SCHEMA = b"""
 entity Actor = { id: String, kind: String, roles: Set<String>, roles_anywhere: Set<String>,
                  clearance_level: Long, clearance_compartments: Set<String> };
@@ -57,8 +58,11 @@ def test_a_denial_that_nothing_permits_says_what_the_actor_holds_there() -> None
 
 
 def test_roles_are_those_of_the_namespace_and_those_held_everywhere() -> None:
-    assert EVE.roles_in("finance") == {"engineer", "guest"}
-    assert EVE.roles_in("people") == EVE.roles_in(None) == {"guest"}
+    def held_on(namespace: str | None) -> frozenset[str]:
+        return EVE.roles_on(Resource("Model", "m", namespace, None))
+
+    assert held_on("finance") == {"engineer", "guest"}
+    assert held_on("people") == held_on(None) == {"guest"}
     assert EVE.roles_anywhere() == {"engineer", "guest"}
 
 
@@ -149,7 +153,7 @@ def test_the_digest_changes_with_any_byte_and_name_and_with_nothing_else() -> No
     assert an_engine(PERMIT).bundle_digest != an_engine(PERMIT + b"\n").bundle_digest
     renamed = PolicyEngine({"new.cedar": PERMIT, "bailiwick.cedarschema": SCHEMA}, SCHEME)
     assert renamed.bundle_digest != an_engine(PERMIT).bundle_digest
-    assert PolicyEngine.load(POLICIES, SCHEME).bundle_digest == ENGINE.bundle_digest
+    assert Rules.load(POLICIES).digest == ENGINE.bundle_digest
 
 
 def test_a_policy_is_explained_with_its_text_and_file() -> None:
@@ -192,9 +196,9 @@ def test_a_broken_or_missing_schema_or_folder_is_refused(tmp_path: Path) -> None
         an_engine(PERMIT, b"entity Actor")
     (tmp_path / "own.cedar").write_bytes(PERMIT)
     with pytest.raises(errors.Invalid, match="need their schema"):
-        PolicyEngine.load(tmp_path, SCHEME)
+        PolicyEngine(read_bundle(tmp_path), SCHEME)
     with pytest.raises(errors.Invalid, match="BAILIWICK_POLICIES"):
-        PolicyEngine.load(tmp_path / "nowhere", SCHEME)
+        read_bundle(tmp_path / "nowhere")
 
 
 def test_a_bundle_without_policies_denies_everything() -> None:

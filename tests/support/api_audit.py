@@ -57,7 +57,7 @@ def behind_the_triggers(engine: Engine) -> Iterator[Connection]:
             driver.execute("PRAGMA foreign_keys = OFF")  # no effect within a transaction
         else:
             for table in inspect(connection).get_table_names():
-                if table.startswith("audit_"):
+                if table.startswith(("audit_", "policy_")):
                     connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
         yield connection
         connection.commit()

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from bailiwick.core.resources import bundled
+from bailiwick.policy import read_bundle
+
 LABEL: dict[str, Any] = {
     "level": "confidential",
     "compartments": ["finance"],
@@ -13,7 +16,20 @@ CSV = b"day,merchant,cost_centre,category\n" + b"".join(
     for number in range(40)
 )
 SPEC = {"text": "merchant,cost_centre", "label": "category", "date": "day"}
+# The shipped bundle with a comment more.
+POLICIES = {name: content.decode() for name, content in read_bundle(bundled("policies")).items()}
+POLICIES["duties.cedar"] += "// Another edition.\n"
+EXCEPTION = {
+    "reason": "figures for planning",
+    "evidence": "no names in it",
+    "expires_at": "2026-02-01T00:00:00Z",
+}
 FEATURES = {"merchant": "Shop 1", "cost_centre": "CC1"}
+
+
+def relabelling(**changes: Any) -> dict[str, Any]:
+    """A label that rises to the top, and why."""
+    return {"label": LABEL | {"level": "restricted"}, "reason": "learned more"} | changes
 
 
 def model(name: str = "notes", **changes: Any) -> dict[str, Any]:
@@ -25,3 +41,25 @@ def instances(*record_ids: str | None) -> dict[str, Any]:
     """Rows to classify, one for each record id."""
     rows = [{"features": FEATURES, "record_id": record_id} for record_id in record_ids]
     return {"instances": rows}
+
+
+def waiver(subject: dict[str, Any], label: dict[str, Any] = LABEL, **more: Any) -> dict[str, Any]:
+    """That something may be used for one purpose more, until February."""
+    lower = label | {"purposes": [*label["purposes"], "analytics"]}
+    return {"subject": subject, "kind": "declassification", "label": lower} | EXCEPTION | more
+
+
+def excuse(model: str, version: int, gate: str = "min_accuracy") -> dict[str, Any]:
+    """That a version need not pass a gate, until February."""
+    subject = {"type": "model-version", "model": model, "version": version}
+    return {"subject": subject, "kind": "gate", "gate": gate} | EXCEPTION
+
+
+def delegation(to: str = "steward", **changes: Any) -> dict[str, Any]:
+    """A voice lent until February."""
+    return {
+        "to": to,
+        "namespace": "finance",
+        "reason": "on leave",
+        "until": "2026-02-01T00:00:00Z",
+    } | changes

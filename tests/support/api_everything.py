@@ -6,11 +6,13 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from bailiwick.access import add_member, create_group, grant_role
 from bailiwick.core.ids import new_id
-from bailiwick.lineage import DatasetVersion, Run
+from bailiwick.lineage import DatasetVersion, Run, set_mark
 from bailiwick.monitoring import CheckResult, Monitor, evaluate
-from bailiwick.policy import ApprovalRequest, Decision, Label
+from bailiwick.policy import ApprovalRequest, Decision, Label, PolicyBundle, bundle_digest
 from bailiwick.registry import ModelVersion, RegisteredModel
+from bailiwick.registry.tables import Breach
 from factories import CONFIDENTIAL
 from support import api_bodies
 from support.api_routes import Operation
@@ -36,6 +38,8 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
     }
     job = world.post("/jobs", order).json()["id"]
     check, alert = alerted(world, monitor)
+    breach = _breached(world, deployment.id)
+    _gather(world)
     with world.platform.database.reading() as session:
         approval = session.scalars(select(ApprovalRequest.id)).first()
         run = session.scalars(select(Run.id).where(Run.kind == "train")).first()
@@ -48,16 +52,64 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "job_id": job,
         "check_id": check,
         "alert_id": alert,
+        "breach_id": breach,
         "approval_id": str(approval),
         "run_id": str(run),
         "decision_id": str(decision),
+        "mark_id": _marked(world),
+        "waiver_id": _asked_to_waive(world, label),
+        "delegation_id": world.post("/delegations", api_bodies.delegation(), by="approver").json()[
+            "id"
+        ],
+        "digest": _proposed(world),
         "token_id": str(uuid4()),
         "model": "classifier",
         "dataset": "purchases",
         "environment": "ledger",
         "principal": "robot",
+        "group": "team",
         "number": "1",
     }
+
+
+def _gather(world: World) -> None:
+    """Make a group of the robot alone, which gives it a role that it has."""
+    with world.platform.database.transaction() as session:
+        make = world.factory(session)
+        robot = session.merge(world.principals["robot"])
+        by: dict[str, Any] = {"actor_id": make.root.id, "at": make.at}
+        group = create_group(session, "team", **by)
+        add_member(session, group, robot, **by)
+        grant_role(session, group, "service", **by)
+
+
+def _asked_to_waive(world: World, label: Label) -> str:
+    """A waiver for the only dataset that nobody has answered."""
+    subject = {"type": "dataset", "dataset": "finance/purchases"}
+    asked = world.post("/waivers", api_bodies.waiver(subject, label.to_dict()))
+    return str(asked.json()["id"])
+
+
+def _breached(world: World, deployment_id: UUID) -> str:
+    """The deployment was out of policy once, and is not any more."""
+    at = world.platform.clock.now()
+    with world.platform.database.transaction() as session:
+        engineer = world.principals["engineer"].id
+        breach = Breach(
+            id=new_id(),
+            deployment_id=deployment_id,
+            version_id=session.scalars(select(ModelVersion.id)).first(),
+            policy_ids=["residency"],
+            reason="out of its residency",
+            cause="a label rose",
+            caused_by=engineer,
+            owner_id=engineer,
+            found_at=at,
+            resolved_at=at,
+            resolution="moved",
+        )
+        session.add(breach)
+        return str(breach.id)
 
 
 def _succeed(world: World) -> None:
@@ -67,6 +119,34 @@ def _succeed(world: World) -> None:
         model = session.scalars(select(RegisteredModel)).one()
         data = session.scalars(select(DatasetVersion)).one()
         make.champion(make.model_version(model, data))
+
+
+def _proposed(world: World) -> str:
+    """A policy bundle that passed its checks: the shipped one with another line."""
+    files = {
+        **world.platform.rules.files,
+        "gates.yaml": world.platform.rules.files["gates.yaml"] + b"# other\n",
+    }
+    with world.platform.database.transaction() as session:
+        bundle = PolicyBundle(
+            digest=bundle_digest(files),
+            files={name: content.decode() for name, content in files.items()},
+            note="",
+            checks={},
+            passed=True,
+            proposed_by=world.principals["engineer"].id,
+            at=world.platform.clock.now(),
+        )
+        session.add(bundle)
+        return bundle.digest
+
+
+def _marked(world: World) -> str:
+    """A mark on a column of the only dataset."""
+    with world.platform.database.transaction() as session:
+        data = session.scalars(select(DatasetVersion)).one().dataset
+        robot, at = world.principals["robot"].id, world.platform.clock.now()
+        return str(set_mark(session, data, "merchant", "free-text", actor_id=robot, at=at).id)
 
 
 def elsewhere(places: Places) -> Places:
@@ -93,12 +173,14 @@ def _filled(operation: Operation, places: Places) -> Places:
         "/datasets": "dataset",
         "/environments": "environment",
         "/principals": "principal",
+        "/groups": "group",
     }
     named = next((k for prefix, k in kinds.items() if f"/v1{prefix}" in operation.path), "model")
     filled = places | {
         "ns": "finance",
         "namespace": "*",
         "role": "service",
+        "member": "robot",
         "name": places[named],
         "path": "model.safetensors",
         "alias": "champion",
@@ -133,6 +215,11 @@ def _body(operation: Operation, places: Places) -> Any:
         "PUT /models/{ns}/{name}/aliases/champion": {"version": 1, "reason": "x"},
         "POST /models/{ns}/{name}/aliases/champion/rollback": {"reason": "x"},
         "POST /datasets": api_bodies.model("fresh"),
+        "PATCH /datasets/{ns}/{name}": {"description": "new"},
+        "POST /datasets/{ns}/{name}/label": api_bodies.relabelling(),
+        "POST /datasets/{ns}/{name}/versions/{number}/label": api_bodies.relabelling(),
+        "POST /datasets/{ns}/{name}/marks": {"column": "merchant", "mark": "identifier"},
+        "POST /datasets/{ns}/{name}/marks/{mark_id}/decide": {"accept": False},
         "POST /environments": {"name": "new", "zone": "eu", "clearance_level": "internal"},
         "POST /deployments": {
             "namespace": "finance",
@@ -161,8 +248,23 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /retraining-policies/{policy_id}/jobs": {"reason": "x"},
         "POST /approvals": {"subject": {"type": "retraining-policy", "id": places["policy_id"]}},
         "POST /approvals/{approval_id}/decide": {"approve": True},
+        "POST /approvals/{approval_id}/comments": {"text": "looked at it"},
+        "POST /waivers": api_bodies.excuse(model, 1),
+        "POST /waivers/{waiver_id}/end": {"reason": "x"},
+        "POST /delegations": api_bodies.delegation(),
         "POST /principals": {"name": "fresh", "kind": "person"},
+        "PATCH /principals/{name}": {"clearance_level": "internal"},
         "POST /principals/{name}/roles": {"role": "engineer"},
+        "POST /principals/{name}/password": {"new_password": "correct horse battery"},
+        "POST /me/password": {"new_password": "correct horse battery"},
+        "POST /groups": {"name": "fresh"},
+        "PATCH /groups/{name}": {"description": "new"},
+        "POST /groups/{name}/members": {"principal": "robot"},
+        "POST /groups/{name}/roles": {"role": "engineer"},
+        "POST /policies/bundles": {"files": api_bodies.POLICIES},
+        "POST /policies/bundles/{digest}/activate": {"reason": "x"},
+        "POST /policies/dry-run": {"files": api_bodies.POLICIES},
+        "POST /policies/rollback": {"reason": "x"},
         "POST /tokens": {"principal": places["principal"], "name": "x"},
     }
     return bodies.get(f"{operation.method} {operation.path.removeprefix('/api/v1')}", {})

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 METHODS = ("get", "post", "put", "patch", "delete")
-OPEN = {"/healthz", "/readyz"}
+OPEN = {"/healthz", "/readyz", "/.well-known/oauth-protected-resource"}
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class World:
     retrainer_id: UUID
 
 
-def found_world(platform: Platform) -> World:
+def found_world(platform: Platform, *, window_days: int = 90) -> World:
     """Commit a `World`: its data lie in 2021, its clock stands in 2026."""
     with platform.database.transaction() as session:
         make = Factory(session, platform)
@@ -84,7 +84,7 @@ def found_world(platform: Platform) -> World:
             acts_as=retrainer,
             on_alert=["harm"],
             cooldown_days=30,
-            selection=Selection(holdout_ratio=0.2, max_rows=1_000, window_days=90),
+            selection=Selection(holdout_ratio=0.2, max_rows=1_000, window_days=window_days),
             recipe=SmallClassifierRecipe(),
             risk_tier="standard",
             actor=make.actor(make.engineer),
@@ -123,7 +123,6 @@ def approve_policy(make: Factory, policy: RetrainingPolicy) -> None:
         rules=make.platform.rules,
         approve=True,
         comment="",
-        trained_by=None,
         actor=make.actor(make.approver),
         at=make.at,
     )

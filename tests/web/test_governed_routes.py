@@ -115,6 +115,6 @@ def test_a_busy_database_does_not_undo_what_was_answered(
     def busy(*_: object, **__: object) -> None:
         raise Unavailable("the database is busy")
 
-    monkeypatch.setattr("bailiwick.web.routes.note_use", busy)
+    monkeypatch.setattr("bailiwick.web.callers.note_use", busy)
     assert world.post("/models", api_bodies.model()).status_code == 201
     assert models(world) == 1

@@ -1,6 +1,5 @@
-"""Principals and their roles."""
+"""Principals: who there is, what they are cleared for, and whether they may act at all."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
@@ -9,22 +8,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bailiwick.access.tables import EVERY_NAMESPACE, ROLES, Principal, RoleBinding
+from bailiwick.access.names import checked_name
+from bailiwick.access.roles import keeping_an_admin
+from bailiwick.access.tables import ClearanceChange, Principal
 from bailiwick.audit.log import record
-from bailiwick.core.errors import Conflict, Invalid, NotFound
+from bailiwick.core.errors import Conflict, NotFound
 from bailiwick.core.ids import new_id
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
-
-
-def checked_name(name: str, what: str = "name") -> str:
-    """`name` if it is a usable slug, else `Invalid`."""
-    if not NAME.fullmatch(name):
-        raise Invalid(
-            f"the {what} must be 1 to 100 lower-case letters, digits, '.', '_' or '-', "
-            "beginning and ending with a letter or digit"
-        )
-    return name
+DISABLED, ENABLED = "principal.disabled", "principal.enabled"
 
 
 def create_principal(
@@ -51,103 +42,54 @@ def create_principal(
     )
     session.add(principal)
     session.flush()
-    record(
-        session,
-        "principal.created",
-        subject_type="principal",
-        subject_id=principal.id,
-        actor_id=actor_id or principal.id,
-        at=at,
-        details={
-            "kind": kind,
-            "clearance_level": clearance_level,
-            "clearance_compartments": principal.clearance_compartments,
-        },
-    )
+    maker = actor_id or principal.id
+    _note_clearance(session, principal, maker, at)
+    details = {"kind": kind, **_clearance(principal)}
+    _event(session, "principal.created", principal, maker, at, **details)
     return principal
 
 
-def grant_role(
+def set_clearance(
     session: Session,
     principal: Principal,
-    role: str,
+    level: str,
+    compartments: Iterable[str],
     *,
-    namespace: str = EVERY_NAMESPACE,
-    actor_id: UUID,
-    at: datetime,
-) -> RoleBinding:
-    """Give a role in a namespace (`*`: in all). Granting twice changes nothing."""
-    if role not in ROLES:
-        raise Invalid(f"there is no role {role!r}; the roles are {', '.join(ROLES)}")
-    if namespace != EVERY_NAMESPACE:
-        checked_name(namespace, "namespace")
-    held = session.scalar(
-        select(RoleBinding).where(
-            RoleBinding.principal_id == principal.id,
-            RoleBinding.role == role,
-            RoleBinding.namespace == namespace,
-        )
-    )
-    if held is not None:
-        return held
-    binding = RoleBinding(principal_id=principal.id, role=role, namespace=namespace, created_at=at)
-    session.add(binding)
-    record(
-        session,
-        "role.granted",
-        subject_type="principal",
-        subject_id=principal.id,
-        actor_id=actor_id,
-        at=at,
-        details={"role": role, "namespace": namespace},
-    )
-    return binding
-
-
-def revoke_role(
-    session: Session,
-    principal: Principal,
-    role: str,
-    *,
-    namespace: str,
     actor_id: UUID,
     at: datetime,
 ) -> None:
-    """Take a role away; `NotFound` if it is not held."""
-    binding = session.scalar(
-        select(RoleBinding).where(
-            RoleBinding.principal_id == principal.id,
-            RoleBinding.role == role,
-            RoleBinding.namespace == namespace,
-        )
-    )
-    if binding is None:
-        raise NotFound(f"this principal does not hold the role {role!r} in {namespace!r}")
-    session.delete(binding)
-    record(
-        session,
-        "role.revoked",
-        subject_type="principal",
-        subject_id=principal.id,
-        actor_id=actor_id,
-        at=at,
-        details={"role": role, "namespace": namespace},
-    )
+    """Change what a principal is cleared for; the same clearance again changes nothing.
+
+    The caller has checked the words against the scheme. `Conflict` for one's own: clearance is
+    vetted by somebody else.
+    """
+    wanted = (level, sorted(set(compartments)))
+    if wanted == (principal.clearance_level, principal.clearance_compartments):
+        return
+    if principal.id == actor_id:
+        raise Conflict("nobody changes their own clearance; ask another administrator")
+    before = _clearance(principal)
+    principal.clearance_level, principal.clearance_compartments = wanted
+    _note_clearance(session, principal, actor_id, at)
+    details = {"old": before, "new": _clearance(principal)}
+    _event(session, "principal.cleared", principal, actor_id, at, **details)
 
 
 def disable(session: Session, principal: Principal, *, actor_id: UUID, at: datetime) -> None:
-    """From now on none of its tokens is accepted."""
+    """From now on nothing that proves who they are is accepted; `LastAdmin` if nobody else is."""
     if principal.disabled_at is not None:
         return
-    principal.disabled_at = at
-    record(
-        session,
-        "principal.disabled",
-        subject_type="principal",
-        subject_id=principal.id,
-        actor_id=actor_id,
-        at=at,
-    )
+    with keeping_an_admin(session):
+        principal.disabled_at = at
+        _event(session, DISABLED, principal, actor_id, at)
+
+
+def enable(session: Session, principal: Principal, *, actor_id: UUID, at: datetime) -> None:
+    """Accept the principal again, with the roles and the tokens that have not ended meanwhile."""
+    if principal.disabled_at is None:
+        return
+    principal.disabled_at = None
+    _event(session, ENABLED, principal, actor_id, at)
 
 
 def find_principal(session: Session, name: str) -> Principal:
@@ -168,14 +110,39 @@ def find_service(session: Session, name: str) -> Principal:
     return service
 
 
-def roles_of(session: Session, principal_id: UUID) -> dict[str, frozenset[str]]:
-    """Namespace (or `*`) to roles."""
-    found: dict[str, set[str]] = {}
-    rows = session.execute(
-        select(RoleBinding.namespace, RoleBinding.role).where(
-            RoleBinding.principal_id == principal_id
+def _clearance(principal: Principal) -> dict[str, object]:
+    return {
+        "clearance_level": principal.clearance_level,
+        "clearance_compartments": principal.clearance_compartments,
+    }
+
+
+def _note_clearance(session: Session, principal: Principal, actor_id: UUID, at: datetime) -> None:
+    session.add(
+        ClearanceChange(
+            principal_id=principal.id,
+            level=principal.clearance_level,
+            compartments=principal.clearance_compartments,
+            since=at,
+            set_by=actor_id,
         )
     )
-    for namespace, role in rows:
-        found.setdefault(namespace, set()).add(role)
-    return {namespace: frozenset(roles) for namespace, roles in found.items()}
+
+
+def _event(
+    session: Session,
+    action: str,
+    principal: Principal,
+    actor_id: UUID,
+    at: datetime,
+    **details: object,
+) -> None:
+    record(
+        session,
+        action,
+        subject_type="principal",
+        subject_id=principal.id,
+        actor_id=actor_id,
+        at=at,
+        details=details,
+    )

@@ -4,30 +4,46 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from anyio import CapacityLimiter
-from fastapi import APIRouter, FastAPI
+from anyio import CapacityLimiter, create_task_group, sleep
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
 
 from bailiwick import __version__
 from bailiwick.api import (
+    access_review,
     aliases,
     approvals,
     audit,
+    breaches,
     datasets,
+    decisions,
+    delegations,
     deployments,
+    groups,
     inferences,
     jobs,
+    labels,
+    marks,
     models,
     monitors,
     operations,
+    passwords,
+    policies,
     principals,
+    protected_resource,
     runs,
+    tokens,
+    waivers,
 )
 from bailiwick.db.session import MAX_WAITING_WRITERS
 from bailiwick.lifecycle.platform import Platform
+from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.serving import Gateway
 from bailiwick.web import Problem, install
 from bailiwick.web.problem import ProblemResponse
+from bailiwick.web.proofs import new_bearer_throttle
 
+V1 = "/api/v1"
 DESCRIPTION = """Governance and lifecycle of private small language models.
 
 Send `Authorization: Bearer TOKEN`. Collections page by `limit` and `cursor`. Writes accept
@@ -55,12 +71,22 @@ class Api(FastAPI):
         return document
 
 
+async def _write_counts(platform: Platform) -> None:
+    """Every few seconds write how often the policy allowed what changes nothing."""
+    while True:
+        await sleep(FLUSH_SECONDS)
+        await run_sync(platform.rules.tallies.flush, platform.database)
+
+
 def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     """The API of an installation; `gateway` reaches its model server."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with create_task_group() as background:
+            background.start_soon(_write_counts, platform)
+            yield
+            background.cancel_scope.cancel()
         gateway.close()
         platform.close()
 
@@ -75,23 +101,36 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     app.state.platform = platform
     app.state.gateway = gateway
     app.state.waiting_room = CapacityLimiter(MAX_WAITING_WRITERS)
+    app.state.bearer_failures = new_bearer_throttle()
     install(app)
-    v1 = APIRouter(prefix="/api/v1", responses=ERRORS)
+    # Routers are searched in turn, so those that are asked most come first; and not inside a
+    # router of their own, as each level of nesting is searched once more by each request.
     for module in (
+        inferences,
         models,
         aliases,
-        datasets,
-        runs,
         deployments,
-        inferences,
+        datasets,
+        principals,
+        marks,
+        runs,
         monitors,
         jobs,
         approvals,
+        decisions,
+        policies,
+        waivers,
+        delegations,
+        labels,
+        breaches,
         audit,
-        principals,
+        groups,
+        tokens,
+        passwords,
+        access_review,
     ):
-        v1.include_router(module.router)
-    app.include_router(v1)
+        app.include_router(module.router, prefix=V1, responses=ERRORS)
     app.include_router(operations.open_router)
+    app.include_router(protected_resource.router)
     app.include_router(operations.router, responses=ERRORS)
     return app

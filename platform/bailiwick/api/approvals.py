@@ -1,27 +1,29 @@
-"""`/approvals`, `/decisions`, `/policies`, `/classifications`: the rules and their use."""
+"""`/approvals`: what other people should approve, and what they answer."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
-from pydantic import Field
-from sqlalchemy import ColumnElement, and_, or_, select
+from fastapi import APIRouter, Response
+from pydantic import AwareDatetime, Field
+from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, Schema, Text
-from bailiwick.core.errors import Invalid
-from bailiwick.lifecycle import promotion, retraining_policies
+from bailiwick.lifecycle import promotion, retraining_policies, waivers
+from bailiwick.lifecycle.subjects import known_subjects, void_reasons
 from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.policy import (
-    AUDIT_LOG,
-    PLATFORM,
+    ApprovalComment,
     ApprovalRequest,
-    Decision,
     Unseen,
     approval_resource,
-    decide_approval,
+    comment_on_approval,
+    standing_state,
+    withdraw_approval,
 )
-from bailiwick.registry import ModelVersion, find_model, find_version, version_resource
+from bailiwick.policy.approvals import stands
+from bailiwick.registry import find_model, find_version, version_resource
 from bailiwick.web import (
     Cursor,
     Governed,
@@ -35,6 +37,9 @@ from bailiwick.web import (
 )
 
 router = APIRouter(tags=["rules"], route_class=GovernedRoute)
+
+
+State = Literal["open", "approved", "rejected", "withdrawn", "expired"]
 
 
 class VersionSubject(Body):
@@ -53,39 +58,48 @@ class PolicySubject(Body):
 
 
 class ApprovalIn(Body):
-    """What other people should approve."""
+    """What other people should approve, and by when (14 days, at most 90)."""
 
     subject: Annotated[VersionSubject | PolicySubject, Field(discriminator="type")]
+    expires_at: AwareDatetime | None = None
 
 
 class VoteIn(Body):
-    """One person's answer."""
+    """One person's answer. `voice_id`: whose voice, where a lent one is used or could be."""
 
     approve: bool
     comment: Text = ""
+    voice_id: UUID | None = None
 
 
 class VoteOut(Schema):
-    """An answer that was given."""
+    """An answer that was given; `voice_id` is another person's where a voice was lent."""
 
     approver_id: UUID
+    voice_id: UUID
     approve: bool
     comment: str
     at: datetime
 
 
 class ApprovalOut(Schema):
-    """A request for approval of one exact subject (its digest)."""
+    """A request for approval of one exact subject: its digest, under its label.
+
+    `void` says why its answers count for nothing by now; `subject` names what it is about.
+    """
 
     id: UUID
     namespace: str
     subject_type: str
     subject_id: UUID
     subject_digest: str
+    subject: str | None
     purpose: str
     requested_by: UUID
+    trained_by: UUID
     required: int
     state: str
+    void: str | None
     created_at: datetime
     expires_at: datetime
     votes: list[VoteOut]
@@ -97,62 +111,30 @@ class ApprovalPage(Page):
     items: list[ApprovalOut]
 
 
-class DecisionOut(Schema):
-    """One answer of the policy engine."""
+class CommentIn(Body):
+    """Something to say about a request without deciding it."""
+
+    text: Annotated[Text, Field(min_length=1)]
+
+
+class CommentOut(Schema):
+    """What somebody said about a request."""
 
     id: UUID
-    at: datetime
-    principal_id: UUID
-    action: str
-    resource_type: str
-    resource_id: str
-    namespace: str | None
-    allowed: bool
-    policy_ids: list[str]
-    reason: str
-    context: dict[str, Any]
-    bundle_digest: str
-
-
-class DecisionPage(Page):
-    """Decisions, newest first."""
-
-    items: list[DecisionOut]
-
-
-class PolicyOut(Schema):
-    """One Cedar policy of the bundle in force."""
-
-    id: str
-    effect: str
-    reason: str
-    file: str
+    author_id: UUID
     text: str
+    at: datetime
 
 
-class BundleOut(Schema):
-    """The policy bundle in force."""
+class CommentPage(Page):
+    """Comments, newest first."""
 
-    digest: str
-    policies: list[PolicyOut]
-    risk_tiers: list[dict[str, Any]]
-
-
-class SchemeOut(Schema):
-    """The words that labels are made of."""
-
-    levels: list[str]
-    compartments: dict[str, str]
-    zones: dict[str, str | None]
-    purposes: dict[str, str]
+    items: list[CommentOut]
 
 
 @router.get("/approvals", **acts("approval:list"))
 def list_approvals(
-    caller: Governed,
-    state: Literal["open", "approved", "rejected"] | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
+    caller: Governed, state: State | None = None, limit: Limit = 50, cursor: Cursor = None
 ) -> ApprovalPage:
     """The approval requests that the caller may see, newest first."""
     query = select(ApprovalRequest).where(
@@ -161,9 +143,9 @@ def list_approvals(
         )
     )
     if state is not None:
-        query = query.where(ApprovalRequest.state == state)
+        query = query.where(stands(state, caller.at))
     rows, following = page_of(caller.session, query, ApprovalRequest.id, limit=limit, cursor=cursor)
-    return ApprovalPage(items=list(map(ApprovalOut.model_validate, rows)), next_cursor=following)
+    return ApprovalPage(items=_shown(caller, rows), next_cursor=following)
 
 
 @router.post("/approvals", status_code=201, **acts("approval:request"))
@@ -181,6 +163,7 @@ def request(body: ApprovalIn, caller: Governed, response: Response) -> ApprovalO
             tiers=caller.platform.tiers,
             actor=caller.actor,
             at=caller.at,
+            expires_at=body.expires_at,
         )
     else:
         policy = caller.session.get(RetrainingPolicy, body.subject.id)
@@ -188,124 +171,107 @@ def request(body: ApprovalIn, caller: Governed, response: Response) -> ApprovalO
             raise Unseen
         caller.require(retraining_policies.retraining_policy_resource(caller.session, policy))
         asked = retraining_policies.ask_for_policy_approval(
-            caller.session, policy, actor=caller.actor, at=caller.at
+            caller.session,
+            policy,
+            actor=caller.actor,
+            at=caller.at,
+            expires_at=body.expires_at,
         )
     tag(response, asked)
-    return ApprovalOut.model_validate(asked)
+    return _shown(caller, [asked])[0]
 
 
 @router.get("/approvals/{approval_id}", **acts("approval:read"))
 def read(approval_id: UUID, caller: Governed, response: Response) -> ApprovalOut:
-    """One approval request with its answers."""
+    """One approval request with its answers, and whether they count."""
     asked = _approval(caller, approval_id)
-    caller.require(approval_resource(caller.session, asked))
     tag(response, asked)
-    return ApprovalOut.model_validate(asked)
+    return _shown(caller, [asked])[0]
 
 
 @router.post("/approvals/{approval_id}/decide", **acts("approval:decide"))
 def decide(
     approval_id: UUID, body: VoteIn, caller: Governed, response: Response, seen: Precondition
 ) -> ApprovalOut:
-    """Approve or reject. Who asked, who trained, and services may not."""
+    """Approve or reject. Who asked, who trained, and services may not, nor may their voices."""
     asked = _approval(caller, approval_id)
-    trained_by = trainer_of(caller, asked)
-    resource = approval_resource(caller.session, asked, trained_by=trained_by)
-    caller.require(resource, action="approval:read")
     seen.check(asked)
-    decide_approval(
+    waivers.decide(
         caller.session,
         asked,
         rules=caller.rules,
         approve=body.approve,
         comment=body.comment,
-        trained_by=trained_by,
+        voice_id=body.voice_id,
         actor=caller.actor,
         at=caller.at,
     )
     tag(response, asked)
-    return ApprovalOut.model_validate(asked)
+    return _shown(caller, [asked])[0]
 
 
-@router.get("/decisions", **acts("decision:list"))
-def list_decisions(
-    caller: Governed,
-    allowed: Annotated[bool | None, Query(description="Only these.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> DecisionPage:
-    """Recorded decisions about what the caller may see, newest first: changes and denials."""
-    query = select(Decision).where(_readable(caller))
-    if allowed is not None:
-        query = query.where(Decision.allowed.is_(allowed))
-    rows, following = page_of(caller.session, query, Decision.id, limit=limit, cursor=cursor)
-    return DecisionPage(items=list(map(DecisionOut.model_validate, rows)), next_cursor=following)
+@router.post("/approvals/{approval_id}/withdraw", **acts("approval:request"))
+def withdraw(
+    approval_id: UUID, caller: Governed, response: Response, seen: Precondition
+) -> ApprovalOut:
+    """Take one's question back; what was waiting for its answer goes no further."""
+    asked = _approval(caller, approval_id)
+    seen.check(asked)
+    withdraw_approval(caller.session, asked, rules=caller.rules, actor=caller.actor, at=caller.at)
+    tag(response, asked)
+    return _shown(caller, [asked])[0]
 
 
-@router.get("/decisions/{decision_id}", **acts("decision:read"))
-def read_decision(decision_id: UUID, caller: Governed) -> DecisionOut:
-    """One decision: what was asked, which policies decided, and what they say."""
-    decision = caller.session.scalar(
-        select(Decision).where(Decision.id == decision_id, _readable(caller))
+@router.get("/approvals/{approval_id}/comments", **acts("approval:read"))
+def list_comments(
+    approval_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
+) -> CommentPage:
+    """What was said about a request, newest first."""
+    asked = _approval(caller, approval_id)
+    rows, following = page_of(
+        caller.session,
+        select(ApprovalComment).where(ApprovalComment.request_id == asked.id),
+        ApprovalComment.id,
+        limit=limit,
+        cursor=cursor,
     )
-    if decision is None:
-        raise Unseen
-    return DecisionOut.model_validate(decision)
+    return CommentPage(items=list(map(CommentOut.model_validate, rows)), next_cursor=following)
 
 
-@router.get("/policies", **acts("policy:read"))
-def read_policies(caller: Governed) -> BundleOut:
-    """The policy bundle in force, as it stands in its files."""
-    caller.require(PLATFORM)
-    tiers = caller.platform.tiers.values()
-    return BundleOut(
-        digest=caller.rules.engine.bundle_digest,
-        policies=[
-            PolicyOut.model_validate(policy) for policy in caller.rules.engine.policies.values()
-        ],
-        risk_tiers=[
-            {field: getattr(tier, field) for field in tier.__dataclass_fields__} for tier in tiers
-        ],
+@router.post("/approvals/{approval_id}/comments", status_code=201, **acts("approval:comment"))
+def comment(approval_id: UUID, body: CommentIn, caller: Governed) -> CommentOut:
+    """Say something about a request without deciding it."""
+    asked = _approval(caller, approval_id)
+    said = comment_on_approval(
+        caller.session, asked, body.text, rules=caller.rules, actor=caller.actor, at=caller.at
     )
-
-
-@router.get("/classifications", **acts("classification:read"))
-def read_classifications(caller: Governed) -> SchemeOut:
-    """The levels, compartments, zones and purposes that labels may name."""
-    caller.require(PLATFORM)
-    scheme = caller.rules.scheme
-    return SchemeOut(
-        levels=list(scheme.levels),
-        compartments=dict(scheme.compartments),
-        zones=dict(scheme.zones),
-        purposes=dict(scheme.purposes),
-    )
-
-
-def _readable(caller: Governed) -> ColumnElement[bool]:
-    """Decisions about what the caller may see, and their own about what has no label.
-
-    A denial that hid something stays hidden from whom it hid it: it would tell that it exists.
-    Others' decisions about unlabelled things (people, tokens) are for those who read the log.
-    """
-    seen = caller.visible("Decision", Decision.namespace, Decision.label_id, action="decision:read")
-    own = Decision.principal_id == caller.principal_id
-    unlabelled = Decision.label_id.is_(None)
-    oversees = caller.may(AUDIT_LOG, "audit:read")
-    return or_(seen, unlabelled if oversees else and_(own, unlabelled))
-
-
-def trainer_of(caller: Governed, asked: ApprovalRequest) -> UUID | None:
-    """Who trained the subject, if it is a version."""
-    if asked.subject_type == "model-version":
-        return caller.session.get_one(ModelVersion, asked.subject_id).trained_by
-    if asked.subject_type == "retraining-policy":
-        return caller.session.get_one(RetrainingPolicy, asked.subject_id).created_by
-    raise Invalid(f"nobody can approve a {asked.subject_type}")
+    return CommentOut.model_validate(said)
 
 
 def _approval(caller: Governed, approval_id: UUID) -> ApprovalRequest:
+    """The request, after the policy has let the caller read it."""
     asked = caller.session.get(ApprovalRequest, approval_id)
     if asked is None:
         raise Unseen
+    caller.require(approval_resource(caller.session, asked), action="approval:read")
     return asked
+
+
+def _shown(caller: Governed, requests: Sequence[ApprovalRequest]) -> list[ApprovalOut]:
+    """Requests with what they are about, in a few queries however many they are."""
+    known = known_subjects(caller.session, ((one.subject_type, one.subject_id) for one in requests))
+    void = void_reasons(caller.session, requests, known)
+    fields = set(ApprovalOut.model_fields) - {"state", "subject", "void"}
+    shown = []
+    for one in requests:
+        about = known.get(one.subject_id)
+        shown.append(
+            ApprovalOut(
+                **{field: getattr(one, field) for field in fields},
+                state=standing_state(one, caller.at),
+                # Under another label, its name is no longer for everyone who sees the request.
+                subject=about.name if about is not None and one.id not in void else None,
+                void=void.get(one.id),
+            )
+        )
+    return shown

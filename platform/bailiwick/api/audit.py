@@ -18,7 +18,6 @@ from bailiwick.audit import (
     newest_checkpoint,
     prove_consistency,
     prove_inclusion,
-    sequence,
     verify_log,
 )
 from bailiwick.audit.export import Header, lines
@@ -164,7 +163,7 @@ def export(caller: Governed) -> StreamingResponse:
     platform = caller.platform
     with platform.database.transaction() as session:
         caller.require(AUDIT_LOG, within=session)
-        sequence(session, platform.signer(), at=platform.clock.now())
+    platform.sequence_audit()
     return StreamingResponse(exported(platform), media_type="application/x-ndjson")
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -10,24 +11,43 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
+from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from bailiwick.api.acting_waivers import ActingWaiverOut, waivers_shown
+from bailiwick.api.marks import MarkOnColumn, marks_shown
 from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema, Slug, Text, labels_by_id
 from bailiwick.core.errors import Unavailable
+from bailiwick.lifecycle.relabelling import bring_in
 from bailiwick.lineage import (
+    WAIVABLE_DATASET_VERSIONS,
+    WAIVABLE_DATASETS,
     Content,
     Dataset,
     DatasetVersion,
-    add_dataset_version,
     create_dataset,
     dataset_resource,
+    dataset_subject,
     dataset_version_resource,
+    dataset_version_subject,
     find_dataset,
     find_dataset_version,
+    update_dataset,
 )
 from bailiwick.lineage.rows import Ingested, RowSpec, ingest
 from bailiwick.policy import Resource
-from bailiwick.web import Cursor, Governed, GovernedRoute, Limit, Page, acts, page_of, tag
+from bailiwick.web import (
+    Cursor,
+    Governed,
+    GovernedRoute,
+    Limit,
+    Page,
+    Precondition,
+    acts,
+    page_of,
+    tag,
+)
 
 router = APIRouter(prefix="/datasets", tags=["data"], route_class=GovernedRoute)
 COPY_BYTES = 1024 * 1024
@@ -43,6 +63,15 @@ class DatasetIn(Body):
     label: LabelIn
 
 
+class DatasetPatch(Body):
+    """What to change; what is left out stays."""
+
+    description: Text = ""
+    retention_days: Annotated[
+        int | None, Field(ge=1, le=36_500, description="null: rows may be read without end.")
+    ] = None
+
+
 class DatasetOut(Schema):
     """A dataset."""
 
@@ -52,6 +81,8 @@ class DatasetOut(Schema):
     description: str
     owner_id: UUID
     label: LabelOut
+    waivers: list[ActingWaiverOut]
+    retention_days: int | None
     created_at: datetime
 
 
@@ -86,6 +117,8 @@ class DatasetVersionOut(Schema):
     first_time: datetime
     last_time: datetime
     label: LabelOut
+    waivers: list[ActingWaiverOut]
+    marks: list[MarkOnColumn]
     created_by: UUID
     created_at: datetime
 
@@ -108,16 +141,20 @@ def list_datasets(caller: Governed, limit: Limit = 50, cursor: Cursor = None) ->
     rows, following = page_of(
         caller.session,
         select(Dataset).where(
-            caller.visible("Dataset", Dataset.namespace, Dataset.label_id, action="dataset:read")
+            caller.visible(
+                "Dataset",
+                Dataset.namespace,
+                Dataset.label_id,
+                action="dataset:read",
+                objects=("datasets", Dataset.name),
+                waivable=WAIVABLE_DATASETS,
+            )
         ),
         Dataset.id,
         limit=limit,
         cursor=cursor,
     )
-    labels = labels_by_id(caller.session, [row.label_id for row in rows])
-    return DatasetPage(
-        items=[_shown(row, labels[row.label_id]) for row in rows], next_cursor=following
-    )
+    return DatasetPage(items=_shown(caller, rows), next_cursor=following)
 
 
 @router.post("", status_code=201, **acts("dataset:create"))
@@ -135,7 +172,7 @@ def create(body: DatasetIn, caller: Governed, response: Response) -> DatasetOut:
         at=caller.at,
     )
     tag(response, dataset)
-    return _shown(dataset, LabelOut.model_validate(label.to_dict()))
+    return _shown(caller, [dataset])[0]
 
 
 @router.get("/{ns}/{name}", **acts("dataset:read"))
@@ -144,7 +181,26 @@ def read(ns: str, name: str, caller: Governed, response: Response) -> DatasetOut
     dataset = find_dataset(caller.session, ns, name)
     caller.require(dataset_resource(caller.session, dataset))
     tag(response, dataset)
-    return _shown(dataset, labels_by_id(caller.session, [dataset.label_id])[dataset.label_id])
+    return _shown(caller, [dataset])[0]
+
+
+@router.patch("/{ns}/{name}", **acts("dataset:update"))
+def update(
+    ns: str,
+    name: str,
+    body: DatasetPatch,
+    caller: Governed,
+    response: Response,
+    seen: Precondition,
+) -> DatasetOut:
+    """Change a dataset's description, or for how many days its rows may be read."""
+    dataset = find_dataset(caller.session, ns, name)
+    caller.require(dataset_resource(caller.session, dataset))
+    seen.check(dataset)
+    changes = body.model_dump(exclude_unset=True)
+    update_dataset(caller.session, dataset, changes, actor_id=caller.principal_id, at=caller.at)
+    tag(response, dataset)
+    return _shown(caller, [dataset])[0]
 
 
 @router.post(
@@ -186,19 +242,16 @@ def register_version(
     with platform.database.transaction() as session:
         dataset = find_dataset(session, ns, name)
         caller.require(dataset_resource(session, dataset), within=session)
-        version = add_dataset_version(
+        version = bring_in(
             session,
             dataset,
             content,
-            scheme=caller.rules.scheme,
-            kind="ingest",
-            inputs=[],
             started_at=caller.at,
-            actor_id=caller.principal_id,
+            rules=caller.rules,
+            actor=caller.actor,
             at=platform.clock.now(),
         )
-        labels = labels_by_id(session, [version.label_id])
-        shown = _version_shown(version, labels[version.label_id])
+        (shown,) = _versions_shown(caller, dataset, [version], session)
     return RegisteredOut(**shown.model_dump(), rejected=rejected)
 
 
@@ -215,14 +268,18 @@ def list_versions(
         .where(
             DatasetVersion.dataset_id == dataset.id,
             caller.visible(
-                "DatasetVersion", Dataset.namespace, DatasetVersion.label_id, action="dataset:read"
+                "DatasetVersion",
+                Dataset.namespace,
+                DatasetVersion.label_id,
+                action="dataset:read",
+                objects=("datasets", Dataset.name),
+                waivable=WAIVABLE_DATASET_VERSIONS,
             ),
         )
     )
     rows, following = page_of(caller.session, query, DatasetVersion.id, limit=limit, cursor=cursor)
-    labels = labels_by_id(caller.session, [row.label_id for row in rows])
     return DatasetVersionPage(
-        items=[_version_shown(row, labels[row.label_id]) for row in rows], next_cursor=following
+        items=_versions_shown(caller, dataset, rows, caller.session), next_cursor=following
     )
 
 
@@ -234,8 +291,7 @@ def read_version(
     version = find_dataset_version(caller.session, find_dataset(caller.session, ns, name), number)
     caller.require(dataset_version_resource(caller.session, version))
     response.headers["ETag"] = f'"{version.content_digest}"'
-    labels = labels_by_id(caller.session, [version.label_id])
-    return _version_shown(version, labels[version.label_id])
+    return _versions_shown(caller, version.dataset, [version], caller.session)[0]
 
 
 def _write_down(file: UploadFile, target: Path) -> None:
@@ -275,20 +331,36 @@ def _first_rejected(path: Path) -> list[RejectedOut]:
     return [RejectedOut(line=row["line"], reason=row["reason"]) for row in rows]
 
 
-def _shown(dataset: Dataset, label: LabelOut) -> DatasetOut:
-    return DatasetOut(
-        id=dataset.id,
-        namespace=dataset.namespace,
-        name=dataset.name,
-        description=dataset.description,
-        owner_id=dataset.owner_id,
-        label=label,
-        created_at=dataset.created_at,
-    )
+def _shown(caller: Governed, datasets: Sequence[Dataset]) -> list[DatasetOut]:
+    """Datasets with labels and waivers, in two queries however many they are."""
+    labels = labels_by_id(caller.session, [dataset.label_id for dataset in datasets])
+    waivers = waivers_shown(caller, map(dataset_subject, datasets))
+    fields = set(DatasetOut.model_fields) - {"label", "waivers"}
+    return [
+        DatasetOut(
+            label=labels[dataset.label_id],
+            waivers=waivers[dataset.id],
+            **{field: getattr(dataset, field) for field in fields},
+        )
+        for dataset in datasets
+    ]
 
 
-def _version_shown(version: DatasetVersion, label: LabelOut) -> DatasetVersionOut:
-    named = f"{version.dataset.namespace}/{version.dataset.name}"
-    fields = set(DatasetVersionOut.model_fields) - {"dataset", "label"}
-    values = {field: getattr(version, field) for field in fields}
-    return DatasetVersionOut(dataset=named, label=label, **values)
+def _versions_shown(
+    caller: Governed, dataset: Dataset, versions: Sequence[DatasetVersion], session: Session
+) -> list[DatasetVersionOut]:
+    """A dataset's versions with labels, waivers and marks. `session` knows their labels."""
+    labels = labels_by_id(session, [version.label_id for version in versions])
+    waivers = waivers_shown(caller, map(dataset_version_subject, versions))
+    marks = marks_shown(caller, dataset, versions)
+    fields = set(DatasetVersionOut.model_fields) - {"dataset", "label", "waivers", "marks"}
+    return [
+        DatasetVersionOut(
+            dataset=f"{dataset.namespace}/{dataset.name}",
+            label=labels[version.label_id],
+            waivers=waivers[version.id],
+            marks=marks[version.id],
+            **{field: getattr(version, field) for field in fields},
+        )
+        for version in versions
+    ]

@@ -8,22 +8,28 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 from sqlalchemy import select
 
+from bailiwick.api.acting_waivers import ActingWaiverOut, waivers_shown
+from bailiwick.api.breaches import BreachOut, breaches_shown
 from bailiwick.api.schemas import Body, LabelOut, Schema, Slug, labels_by_id
+from bailiwick.lifecycle.compliance import unresolved_breaches
+from bailiwick.lifecycle.operation import start, stop
 from bailiwick.policy import PLATFORM, Resource, Unseen, load_label
 from bailiwick.registry import (
+    STOPPED,
+    WAIVABLE_DEPLOYMENTS,
     Deployment,
     Environment,
     ModelVersion,
     create_deployment,
     create_environment,
     deployment_resource,
+    deployment_subject,
     find_environment,
     find_model,
     find_version,
     model_resource,
     served_version,
     served_versions,
-    set_deployment_state,
 )
 from bailiwick.web import (
     Cursor,
@@ -107,6 +113,8 @@ class DeploymentOut(Schema):
     keeps_text: bool
     state: str
     label: LabelOut
+    waivers: list[ActingWaiverOut]
+    breach: BreachOut | None = Field(description="Why it is out of policy, if it is.")
     rollout: RolloutOut
     created_at: datetime
 
@@ -168,7 +176,12 @@ def list_deployments(caller: Governed, limit: Limit = 50, cursor: Cursor = None)
         caller.session,
         select(Deployment).where(
             caller.visible(
-                "Deployment", Deployment.namespace, Deployment.label_id, action="deployment:read"
+                "Deployment",
+                Deployment.namespace,
+                Deployment.label_id,
+                action="deployment:read",
+                objects=("deployments", Deployment.name),
+                waivable=WAIVABLE_DEPLOYMENTS,
             )
         ),
         Deployment.id,
@@ -222,12 +235,11 @@ def update_deployment(
     response: Response,
     seen: Precondition,
 ) -> DeploymentOut:
-    """Stop a deployment, or let it answer again."""
+    """Stop a deployment, or let it answer again, which is asked like deploying."""
     deployment = governed_deployment(caller, deployment_id)
     seen.check(deployment)
-    set_deployment_state(
-        caller.session, deployment, body.state, actor_id=caller.principal_id, at=caller.at
-    )
+    act = stop if body.state == STOPPED else start
+    act(caller.session, deployment, rules=caller.rules, actor=caller.actor, at=caller.at)
     tag(response, deployment)
     return _shown(caller, [deployment])[0]
 
@@ -260,9 +272,12 @@ def _rollout(deployment: Deployment, version: ModelVersion) -> RolloutOut:
 
 
 def _shown(caller: Governed, deployments: list[Deployment]) -> list[DeploymentOut]:
-    """Deployments with labels and served versions, in three queries however many they are."""
+    """Deployments with labels, waivers and served versions, in a few queries for all of them."""
     labels = labels_by_id(caller.session, [deployment.label_id for deployment in deployments])
     served = served_versions(caller.session, deployments)
+    waivers = waivers_shown(caller, map(deployment_subject, deployments))
+    broken = unresolved_breaches(caller.session, [deployment.id for deployment in deployments])
+    breaches = {one.deployment_id: one for one in breaches_shown(caller, list(broken.values()))}
     return [
         DeploymentOut(
             id=deployment.id,
@@ -274,6 +289,8 @@ def _shown(caller: Governed, deployments: list[Deployment]) -> list[DeploymentOu
             keeps_text=deployment.keeps_text,
             state=deployment.state,
             label=labels[deployment.label_id],
+            waivers=waivers[deployment.id],
+            breach=breaches.get(deployment.id),
             rollout=_rollout(deployment, served[deployment.id]),
             created_at=deployment.created_at,
         )

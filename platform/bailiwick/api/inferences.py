@@ -11,6 +11,7 @@ from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, Schema
 from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.compliance import is_tolerated
 from bailiwick.lineage.rows import compose_text
 from bailiwick.monitoring import (
     Inference,
@@ -19,9 +20,10 @@ from bailiwick.monitoring import (
     log_feedback,
     log_inferences,
 )
-from bailiwick.registry import ACTIVE, ModelVersion, deployment_resource, served_version
+from bailiwick.policy import DeniedByPolicy, Resource, Unseen, load_label
+from bailiwick.registry import ACTIVE, Deployment, ModelVersion, deployment_resource, served_version
 from bailiwick.serving import Gateway
-from bailiwick.web import Governed, GovernedRoute, acts
+from bailiwick.web import Caller, Governed, GovernedRoute, acts
 
 router = APIRouter(prefix="/deployments", tags=["running models"], route_class=GovernedRoute)
 MAX_INSTANCES = 2_000
@@ -116,10 +118,12 @@ class AccuracyOut(Schema):
 @router.post("/{deployment_id}/predict", **acts("deployment:predict", own_transaction=True))
 def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Request) -> PredictOut:
     """Classify rows with the version that the deployment serves, and log what was answered."""
-    deployment = governed_deployment(caller, deployment_id, action="deployment:read")
-    caller.require(
-        deployment_resource(caller.session, deployment), context={"purpose": deployment.purpose}
-    )
+    deployment = caller.session.get(Deployment, deployment_id)
+    if deployment is None:
+        raise Unseen
+    resource = deployment_resource(caller.session, deployment)
+    caller.require(resource, action="deployment:read")
+    _require_predict(caller, deployment, resource)
     if deployment.state != ACTIVE:
         raise Conflict("this deployment is stopped; start it with PATCH {state: active}")
     version = served_version(caller.session, deployment)
@@ -164,10 +168,7 @@ def write_inferences(deployment_id: UUID, body: InferencesIn, caller: Governed) 
     deployment = governed_deployment(caller, deployment_id)
     version = served_version(caller.session, deployment)
     if body.version_id is not None and body.version_id != version.id:
-        named = caller.session.get(ModelVersion, body.version_id)
-        if named is None or named.model_id != deployment.model_id:
-            raise Invalid("version_id is not a version of this deployment's model")
-        version = named
+        version = _other_version(caller, deployment, body.version_id)
     if not deployment.keeps_text and any(record.text for record in body.records):
         raise Invalid("this deployment does not keep text; send the records without it")
     inferences = [Inference(**record.model_dump()) for record in body.records]
@@ -206,6 +207,30 @@ def read_accuracy(
         correct=period.correct,
         accuracy=period.accuracy,
     )
+
+
+def _require_predict(caller: Caller, deployment: Deployment, resource: Resource) -> None:
+    """The policy must allow it, or tolerate it until a known breach's grace time is over."""
+    context = {"purpose": deployment.purpose}
+    try:
+        caller.require(resource, context=context)
+    except DeniedByPolicy:
+        if not is_tolerated(caller.session, deployment.id, at=caller.at):
+            raise
+        caller.require(resource, context={**context, "tolerated": True})
+
+
+def _other_version(caller: Caller, deployment: Deployment, version_id: UUID) -> ModelVersion:
+    """A version that the deployment could have served: its answers are labelled like it."""
+    found = caller.session.get(ModelVersion, version_id)
+    labels = [load_label(caller.session, one.label_id) for one in (deployment, found) if one]
+    if (
+        found is None
+        or found.model_id != deployment.model_id
+        or not caller.rules.scheme.dominates(*labels)
+    ):
+        raise Invalid("version_id is no version of this deployment's model that it may answer with")
+    return found
 
 
 def _text(instance: Instance, version: ModelVersion, place: int) -> str:

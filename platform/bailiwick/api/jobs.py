@@ -33,6 +33,7 @@ from bailiwick.web import (
     acts,
     page_of,
     tag,
+    visible_jobs,
 )
 
 router = APIRouter(tags=["keeping them fit"], route_class=GovernedRoute)
@@ -176,7 +177,7 @@ def list_jobs(
     cursor: Cursor = None,
 ) -> JobPage:
     """The jobs that the caller may see, newest first."""
-    query = select(Job).where(caller.visible("Job", Job.namespace, Job.label_id, action="job:read"))
+    query = select(Job).where(visible_jobs(caller))
     for column, wanted in ((Job.state, state), (Job.kind, kind), (Job.subject_id, subject_id)):
         if wanted is not None:
             query = query.where(column == wanted)
@@ -261,6 +262,7 @@ def list_policies(caller: Governed, limit: Limit = 50, cursor: Cursor = None) ->
                 Deployment.namespace,
                 Deployment.label_id,
                 action="retraining-policy:read",
+                objects=("deployments", Deployment.name),
             )
         )
     )
@@ -277,7 +279,15 @@ def create_policy(body: PolicyIn, caller: Governed, response: Response) -> Polic
     dataset = find_dataset(caller.session, *_parts(body.dataset))
     caller.require(dataset_resource(caller.session, dataset), action="dataset:read")
     owner = deployment_resource(caller.session, deployment)
-    caller.require(Resource("RetrainingPolicy", str(deployment.id), owner.namespace, owner.label))
+    caller.require(
+        Resource(
+            "RetrainingPolicy",
+            str(deployment.id),
+            owner.namespace,
+            owner.label,
+            belongs_to=owner.belongs_to,
+        )
+    )
     tier_named(caller.platform.tiers, body.risk_tier)
     policy = retraining_policies.create_retraining_policy(
         caller.session,

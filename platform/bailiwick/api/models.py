@@ -1,5 +1,6 @@
 """`/models`: the registry."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,11 +9,13 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 from sqlalchemy import select
 
+from bailiwick.api.acting_waivers import ActingWaiverOut, waivers_shown
 from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema, Slug, Text, labels_by_id
 from bailiwick.core.errors import NotFound
 from bailiwick.lifecycle.tables import Evaluation
 from bailiwick.policy import Resource
 from bailiwick.registry import (
+    WAIVABLE_VERSIONS,
     Alias,
     ModelVersion,
     RegisteredModel,
@@ -22,6 +25,7 @@ from bailiwick.registry import (
     find_version,
     model_resource,
     version_resource,
+    version_subject,
 )
 from bailiwick.web import (
     Cursor,
@@ -79,11 +83,20 @@ class FileOut(Schema):
     size_bytes: int
 
 
+class RejectionOut(Schema):
+    """A gate that was not passed, why, and the waiver that excuses it now."""
+
+    gate: str
+    reason: str
+    waiver_id: UUID | None = None
+
+
 class EvaluationOut(Schema):
-    """What the gates saw and said."""
+    """What the gates saw and said. `reasons` are those of the rejections."""
 
     passed: bool
     reasons: list[str]
+    rejections: list[RejectionOut]
     risk_tier: str
     champion_version_id: UUID | None
     evidence: dict[str, Any]
@@ -110,6 +123,7 @@ class VersionOut(Schema):
     trained_by: UUID
     created_at: datetime
     evaluation: EvaluationOut | None
+    waivers: list[ActingWaiverOut]
 
 
 class VersionPage(Page):
@@ -128,7 +142,11 @@ def list_models(
     """The models that the caller may see, newest first."""
     query = select(RegisteredModel).where(
         caller.visible(
-            "Model", RegisteredModel.namespace, RegisteredModel.label_id, action="model:read"
+            "Model",
+            RegisteredModel.namespace,
+            RegisteredModel.label_id,
+            action="model:read",
+            objects=("models", RegisteredModel.name),
         )
     )
     if namespace is not None:
@@ -195,6 +213,8 @@ def list_versions(
                 RegisteredModel.namespace,
                 ModelVersion.label_id,
                 action="version:read",
+                objects=("models", RegisteredModel.name),
+                waivable=WAIVABLE_VERSIONS,
             ),
         )
     )
@@ -286,6 +306,7 @@ def _versions_shown(caller: Governed, versions: list[ModelVersion]) -> list[Vers
             select(Evaluation).where(Evaluation.version_id.in_([v.id for v in versions]))
         )
     }
+    waivers = waivers_shown(caller, map(version_subject, versions))
     return [
         VersionOut(
             id=version.id,
@@ -304,7 +325,20 @@ def _versions_shown(caller: Governed, versions: list[ModelVersion]) -> list[Vers
             label=labels[version.label_id],
             trained_by=version.trained_by,
             created_at=version.created_at,
-            evaluation=evaluations.get(version.id),
+            evaluation=_judged(evaluations.get(version.id), waivers[version.id]),
+            waivers=waivers[version.id],
         )
         for version in versions
     ]
+
+
+def _judged(
+    evaluation: Evaluation | None, waivers: Sequence[ActingWaiverOut]
+) -> EvaluationOut | None:
+    if evaluation is None:
+        return None
+    shown = EvaluationOut.model_validate(evaluation)
+    excused = {waiver.gate: waiver.id for waiver in waivers if waiver.gate is not None}
+    for rejection in shown.rejections:
+        rejection.waiver_id = excused.get(rejection.gate)
+    return shown

@@ -129,8 +129,11 @@ class AlertOut(Schema):
 
     id: UUID
     deployment_id: UUID
-    monitor_id: UUID
-    check_id: UUID
+    source: Literal["monitor", "policy"]
+    monitor_id: UUID | None
+    check_id: UUID | None
+    breach_id: UUID | None
+    owner_id: UUID
     kind: str
     state: str
     sentence: str
@@ -163,7 +166,11 @@ def list_monitors(caller: Governed, limit: Limit = 50, cursor: Cursor = None) ->
         .join(Deployment, Deployment.id == Monitor.deployment_id)
         .where(
             caller.visible(
-                "Monitor", Deployment.namespace, Deployment.label_id, action="monitor:read"
+                "Monitor",
+                Deployment.namespace,
+                Deployment.label_id,
+                action="monitor:read",
+                objects=("deployments", Deployment.name),
             )
         )
     )
@@ -176,7 +183,15 @@ def create(body: MonitorIn, caller: Governed, response: Response) -> MonitorOut:
     """Watch a deployment on a schedule."""
     deployment = governed_deployment(caller, body.deployment_id, action="deployment:read")
     watched = deployment_resource(caller.session, deployment)
-    caller.require(Resource("Monitor", str(deployment.id), watched.namespace, watched.label))
+    caller.require(
+        Resource(
+            "Monitor",
+            str(deployment.id),
+            watched.namespace,
+            watched.label,
+            belongs_to=watched.belongs_to,
+        )
+    )
     service = find_service(caller.session, body.acts_as)
     statistics = (
         [StatisticSpec(**statistic.model_dump()) for statistic in body.statistics]
@@ -291,7 +306,13 @@ def list_alerts(
         select(Alert)
         .join(Deployment, Deployment.id == Alert.deployment_id)
         .where(
-            caller.visible("Alert", Deployment.namespace, Deployment.label_id, action="alert:read")
+            caller.visible(
+                "Alert",
+                Deployment.namespace,
+                Deployment.label_id,
+                action="alert:read",
+                objects=("deployments", Deployment.name),
+            )
         )
     )
     if state is not None:

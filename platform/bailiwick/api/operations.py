@@ -1,18 +1,21 @@
 """`/healthz`, `/readyz`, `/metrics`: for whatever keeps the process running."""
 
+from collections import Counter
+from datetime import timedelta
+
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from bailiwick.core.errors import BailiwickError
 from bailiwick.db.migrate import check_current
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
 from bailiwick.monitoring import Alert, AlertState
-from bailiwick.policy import PLATFORM
+from bailiwick.policy import PLATFORM, Decision, DecisionCount
 from bailiwick.registry import Deployment
-from bailiwick.web import Governed, GovernedRoute, acts
+from bailiwick.web import Governed, GovernedRoute, acts, visible_decisions, visible_jobs
 
 open_router = APIRouter(tags=["operations"])
 router = APIRouter(tags=["operations"], route_class=GovernedRoute)
@@ -46,7 +49,7 @@ def metrics(caller: Governed) -> Response:
     jobs = GaugeMetricFamily("bailiwick_jobs", "Jobs by kind and state.", labels=["kind", "state"])
     counts = (
         select(Job.kind, Job.state, func.count())
-        .where(caller.visible("Job", Job.namespace, Job.label_id, action="job:read"))
+        .where(visible_jobs(caller))
         .group_by(Job.kind, Job.state)
     )
     for kind, state, count in caller.session.execute(counts):
@@ -57,13 +60,46 @@ def metrics(caller: Governed) -> Response:
         .join(Deployment, Deployment.id == Alert.deployment_id)
         .where(
             Alert.state != AlertState.RESOLVED,
-            caller.visible("Alert", Deployment.namespace, Deployment.label_id, action="alert:read"),
+            caller.visible(
+                "Alert",
+                Deployment.namespace,
+                Deployment.label_id,
+                action="alert:read",
+                objects=("deployments", Deployment.name),
+            ),
         )
     )
     alerts = GaugeMetricFamily("bailiwick_alerts_unresolved", "Alerts that stand.", unresolved)
     registry = CollectorRegistry()
-    registry.register(_Families([jobs, alerts]))
+    registry.register(_Families([jobs, alerts, _decisions(caller)]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _decisions(caller: Governed) -> GaugeMetricFamily:
+    """Answers of the policy: denials and allowed changes one by one, other allowances by count."""
+    family = GaugeMetricFamily(
+        "bailiwick_decisions_last_day",
+        "Answers of the policy in the last 24 hours.",
+        labels=["action", "answer"],
+    )
+    since = caller.at - timedelta(days=1)
+    recorded = (
+        select(Decision.action, Decision.allowed, func.count())
+        .where(Decision.at > since, visible_decisions(caller))
+        .group_by(Decision.action, Decision.allowed)
+    )
+    counted = (
+        select(DecisionCount.action, true(), func.sum(DecisionCount.allowed))
+        .where(DecisionCount.hour > since, visible_decisions(caller, DecisionCount))
+        .group_by(DecisionCount.action)
+    )
+    totals = Counter[tuple[str, str]]()
+    for query in (recorded, counted):
+        for action, allowed, number in caller.session.execute(query):
+            totals[action, "allow" if allowed else "deny"] += int(number)
+    for labels, number in sorted(totals.items()):
+        family.add_metric(labels, number)
+    return family
 
 
 class _Families:

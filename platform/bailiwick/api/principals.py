@@ -1,39 +1,39 @@
-"""`/principals`, `/tokens`, `/me`: access."""
+"""`/principals` and `/me`: people, services, and what they hold."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 from sqlalchemy import select
 
 from bailiwick.access import (
-    EVERY_NAMESPACE,
     Principal,
-    RoleBinding,
-    Token,
     create_principal,
     disable,
+    enable,
     find_principal,
     grant_role,
-    issue_token,
     revoke_role,
-    revoke_token,
+    roles_held,
+    set_clearance,
 )
-from bailiwick.api.schemas import Body, Schema, Slug, Text
-from bailiwick.core.errors import NotFound
-from bailiwick.policy import PLATFORM, Label, Resource
-from bailiwick.web import Cursor, Governed, GovernedRoute, Limit, Page, acts, page_of, tag
+from bailiwick.api.schemas import Body, RoleIn, RoleObject, RoleOut, Schema, Slug
+from bailiwick.policy import PLATFORM, Label, Resource, require_clearance
+from bailiwick.web import (
+    Cursor,
+    Governed,
+    GovernedRoute,
+    Limit,
+    Page,
+    Precondition,
+    acts,
+    page_of,
+    tag,
+)
 
 router = APIRouter(tags=["access"], route_class=GovernedRoute)
-
-
-class RoleIn(Body):
-    """A role, in one namespace or in every one (`*`)."""
-
-    role: Literal["admin", "steward", "engineer", "approver", "auditor", "service"]
-    namespace: str = EVERY_NAMESPACE
 
 
 class PrincipalIn(Body):
@@ -46,24 +46,46 @@ class PrincipalIn(Body):
     roles: list[RoleIn] = Field(default_factory=list, max_length=50)
 
 
-class RoleOut(Schema):
-    """A role that is held."""
+class PrincipalPatch(Body):
+    """What may change about a principal; what is left out stays."""
 
-    role: str
-    namespace: str
+    clearance_level: str | None = None
+    clearance_compartments: list[str] | None = None
+    disabled: bool | None = None
+
+
+class HeldRoleOut(RoleOut):
+    """A role that is held: the principal's own, or through the group named."""
+
+    group: str | None
 
 
 class PrincipalOut(Schema):
-    """A principal with its roles."""
+    """A principal with all roles that it holds."""
 
     id: UUID
     name: str
     kind: str
     clearance_level: str
     clearance_compartments: list[str]
-    roles: list[RoleOut]
+    roles: list[HeldRoleOut]
     disabled_at: datetime | None
     created_at: datetime
+
+
+class TokenInUseOut(Schema):
+    """What the caller's token narrows: null does not."""
+
+    id: UUID
+    scopes: list[str] | None
+    namespaces: list[str] | None
+    expires_at: datetime | None
+
+
+class MeOut(PrincipalOut):
+    """The caller, and what the token in use is for; null for other proofs of identity."""
+
+    token: TokenInUseOut | None
 
 
 class PrincipalPage(Page):
@@ -72,43 +94,13 @@ class PrincipalPage(Page):
     items: list[PrincipalOut]
 
 
-class TokenIn(Body):
-    """A token for a principal."""
-
-    principal: Slug
-    name: Text
-    expires_at: AwareDatetime | None = None
-
-
-class TokenOut(Schema):
-    """What is known of a token; never the token itself."""
-
-    id: UUID
-    principal_id: UUID
-    name: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-
-
-class NewTokenOut(TokenOut):
-    """A token just made. It is shown this once."""
-
-    token: str
-
-
-class TokenPage(Page):
-    """Tokens, newest first."""
-
-    items: list[TokenOut]
-
-
 @router.get("/me", **acts("self:read"))
-def read_me(caller: Governed) -> PrincipalOut:
+def read_me(caller: Governed) -> MeOut:
     """Who the caller is and what they hold."""
     caller.require(PLATFORM)
-    return _shown(caller, [caller.principal])[0]
+    (known,) = _shown(caller, [caller.principal])
+    token = TokenInUseOut.model_validate(caller.token) if caller.token else None
+    return MeOut(**known.model_dump(), token=token)
 
 
 @router.get("/principals", **acts("principal:list"))
@@ -125,53 +117,53 @@ def list_principals(caller: Governed, limit: Limit = 50, cursor: Cursor = None) 
 def create(body: PrincipalIn, caller: Governed, response: Response) -> PrincipalOut:
     """Create a person or service with roles."""
     caller.require(Resource("Principal", body.name, None, None))
-    compartments = frozenset(body.clearance_compartments)
-    scheme = caller.rules.scheme
-    outermost = frozenset(zone for zone, around in scheme.zones.items() if around is None)
-    scheme.check(Label(body.clearance_level, compartments, outermost, frozenset(scheme.purposes)))
+    _check_clearance(caller, body.clearance_level, body.clearance_compartments)
     principal = create_principal(
         caller.session,
         body.name,
         kind=body.kind,
         clearance_level=body.clearance_level,
-        clearance_compartments=compartments,
+        clearance_compartments=body.clearance_compartments,
         actor_id=caller.principal_id,
         at=caller.at,
     )
     for role in body.roles:
-        grant_role(
-            caller.session,
-            principal,
-            role.role,
-            namespace=role.namespace,
-            actor_id=caller.principal_id,
-            at=caller.at,
-        )
-    caller.session.flush()
-    tag(response, principal)
-    return _shown(caller, [principal])[0]
+        _grant(caller, principal, role)
+    return _answer(caller, principal, response)
 
 
 @router.get("/principals/{name}", **acts("principal:read"))
 def read(name: str, caller: Governed, response: Response) -> PrincipalOut:
     """One principal."""
-    principal = _principal(caller, name)
-    tag(response, principal)
-    return _shown(caller, [principal])[0]
+    return _answer(caller, governed_principal(caller, name), response)
+
+
+@router.patch("/principals/{name}", **acts("principal:update"))
+def update(
+    name: str, body: PrincipalPatch, caller: Governed, response: Response, seen: Precondition
+) -> PrincipalOut:
+    """Change a clearance (nobody their own), disable a principal, or accept it again."""
+    principal = governed_principal(caller, name)
+    seen.check(principal)
+    actor_id, at = caller.principal_id, caller.at
+    if body.clearance_level is not None or body.clearance_compartments is not None:
+        level = body.clearance_level or principal.clearance_level
+        compartments = body.clearance_compartments
+        if compartments is None:
+            compartments = principal.clearance_compartments
+        _check_clearance(caller, level, compartments)
+        set_clearance(caller.session, principal, level, compartments, actor_id=actor_id, at=at)
+    if body.disabled is not None:
+        change = disable if body.disabled else enable
+        change(caller.session, principal, actor_id=actor_id, at=at)
+    return _answer(caller, principal, response)
 
 
 @router.post("/principals/{name}/roles", status_code=201, **acts("principal:update"))
 def grant(name: str, body: RoleIn, caller: Governed) -> PrincipalOut:
     """Grant a role."""
-    principal = _principal(caller, name)
-    grant_role(
-        caller.session,
-        principal,
-        body.role,
-        namespace=body.namespace,
-        actor_id=caller.principal_id,
-        at=caller.at,
-    )
+    principal = governed_principal(caller, name)
+    _grant(caller, principal, body)
     caller.session.flush()
     return _shown(caller, [principal])[0]
 
@@ -179,14 +171,20 @@ def grant(name: str, body: RoleIn, caller: Governed) -> PrincipalOut:
 @router.delete(
     "/principals/{name}/roles/{namespace}/{role}", status_code=204, **acts("principal:update")
 )
-def revoke(name: str, namespace: str, role: str, caller: Governed) -> Response:
-    """Take a role away."""
-    principal = _principal(caller, name)
+def revoke(
+    name: str,
+    namespace: str,
+    role: str,
+    caller: Governed,
+    on: Annotated[RoleObject, Query(alias="object")] = None,
+) -> Response:
+    """Take a role away that the principal holds itself."""
     revoke_role(
         caller.session,
-        principal,
+        governed_principal(caller, name),
         role,
         namespace=namespace,
+        on=on or "",
         actor_id=caller.principal_id,
         at=caller.at,
     )
@@ -196,74 +194,60 @@ def revoke(name: str, namespace: str, role: str, caller: Governed) -> Response:
 @router.post("/principals/{name}/disable", **acts("principal:update"))
 def disable_principal(name: str, caller: Governed) -> PrincipalOut:
     """Accept none of this principal's tokens any more."""
-    principal = _principal(caller, name)
+    principal = governed_principal(caller, name)
     disable(caller.session, principal, actor_id=caller.principal_id, at=caller.at)
     caller.session.flush()
     return _shown(caller, [principal])[0]
 
 
-@router.get("/tokens", **acts("token:list"))
-def list_tokens(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> TokenPage:
-    """What is known of all tokens, newest first."""
-    caller.require(PLATFORM)
-    rows, following = page_of(caller.session, select(Token), Token.id, limit=limit, cursor=cursor)
-    return TokenPage(items=list(map(TokenOut.model_validate, rows)), next_cursor=following)
-
-
-@router.post("/tokens", status_code=201, **acts("token:create"))
-def create_token(body: TokenIn, caller: Governed) -> NewTokenOut:
-    """Make a token. The answer holds it, this once: it cannot be read again or replayed."""
-    caller.require(Resource("Principal", body.principal, None, None))
-    principal = find_principal(caller.session, body.principal)
-    token, secret = issue_token(
-        caller.session,
-        principal,
-        body.name,
-        actor_id=caller.principal_id,
-        at=caller.at,
-        expires_at=body.expires_at,
-    )
-    caller.session.flush()
-    caller.answers_secret = True
-    return NewTokenOut(**TokenOut.model_validate(token).model_dump(), token=secret)
-
-
-@router.delete("/tokens/{token_id}", status_code=204, **acts("token:revoke"))
-def revoke_a_token(token_id: UUID, caller: Governed) -> Response:
-    """Refuse a token from now on."""
-    token = caller.session.get(Token, token_id)
-    owner = {"principal_id": str(token.principal_id)} if token is not None else {}
-    caller.require(Resource("Token", str(token_id), None, None, owner))
-    if token is None:
-        raise NotFound("there is no such token")
-    revoke_token(caller.session, token, actor_id=caller.principal_id, at=caller.at)
-    return Response(status_code=204)
-
-
-def _principal(caller: Governed, name: str) -> Principal:
+def governed_principal(caller: Governed, name: str) -> Principal:
+    """The principal, after the policy has let the caller act on it."""
     caller.require(Resource("Principal", name, None, None))
     return find_principal(caller.session, name)
 
 
-def _shown(caller: Governed, principals: list[Principal]) -> list[PrincipalOut]:
-    bindings = list(
-        caller.session.scalars(
-            select(RoleBinding)
-            .where(RoleBinding.principal_id.in_([principal.id for principal in principals]))
-            .order_by(RoleBinding.id)
-        )
+def _grant(caller: Governed, principal: Principal, role: RoleIn) -> None:
+    grant_role(
+        caller.session,
+        principal,
+        role.role,
+        namespace=role.namespace,
+        on=role.object or "",
+        actor_id=caller.principal_id,
+        at=caller.at,
     )
+
+
+def _check_clearance(caller: Governed, level: str, compartments: list[str]) -> None:
+    """`Invalid` for words that no label uses, `Denied` for more than the caller is cleared for."""
+    scheme = caller.rules.scheme
+    outermost = frozenset(zone for zone, around in scheme.zones.items() if around is None)
+    scheme.check(Label(level, frozenset(compartments), outermost, frozenset(scheme.purposes)))
+    require_clearance(scheme, caller.actor, level, compartments)
+
+
+def _answer(caller: Governed, principal: Principal, response: Response) -> PrincipalOut:
+    caller.session.flush()
+    tag(response, principal)
+    return _shown(caller, [principal])[0]
+
+
+def _shown(caller: Governed, principals: list[Principal]) -> list[PrincipalOut]:
+    """Principals with what they hold, in one query however many they are."""
+    held = roles_held(caller.session, [principal.id for principal in principals])
+    fields = set(PrincipalOut.model_fields) - {"roles"}
     return [
         PrincipalOut(
-            **{
-                field: getattr(principal, field)
-                for field in PrincipalOut.model_fields
-                if field != "roles"
-            },
+            **{field: getattr(principal, field) for field in fields},
             roles=[
-                RoleOut.model_validate(binding)
-                for binding in bindings
-                if binding.principal_id == principal.id
+                HeldRoleOut(
+                    role=role.role,
+                    namespace=role.namespace,
+                    object=role.object or None,
+                    group=role.group,
+                )
+                for role in held
+                if role.principal_id == principal.id
             ],
         )
         for principal in principals

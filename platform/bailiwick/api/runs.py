@@ -10,6 +10,8 @@ from sqlalchemy import select
 from bailiwick.api.schemas import LabelOut, Schema, labels_by_id
 from bailiwick.core.errors import Invalid
 from bailiwick.lineage import (
+    WAIVABLE_DATASET_VERSIONS,
+    ColumnMark,
     Dataset,
     DatasetVersion,
     LineageEdge,
@@ -20,9 +22,12 @@ from bailiwick.lineage import (
     find_dataset_version,
     walk,
 )
+from bailiwick.lineage.marks import ACCEPTED
 from bailiwick.policy import Resource, Unseen, load_label
 from bailiwick.registry import (
     CHAMPION,
+    WAIVABLE_DEPLOYMENTS,
+    WAIVABLE_VERSIONS,
     Alias,
     Deployment,
     ModelVersion,
@@ -60,11 +65,15 @@ class RunPage(Page):
 
 
 class LineageNode(Schema):
-    """A dataset version or model version. `name` is null where the caller may not see it."""
+    """A dataset version or model version. `name` is null where the caller may not see it.
+
+    `marks`: what stewards have said that columns of the dataset version hold.
+    """
 
     type: str
     id: UUID
     name: str | None
+    marks: list[str]
 
 
 class LineageStep(Schema):
@@ -171,7 +180,12 @@ def read_impact(
             Alias.version_id.in_([node.id for node in versions])
             | Deployment.pinned_version_id.in_([node.id for node in versions]),
             caller.visible(
-                "Deployment", Deployment.namespace, Deployment.label_id, action="deployment:read"
+                "Deployment",
+                Deployment.namespace,
+                Deployment.label_id,
+                action="deployment:read",
+                objects=("deployments", Deployment.name),
+                waivable=WAIVABLE_DEPLOYMENTS,
             ),
         )
         .order_by(Deployment.id)
@@ -212,7 +226,12 @@ def _named(caller: Governed, nodes: set[Node] | list[Node]) -> dict[Node, Lineag
     data = data.where(
         DatasetVersion.id.in_(ids),
         caller.visible(
-            "DatasetVersion", Dataset.namespace, DatasetVersion.label_id, action="dataset:read"
+            "DatasetVersion",
+            Dataset.namespace,
+            DatasetVersion.label_id,
+            action="dataset:read",
+            objects=("datasets", Dataset.name),
+            waivable=WAIVABLE_DATASET_VERSIONS,
         ),
     )
     models = select(
@@ -225,13 +244,45 @@ def _named(caller: Governed, nodes: set[Node] | list[Node]) -> dict[Node, Lineag
             RegisteredModel.namespace,
             ModelVersion.label_id,
             action="version:read",
+            objects=("models", RegisteredModel.name),
+            waivable=WAIVABLE_VERSIONS,
         ),
     )
     rows = [*caller.session.execute(data), *caller.session.execute(models)]
     names = {row[0]: f"{row[1]}/{row[2]}@{row[3]}" for row in rows}
+    marks = _marks(caller, [node.id for node in nodes if node.id in names])
     return {
-        node: LineageNode(type=node.type, id=node.id, name=names.get(node.id)) for node in nodes
+        node: LineageNode(
+            type=node.type, id=node.id, name=names.get(node.id), marks=marks.get(node.id, [])
+        )
+        for node in nodes
     }
+
+
+def _marks(caller: Governed, ids: list[UUID]) -> dict[UUID, list[str]]:
+    """The kinds of accepted marks on each of these dataset versions, as far as one may see them."""
+    query = (
+        select(DatasetVersion.id, DatasetVersion.columns, ColumnMark.column, ColumnMark.mark)
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+        .join(ColumnMark, ColumnMark.dataset_id == Dataset.id)
+        .where(
+            DatasetVersion.id.in_(ids),
+            ColumnMark.state == ACCEPTED,
+            caller.visible(
+                "Dataset",
+                Dataset.namespace,
+                Dataset.label_id,
+                action="mark:read",
+                objects=("datasets", Dataset.name),
+            ),
+        )
+        .order_by(ColumnMark.mark)
+    )
+    found: dict[UUID, dict[str, None]] = {}
+    for identifier, columns, column, mark in caller.session.execute(query):
+        if any(one["name"] == column for one in columns):
+            found.setdefault(identifier, {})[mark] = None
+    return {identifier: list(marks) for identifier, marks in found.items()}
 
 
 def _shown(caller: Governed, runs: list[Run]) -> list[RunOut]:

@@ -1,6 +1,7 @@
 """The audit log: events beside every change, a Merkle tree over them, proofs for outsiders."""
 
 from bailiwick.audit.checkpoint import Checkpoint, Signer, Verifier
+from bailiwick.audit.continuity import Keepsake, WentBack, accept_restore, check_continuity
 from bailiwick.audit.log import record, timestamp
 from bailiwick.audit.merkle import ProofError
 from bailiwick.audit.proofs import prove_consistency, prove_inclusion
@@ -20,10 +21,14 @@ __all__ = [
     "AuditLeaf",
     "AuditWaiting",
     "Checkpoint",
+    "Keepsake",
     "LogReport",
     "ProofError",
     "Signer",
     "Verifier",
+    "WentBack",
+    "accept_restore",
+    "check_continuity",
     "checkpoints",
     "has_waiting",
     "leaves",

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -11,7 +12,9 @@ import typer
 from rich.console import RenderableType
 
 from bailiwick.cli.output import print_json, print_text
+from bailiwick.cli.sign_ins import current_token
 from bailiwick.client import Bailiwick, BailiwickAPIError, ClientError, MisusedClient, NotReachable
+from bailiwick.client.platform import DEFAULT_URL
 from bailiwick.core.errors import (
     BailiwickError,
     Conflict,
@@ -20,6 +23,7 @@ from bailiwick.core.errors import (
     NotFound,
     PreconditionFailed,
     TooLarge,
+    TooManyAttempts,
     Unauthenticated,
     Unavailable,
 )
@@ -40,6 +44,7 @@ KINDS: dict[int, type[BailiwickError]] = {
     HTTPStatus.PRECONDITION_FAILED: PreconditionFailed,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge,
     HTTPStatus.UNPROCESSABLE_ENTITY: Invalid,
+    HTTPStatus.TOO_MANY_REQUESTS: TooManyAttempts,
     HTTPStatus.SERVICE_UNAVAILABLE: Unavailable,
 }
 
@@ -49,10 +54,19 @@ _Act = Callable[Concatenate[Bailiwick, _Given], _Answer]
 
 
 @contextlib.contextmanager
-def connected(url: str | None = None, token_file: Path | None = None) -> Iterator[Bailiwick]:
-    """A client for the block; what it raises becomes one of our errors."""
+def connected(
+    url: str | None = None, token_file: Path | None = None, *, anonymously: bool = False
+) -> Iterator[Bailiwick]:
+    """A client for the block; what it raises becomes one of our errors.
+
+    Its token is the file's, else that of BAILIWICK_TOKEN, else that of `bailiwick login`.
+    """
+    address = url or os.environ.get("BAILIWICK_URL") or DEFAULT_URL
+    token = _token_in(token_file) or os.environ.get("BAILIWICK_TOKEN")
+    if not token and not anonymously:
+        token = current_token(address)
     try:
-        with Bailiwick(url, _token_in(token_file)) as client:
+        with Bailiwick(address, token) as client:
             yield client
     except ClientError as error:
         raise translated(error) from error
@@ -70,7 +84,7 @@ def translated(error: ClientError) -> BailiwickError:
         case BailiwickAPIError(status=HTTPStatus.UNAUTHORIZED):
             return Unauthenticated(
                 f"not signed in: {_one_line(error.detail)}; set BAILIWICK_TOKEN to a token that is "
-                "in force, or name a file that holds one with --token-file"
+                "in force, name a file that holds one with --token-file, or run `bailiwick login`"
             )
         case BailiwickAPIError():
             kind = KINDS.get(error.status or 0, BailiwickError)

@@ -53,11 +53,16 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_of(app: object) -> uvicorn.Server:
-    """A uvicorn server for the application, without its own logging."""
+def server_of(app: object, *, trusted_proxies: str | None = None) -> uvicorn.Server:
+    """A uvicorn server for the application, without its own logging.
+
+    Without trusted proxies nobody says by a header who they are: attempts are counted by address.
+    """
     return uvicorn.Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]  # any ASGI application
+            proxy_headers=trusted_proxies is not None,
+            forwarded_allow_ips=trusted_proxies,
             log_config=None,
             access_log=False,
             server_header=False,

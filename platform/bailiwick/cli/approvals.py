@@ -7,17 +7,19 @@ import typer
 from rich.console import RenderableType
 
 from bailiwick.cli.api_client import Cursor, Limit, command
-from bailiwick.cli.output import facts, moment, page_table, said, short
+from bailiwick.cli.moments import Deadline, utc
+from bailiwick.cli.output import facts, moment, page_table, plain, said, short, table
 from bailiwick.cli.references import whole_id
 from bailiwick.cli.retraining import policy_id, show_request
 from bailiwick.client import Bailiwick
-from bailiwick.client.shapes import Approval, Page
+from bailiwick.client.shapes import Approval, Comment, Page, Vote
 from bailiwick.core.errors import Invalid
 
 app = typer.Typer(no_args_is_help=True, help="Approvals by other people.")
 
 ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, or the end of it.")]
-Comment = Annotated[str, typer.Option(help="What was looked at; it is kept.")]
+Remark = Annotated[str, typer.Option("--comment", help="What was looked at; it is kept.")]
+Voice = Annotated[str | None, typer.Option(help="Whose voice, by id, where one was lent to you.")]
 
 
 class State(StrEnum):
@@ -26,16 +28,18 @@ class State(StrEnum):
     OPEN = "open"
     APPROVED = "approved"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
 
 
 def _approvals(_: Bailiwick, page: Page[Approval]) -> RenderableType:
     rows = (
         (
             short(one["id"]),
-            one["state"],
+            "void" if one["void"] else one["state"],
             moment(one["created_at"]),
             f"{sum(vote['approve'] for vote in one['votes'])} of {one['required']}",
-            f"{one['subject_type']} {short(one['subject_id'])} in {one['namespace']}",
+            f"{one['subject_type']} {one['subject'] or short(one['subject_id'])}",
         )
         for one in page["items"]
     )
@@ -43,17 +47,11 @@ def _approvals(_: Bailiwick, page: Page[Approval]) -> RenderableType:
 
 
 def _approval(_: Bailiwick, one: Approval) -> RenderableType:
-    votes = {
-        f"  {short(vote['approver_id'])}": (
-            f"{'approved' if vote['approve'] else 'rejected'} {moment(vote['at'])} "
-            f"{vote['comment']}"
-        ).strip()
-        for vote in one["votes"]
-    }
+    votes = {f"  {short(vote['approver_id'])}": _vote(vote) for vote in one["votes"]}
     return facts(
         {
-            "state": one["state"],
-            "for": f"{one['subject_type']} {one['subject_id']}",
+            "state": f"{one['state']}, but void: {one['void']}" if one["void"] else one["state"],
+            "for": f"{one['subject_type']} {one['subject'] or one['subject_id']}",
             "to": one["purpose"],
             "exactly": one["subject_digest"],
             "approvals needed": one["required"],
@@ -65,6 +63,22 @@ def _approval(_: Bailiwick, one: Approval) -> RenderableType:
             "id": one["id"],
         }
     )
+
+
+def _vote(vote: Vote) -> str:
+    own = vote["voice_id"] == vote["approver_id"]
+    said = [
+        "approved" if vote["approve"] else "rejected",
+        moment(vote["at"]),
+        "" if own else f"with the voice of {short(vote['voice_id'])}",
+        vote["comment"],
+    ]
+    return " ".join(part for part in said if part)
+
+
+def _comments(_: Bailiwick, found: list[Comment]) -> RenderableType:
+    rows = ((moment(one["at"]), short(one["author_id"]), one["text"]) for one in found)
+    return table(("TIME", "BY", "SAID"), rows) if found else plain("Nobody has said anything.")
 
 
 @command(app, "list", show=_approvals)
@@ -93,25 +107,57 @@ def request(
     policy: Annotated[
         str | None, typer.Option(help="A retraining policy instead: its deployment, or its id.")
     ] = None,
+    deadline: Deadline = None,
 ) -> Approval:
     """Ask other people to approve a model version, or a retraining policy."""
+    end = utc(deadline) if deadline else None
     if version is not None and policy is None:
-        return client.approvals.request(version)
+        return client.approvals.request(version, expires_at=end)
     if policy is not None and version is None:
-        return client.approvals.request_policy(policy_id(client, policy))
+        return client.approvals.request_policy(policy_id(client, policy), expires_at=end)
     raise Invalid("name a version (NAMESPACE/NAME@VERSION) or a policy (--policy), one of them")
 
 
 @command(app, "approve", show=said("The request is {state}."))
-def approve(client: Bailiwick, approval: ApprovalId, comment: Comment = "") -> Approval:
+def approve(
+    client: Bailiwick, approval: ApprovalId, comment: Remark = "", voice: Voice = None
+) -> Approval:
     """Approve what somebody else asked for."""
-    return client.approvals.decide(_id(client, approval), approve=True, comment=comment)
+    return client.approvals.decide(
+        _id(client, approval), approve=True, comment=comment, voice_id=voice
+    )
 
 
 @command(app, "reject", show=said("The request is {state}."))
-def reject(client: Bailiwick, approval: ApprovalId, comment: Comment = "") -> Approval:
+def reject(
+    client: Bailiwick, approval: ApprovalId, comment: Remark = "", voice: Voice = None
+) -> Approval:
     """Reject what somebody else asked for."""
-    return client.approvals.decide(_id(client, approval), approve=False, comment=comment)
+    return client.approvals.decide(
+        _id(client, approval), approve=False, comment=comment, voice_id=voice
+    )
+
+
+@command(app, "withdraw", show=said("The request is {state}."))
+def withdraw(client: Bailiwick, approval: ApprovalId) -> Approval:
+    """Take back what you asked for."""
+    return client.approvals.withdraw(_id(client, approval))
+
+
+@command(app, "comment", show=said("Said."))
+def comment(
+    client: Bailiwick,
+    approval: ApprovalId,
+    text: Annotated[str, typer.Argument(help="What to say; it is kept.")],
+) -> Comment:
+    """Say something about a request without deciding it."""
+    return client.approvals.comment(_id(client, approval), text)
+
+
+@command(app, "comments", show=_comments)
+def comments(client: Bailiwick, approval: ApprovalId) -> list[Comment]:
+    """What was said about a request, newest first."""
+    return list(client.approvals.comments(_id(client, approval)))
 
 
 def _id(client: Bailiwick, reference: str) -> str:

@@ -1,11 +1,20 @@
 """`bailiwick db`: the database's tables."""
 
+from contextlib import closing
+from typing import Annotated
+
 import typer
 
+from bailiwick.access import EVERY_NAMESPACE, find_principal, roles_of
+from bailiwick.audit import accept_restore
+from bailiwick.core.clock import SystemClock
+from bailiwick.core.errors import Denied
 from bailiwick.core.settings import read_settings
 from bailiwick.db import make_engine
 from bailiwick.db.migrate import current, downgrade, head, upgrade
+from bailiwick.lifecycle import open_platform
 
+ADMIN = "admin"
 app = typer.Typer(no_args_is_help=True, help="Create and upgrade the database.")
 
 
@@ -37,3 +46,28 @@ def downgrade_command(
         typer.confirm("Data that only the later version can hold is lost. Go on?", abort=True)
     downgrade(make_engine(read_settings().resolved_database_url), revision)
     typer.echo(f"The database is at {revision}.")
+
+
+@app.command("accept-restore")
+def accept_restore_command(
+    by: Annotated[str, typer.Option(help="The administrator who answers for it.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the audit log.")],
+) -> None:
+    """Go on with a database that was restored from an older backup.
+
+    What happened since that backup is undone: look through it before anybody signs in. Whoever
+    can run this holds the audit key already, so the administrator is named, not asked.
+    """
+    with closing(open_platform(read_settings(), SystemClock())) as platform:
+        keepsake = platform.keepsake()
+        with platform.database.transaction() as session:
+            admin = find_principal(session, by)
+            if ADMIN not in roles_of(session, admin.id).get(EVERY_NAMESPACE, ()):
+                raise Denied(f"{by} does not administer the platform; name somebody who does")
+            at, signer = platform.clock.now(), platform.signer()
+            note = accept_restore(
+                session, keepsake, signer, reason=reason, actor_id=admin.id, at=at
+            )
+        keepsake.set_aside()
+        keepsake.keep(note)
+    typer.echo("Accepted, and noted in the audit log. The old checkpoint lies beside the new one.")

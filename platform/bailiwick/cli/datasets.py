@@ -7,13 +7,16 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from bailiwick.cli import marks, relabelling
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.labels import Compartments, Level, Purposes, Residency, label_of
-from bailiwick.cli.output import day, facts, moment, page_table, said, table, words_of
+from bailiwick.cli.output import day, facts, moment, page_table, said, table, waived, words_of
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Dataset, DatasetVersion, Page, Registered
 
 app = typer.Typer(no_args_is_help=True, help="Datasets and their versions.")
+app.registered_commands.extend(marks.app.registered_commands)
+app.registered_commands.extend(relabelling.app.registered_commands)
 
 DatasetName = Annotated[str, typer.Argument(metavar="NAMESPACE/NAME")]
 
@@ -36,6 +39,8 @@ def _dataset(dataset: Dataset) -> RenderableType:
             "dataset": f"{dataset['namespace']}/{dataset['name']}",
             "description": dataset["description"],
             "label": words_of(dataset["label"]),
+            **waived(dataset["waivers"]),
+            "rows kept": f"{days} days" if (days := dataset["retention_days"]) else "without end",
             "created": moment(dataset["created_at"]),
             "owner": dataset["owner_id"],
             "id": dataset["id"],
@@ -55,6 +60,7 @@ def _version(_: Bailiwick, version: DatasetVersion) -> RenderableType:
             "predicts": version["label_column"],
             "dated by": version["date_column"],
             "label": words_of(version["label"]),
+            **waived(version["waivers"]),
             "digest": version["content_digest"],
             "created": moment(version["created_at"]),
         }
@@ -112,6 +118,22 @@ def create_dataset(
     """Create an empty dataset; its label follows the data into all that learns from it."""
     label = label_of(level, compartment, residency, purpose)
     return client.datasets.create(dataset, label=label, description=description)
+
+
+@command(app, "update", show=_dataset_or_version)
+def update_dataset(
+    client: Bailiwick,
+    dataset: DatasetName,
+    description: Annotated[str | None, typer.Option(help="What it holds.")] = None,
+    retention_days: Annotated[
+        int | None, typer.Option(min=0, help="Days for which rows may be read; 0: without end.")
+    ] = None,
+) -> Dataset:
+    """Change a dataset's description, or for how long its rows may be read."""
+    changes: dict[str, Any] = {} if description is None else {"description": description}
+    if retention_days is not None:
+        changes["retention_days"] = retention_days or None
+    return client.datasets.update(dataset, **changes)
 
 
 @command(app, "register", show=_registered)

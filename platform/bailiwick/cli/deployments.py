@@ -8,7 +8,16 @@ import typer
 from rich.console import RenderableType
 
 from bailiwick.cli.api_client import Cursor, Limit, command
-from bailiwick.cli.output import facts, moment, page_table, percent, said, table, words_of
+from bailiwick.cli.output import (
+    facts,
+    moment,
+    page_table,
+    percent,
+    said,
+    table,
+    waived,
+    words_of,
+)
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Deployment, Environment, Page, Predictions
 from bailiwick.core.errors import Invalid
@@ -46,6 +55,7 @@ def _deployment(_: Bailiwick, one: Deployment) -> RenderableType:
             "purpose": one["purpose"],
             "keeps text": "yes" if one["keeps_text"] else "no",
             "label": words_of(one["label"]),
+            **waived(one["waivers"]),
             "created": moment(one["created_at"]),
             "id": one["id"],
         }

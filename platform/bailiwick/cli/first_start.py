@@ -1,5 +1,7 @@
 """The first start of an installation: tables, and an admin whose token is shown once."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
 from bailiwick.access import Principal, create_principal, grant_role, issue_token
@@ -12,6 +14,7 @@ ADMIN = "admin"
 def prepare(platform: Platform) -> str | None:
     """Upgrade the tables; on an empty database make the admin and return their token."""
     upgrade(platform.database.engine)
+    platform.check_continuity()
     with platform.database.transaction() as session:
         if session.scalar(select(Principal.id).limit(1)) is not None:
             return None
@@ -27,5 +30,9 @@ def prepare(platform: Platform) -> str | None:
             at=at,
         )
         grant_role(session, admin, "admin", actor_id=admin.id, at=at)
-        _, token = issue_token(session, admin, "first token", actor_id=admin.id, at=at)
+        max_days = platform.settings.token_max_days
+        expires_at = None if max_days is None else at + timedelta(days=max_days)
+        _, token = issue_token(
+            session, admin, "first token", actor_id=admin.id, at=at, expires_at=expires_at
+        )
     return token

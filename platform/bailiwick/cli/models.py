@@ -17,10 +17,11 @@ from bailiwick.cli.output import (
     said,
     short,
     table,
+    waived,
     words_of,
 )
 from bailiwick.client import Bailiwick
-from bailiwick.client.shapes import Alias, Model, Move, Page, Version
+from bailiwick.client.shapes import Alias, Model, Move, Page, Rejection, Version
 
 app = typer.Typer(no_args_is_help=True, help="Models, versions, promotion and rollback.")
 
@@ -65,6 +66,7 @@ def _version(_: Bailiwick, version: Version) -> RenderableType:
             "reads": ", ".join(version["text_columns"]),
             "answers": f"{len(version['labels'])} labels",
             "label": words_of(version["label"]),
+            **waived(version["waivers"]),
             "recipe": version["recipe"]["kind"],
             "run": version["run_id"],
             "manifest": version["manifest_digest"],
@@ -78,8 +80,14 @@ def _version(_: Bailiwick, version: Version) -> RenderableType:
             for file in version["manifest"]
         ),
     )
-    reasons = [plain(f"- {reason}") for reason in (judged or {"reasons": []})["reasons"]]
+    rejections = judged["rejections"] if judged else []
+    reasons = [plain(_rejection(rejection)) for rejection in rejections]
     return Group(shown, *reasons, "", files)
+
+
+def _rejection(one: Rejection) -> str:
+    excused = f" (excused by waiver {short(one['waiver_id'])})" if one["waiver_id"] else ""
+    return f"- {one['gate']}: {one['reason']}{excused}"
 
 
 def _versions(_: Bailiwick, page: Page[Version]) -> RenderableType:

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bailiwick.client.shapes import Label
+from bailiwick.client.shapes import ActingWaiver, Label
 
 SHORT_ID_CHARACTERS = 8
 STYLES = {
@@ -71,6 +71,16 @@ def words_of(label: Label) -> str:
     """A classification label on one line."""
     sets = (label["compartments"], label["residency"], label["purposes"])
     return " / ".join([label["level"], *(", ".join(words) for words in sets if words)])
+
+
+def waived(waivers: Iterable[ActingWaiver]) -> dict[str, str]:
+    """A line of facts about the waivers that act, if any do."""
+    told = [
+        f"{'gate ' + str(one['gate']) if one['label'] is None else words_of(one['label'])} "
+        f"until {moment(one['expires_at'])} (waiver {short(one['id'])})"
+        for one in waivers
+    ]
+    return {"waived": "; ".join(told)} if told else {}
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

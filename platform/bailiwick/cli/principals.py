@@ -4,35 +4,25 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
+from bailiwick.cli import passwords
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.output import facts, moment, page_table, said
+from bailiwick.cli.roles import EVERY_NAMESPACE, Namespace, On, Role, roles_of
 from bailiwick.client import Bailiwick
-from bailiwick.client.shapes import Page, Principal
+from bailiwick.client.shapes import Me, Page, Principal
 
 app = typer.Typer(no_args_is_help=True, help="People, services and their roles.")
+app.registered_commands.extend(passwords.app.registered_commands)
 
-EVERY_NAMESPACE = "*"
 Name = Annotated[str, typer.Argument(metavar="NAME")]
-Namespace = Annotated[str, typer.Option(help="Only in this namespace.", show_default="every one")]
 
 
 class Kind(StrEnum):
     """Who may approve, and who may only ask."""
 
     PERSON = "person"
-    SERVICE = "service"
-
-
-class Role(StrEnum):
-    """What one may do."""
-
-    ADMIN = "admin"
-    STEWARD = "steward"
-    ENGINEER = "engineer"
-    APPROVER = "approver"
-    AUDITOR = "auditor"
     SERVICE = "service"
 
 
@@ -43,7 +33,7 @@ def _principals(_: Bailiwick, page: Page[Principal]) -> RenderableType:
             one["kind"],
             "active" if one["disabled_at"] is None else "disabled",
             _cleared(one),
-            _roles(one),
+            roles_of(one),
         )
         for one in page["items"]
     )
@@ -57,7 +47,7 @@ def show_principal(_: Bailiwick, one: Principal) -> RenderableType:
             "name": one["name"],
             "kind": one["kind"],
             "cleared for": _cleared(one),
-            "roles": _roles(one),
+            "roles": roles_of(one),
             "disabled": moment(one["disabled_at"]),
             "created": moment(one["created_at"]),
             "id": one["id"],
@@ -77,8 +67,20 @@ def show_one(client: Bailiwick, name: Name) -> Principal:
     return client.principals.get(name)
 
 
-@command(app, "me", show=show_principal)
-def me(client: Bailiwick) -> Principal:
+def show_me(client: Bailiwick, one: Me) -> RenderableType:
+    """The caller, and what their token narrows."""
+    token = one["token"]
+    if token is None or (token["scopes"] is None and token["namespaces"] is None):
+        return show_principal(client, one)
+    narrowed = {
+        "token is for": ", ".join(token["scopes"] or ["everything"]),
+        "token works in": ", ".join(token["namespaces"] or ["every namespace"]),
+    }
+    return Group(show_principal(client, one), facts(narrowed))
+
+
+@command(app, "me", show=show_me)
+def me(client: Bailiwick) -> Me:
     """Who your token stands for."""
     return client.me()
 
@@ -109,9 +111,10 @@ def grant(
     name: Name,
     role: Annotated[Role, typer.Argument()],
     namespace: Namespace = EVERY_NAMESPACE,
+    on: On = None,
 ) -> Principal:
     """Grant a role."""
-    return client.principals.grant(name, role, namespace=namespace)
+    return client.principals.grant(name, role, namespace=namespace, on=on)
 
 
 @command(app, "revoke", show=said("The role is taken away."))
@@ -120,9 +123,10 @@ def revoke(
     name: Name,
     role: Annotated[Role, typer.Argument()],
     namespace: Namespace = EVERY_NAMESPACE,
+    on: On = None,
 ) -> None:
     """Take a role away."""
-    client.principals.revoke(name, role, namespace=namespace)
+    client.principals.revoke(name, role, namespace=namespace, on=on)
 
 
 @command(app, "disable", show=said("{name} is disabled: no token of theirs is accepted."))
@@ -131,16 +135,31 @@ def disable(client: Bailiwick, name: Name) -> Principal:
     return client.principals.disable(name)
 
 
-def _cleared(one: Principal) -> str:
-    return " / ".join([one["clearance_level"], ", ".join(one["clearance_compartments"])]).strip(
-        " /"
+@command(app, "enable", show=said("{name} is accepted again, with the tokens that have not ended."))
+def enable(client: Bailiwick, name: Name) -> Principal:
+    """Accept a disabled principal again."""
+    return client.principals.update(name, disabled=False)
+
+
+@command(app, "clearance", show=show_principal)
+def clearance(
+    client: Bailiwick,
+    name: Name,
+    level: Annotated[str | None, typer.Option(help="The highest level they may see.")] = None,
+    compartment: Annotated[
+        list[str] | None, typer.Option(help="All that they need to know; may be repeated.")
+    ] = None,
+    *,
+    no_compartment: Annotated[bool, typer.Option(help="They need to know none.")] = False,
+) -> Principal:
+    """Change what a principal is cleared for; nobody their own."""
+    compartments = [] if no_compartment else compartment or None
+    return client.principals.update(
+        name, clearance_level=level, clearance_compartments=compartments
     )
 
 
-def _roles(one: Principal) -> str:
-    return ", ".join(
-        held["role"]
-        if held["namespace"] == EVERY_NAMESPACE
-        else f"{held['role']}@{held['namespace']}"
-        for held in one["roles"]
+def _cleared(one: Principal) -> str:
+    return " / ".join([one["clearance_level"], ", ".join(one["clearance_compartments"])]).strip(
+        " /"
     )

@@ -34,9 +34,11 @@ def api_command(host: Host = None, port: Port = None) -> None:
         )
     platform = open_platform(settings, SystemClock())
     check_current(platform.database.engine)
+    platform.check_continuity()
     gateway = Gateway(settings.serving_url, settings.serving_secret.get_secret_value())
     listener = listen(settings.host, settings.port)
-    server_of(create_application(platform, gateway)).run(sockets=[listener])
+    application = create_application(platform, gateway)
+    server_of(application, trusted_proxies=settings.trusted_proxies).run(sockets=[listener])
 
 
 @app.command("worker")
@@ -45,6 +47,7 @@ def worker_command() -> None:
     configure_logging(json_lines=True)
     platform = open_platform(read_settings(), SystemClock())
     check_current(platform.database.engine)
+    platform.check_continuity()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

@@ -42,6 +42,6 @@ def up(
             typer.secho("First admin token, shown this once:", bold=True)
             typer.echo(f"  export BAILIWICK_TOKEN={token}")
         try:
-            server_of(application).run(sockets=[listener])
+            server_of(application, trusted_proxies=settings.trusted_proxies).run(sockets=[listener])
         finally:
             worker.stop()

@@ -7,7 +7,7 @@ from typing import Any, cast
 from bailiwick.client.capability import Capability, given
 from bailiwick.client.errors import MisusedClient
 from bailiwick.client.references import name_of, path, version_of
-from bailiwick.client.shapes import Dataset, DatasetVersion, Page, Registered
+from bailiwick.client.shapes import ColumnMark, Dataset, DatasetVersion, Page, Registered, Scan
 
 
 class Datasets(Capability):
@@ -20,6 +20,10 @@ class Datasets(Capability):
     def list(self) -> Iterator[Dataset]:
         """All datasets that one may see."""
         return self._http.items("/datasets")
+
+    def update(self, dataset: str, **changes: Any) -> Dataset:
+        """Change `description`, or `retention_days` (None: rows may be read without end)."""
+        return cast("Dataset", self._http.write("PATCH", _at(dataset), changes))
 
     def get(self, dataset: str) -> Dataset:
         """One dataset."""
@@ -63,6 +67,33 @@ class Datasets(Capability):
         """One version: `NAMESPACE/NAME@NUMBER`."""
         name, number = version_of(reference)
         return cast("DatasetVersion", self._http.get(path("datasets", *name, "versions", number)))
+
+    def scan(
+        self, reference: str, *, rows: int | None = None, presidio: bool | None = None
+    ) -> Scan:
+        """Look for personal data, free text and identifiers in a sample of a version's rows.
+
+        What is found is proposed as marks. `presidio` asks for its second opinion, where it is
+        installed beside the API. One must be allowed to read the rows.
+        """
+        name, number = version_of(reference)
+        address = path("datasets", *name, "versions", number, "scan")
+        wanted = given(rows=rows, presidio=presidio)
+        return cast("Scan", self._http.write("POST", address, wanted))
+
+    def marks(self, dataset: str, *, state: str | None = None) -> Iterator[ColumnMark]:
+        """All marks on a dataset's columns, newest first; `state`: proposed, accepted, rejected."""
+        return self._http.items(f"{_at(dataset)}/marks", state=state)
+
+    def mark(self, dataset: str, column: str, mark: str) -> ColumnMark:
+        """Say that a column holds `personal-data`, `free-text` or an `identifier`."""
+        body = {"column": column, "mark": mark}
+        return cast("ColumnMark", self._http.write("POST", f"{_at(dataset)}/marks", body))
+
+    def decide_mark(self, dataset: str, mark_id: str, *, accept: bool) -> ColumnMark:
+        """Accept or reject a mark."""
+        address = f"{_at(dataset)}{path('marks', mark_id, 'decide')}"
+        return cast("ColumnMark", self._http.write("POST", address, {"accept": accept}))
 
 
 def _at(dataset: str) -> str:

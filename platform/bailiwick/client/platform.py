@@ -5,21 +5,24 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 
-from bailiwick.client.access import Principals, Tokens
+from bailiwick.client.access import AccessReviews, Groups, Principals, Tokens
+from bailiwick.client.approvals import Approvals, Delegations, Waivers
 from bailiwick.client.audit import Audit
 from bailiwick.client.datasets import Datasets
 from bailiwick.client.deployments import Deployments, Environments
+from bailiwick.client.labels import Breaches, Labels
 from bailiwick.client.lineage import LineageGraph
 from bailiwick.client.models import Models
-from bailiwick.client.rules import Approvals, Rules
+from bailiwick.client.rules import Rules
 from bailiwick.client.shapes import (
     Accepted,
     Alias,
     Deployment,
     Impact,
     Job,
+    Me,
     Predictions,
-    Principal,
+    ProtectedResource,
 )
 from bailiwick.client.transport import Transport
 from bailiwick.client.upkeep import Data, Jobs, RetrainingPolicies
@@ -51,19 +54,39 @@ class Bailiwick:
         self.lineage = LineageGraph(http)
         self.environments = Environments(http)
         self.deployments = Deployments(http)
+        self.labels = Labels(http, self.deployments)
+        self.breaches = Breaches(http)
         self.monitors = Monitors(http, self.deployments)
         self.alerts = Alerts(http, self.deployments)
         self.jobs = Jobs(http)
         self.retraining_policies = RetrainingPolicies(http, self.deployments)
         self.approvals = Approvals(http)
+        self.delegations = Delegations(http)
+        self.waivers = Waivers(http)
         self.rules = Rules(http)
         self.audit = Audit(http)
         self.principals = Principals(http)
+        self.groups = Groups(http)
+        self.access_reviews = AccessReviews(http)
         self.tokens = Tokens(http)
 
-    def me(self) -> Principal:
+    def me(self) -> Me:
         """Who the token stands for, and what they hold."""
-        return cast("Principal", self._http.get("/me"))
+        return cast("Me", self._http.get("/me"))
+
+    def change_password(self, new: str, *, current: str = "") -> None:
+        """Change one's own password for the console; ends the other sessions."""
+        body = {"new_password": new, "current_password": current}
+        self._http.write("POST", "/me/password", body)
+
+    def sign_out_everywhere(self) -> None:
+        """End all console sessions of one's own."""
+        self._http.write("POST", "/me/sign-out")
+
+    def sign_in_methods(self) -> ProtectedResource:
+        """Which OpenID provider signs people in (RFC 9728). Needs no token."""
+        address = "/.well-known/oauth-protected-resource"
+        return cast("ProtectedResource", self._http.operation(address))
 
     def health(self) -> dict[str, Any]:
         """`/readyz`: `{"status": "ready"}`, or another status and a `detail`."""

@@ -1,73 +1,94 @@
-"""Approvals, decisions and policies."""
+"""Decisions and policies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from bailiwick.client.capability import Capability
-from bailiwick.client.references import path, version_of
-from bailiwick.client.shapes import Approval, Bundle, Decision, Page, Scheme
-
-
-class Approvals(Capability):
-    """What other people should approve. Who asks or trained never decides."""
-
-    def page(
-        self, *, state: str | None = None, limit: int | None = None, cursor: str | None = None
-    ) -> Page[Approval]:
-        """One page of requests: `open`, `approved`, `rejected`, or all."""
-        query = {"state": state, "limit": limit, "cursor": cursor}
-        return cast("Page[Approval]", self._http.get("/approvals", **query))
-
-    def list(self, *, state: str | None = None) -> Iterator[Approval]:
-        """All requests that one may see."""
-        return self._http.items("/approvals", state=state)
-
-    def get(self, approval_id: str) -> Approval:
-        """One request with its answers."""
-        return cast("Approval", self._http.get(path("approvals", approval_id)))
-
-    def request(self, version: str) -> Approval:
-        """Ask for a version (`NAMESPACE/NAME@NUMBER`) to be approved for promotion."""
-        name, number = version_of(version)
-        return self._request({"type": "model-version", "model": str(name), "version": number})
-
-    def request_policy(self, policy_id: str) -> Approval:
-        """Ask for a retraining policy to be approved as it stands."""
-        return self._request({"type": "retraining-policy", "id": policy_id})
-
-    def decide(self, approval_id: str, *, approve: bool, comment: str = "") -> Approval:
-        """Approve or reject."""
-        body = {"approve": approve, "comment": comment}
-        return cast(
-            "Approval", self._http.write("POST", path("approvals", approval_id, "decide"), body)
-        )
-
-    def _request(self, subject: dict[str, Any]) -> Approval:
-        return cast("Approval", self._http.write("POST", "/approvals", {"subject": subject}))
+from bailiwick.client.capability import Capability, given
+from bailiwick.client.references import path
+from bailiwick.client.shapes import (
+    Activation,
+    Bundle,
+    BundleApproval,
+    BundleDetail,
+    Decision,
+    DryRun,
+    Explanation,
+    Page,
+    RulesInForce,
+    Scheme,
+)
 
 
 class Rules(Capability):
-    """The policies in force, the words of labels, and the decisions that were made."""
+    """The policies in force and how they change, the words of labels, and the decisions made."""
 
-    def policies(self) -> Bundle:
+    def policies(self) -> RulesInForce:
         """The policy bundle in force."""
-        return cast("Bundle", self._http.get("/policies"))
+        return cast("RulesInForce", self._http.get("/policies"))
 
     def classifications(self) -> Scheme:
         """The levels, compartments, zones and purposes that labels may name."""
         return cast("Scheme", self._http.get("/classifications"))
 
-    def decisions(self, *, allowed: bool | None = None) -> Iterator[Decision]:
-        """Recorded decisions: changes that were allowed, and all denials."""
-        return self._http.items("/decisions", allowed=allowed)
+    def decisions(self, **only: Any) -> Iterator[Decision]:
+        """Recorded decisions: changes that were allowed, and all denials.
+
+        `only`: `principal`, `action`, `allowed`, `namespace`, `since`.
+        """
+        return self._http.items("/decisions", **only)
 
     def decisions_page(
-        self, *, allowed: bool | None = None, limit: int | None = None, cursor: str | None = None
+        self, *, limit: int | None = None, cursor: str | None = None, **only: Any
     ) -> Page[Decision]:
-        """One page of recorded decisions."""
-        query = {"allowed": allowed, "limit": limit, "cursor": cursor}
+        """One page of recorded decisions; `only` as for `decisions`."""
+        query = {**only, "limit": limit, "cursor": cursor}
         return cast("Page[Decision]", self._http.get("/decisions", **query))
 
-    def decision(self, decision_id: str) -> Decision:
-        """One decision: what was asked, and which policies decided."""
-        return cast("Decision", self._http.get(path("decisions", decision_id)))
+    def decision(self, decision_id: str) -> Explanation:
+        """One decision in words: what was asked, what decided it, what would change the answer."""
+        return cast("Explanation", self._http.get(path("decisions", decision_id)))
+
+    def bundles(self) -> Iterator[Bundle]:
+        """All policy bundles that were proposed."""
+        return self._http.items("/policies/bundles")
+
+    def bundles_page(self, *, limit: int | None = None, cursor: str | None = None) -> Page[Bundle]:
+        """One page of them."""
+        answer = self._http.get("/policies/bundles", limit=limit, cursor=cursor)
+        return cast("Page[Bundle]", answer)
+
+    def bundle(self, digest: str) -> BundleDetail:
+        """One bundle with its files and the report of its checks."""
+        return cast("BundleDetail", self._http.get(path("policies", "bundles", digest)))
+
+    def propose(
+        self, files: Mapping[str, str], *, note: str = "", last: int | None = None
+    ) -> BundleDetail:
+        """Propose a bundle (path to text); `last`: how many decisions are asked again."""
+        body = given(files=dict(files), note=note, last=last)
+        return cast("BundleDetail", self._http.write("POST", "/policies/bundles", body))
+
+    def request_approval(self, digest: str) -> BundleApproval:
+        """Ask another person to approve exactly this bundle."""
+        address = path("policies", "bundles", digest, "approval")
+        return cast("BundleApproval", self._http.write("POST", address))
+
+    def activate(self, digest: str, *, reason: str) -> Activation:
+        """Put a bundle in force that passed its checks and was approved."""
+        address = path("policies", "bundles", digest, "activate")
+        return cast("Activation", self._http.write("POST", address, {"reason": reason}))
+
+    def roll_back(self, *, reason: str, digest: str | None = None) -> Activation:
+        """Bring back the bundle that was in force before, or another one that has been."""
+        body = given(reason=reason, digest=digest)
+        return cast("Activation", self._http.write("POST", "/policies/rollback", body))
+
+    def diff(self, digest: str, *, against: str | None = None) -> dict[str, Any]:
+        """What differs from the bundle in force, or from another: policies, words, tests."""
+        address = path("policies", "bundles", digest, "diff")
+        return cast("dict[str, Any]", self._http.get(address, against=against))
+
+    def dry_run(self, files: Mapping[str, str], *, last: int | None = None) -> DryRun:
+        """What differs from the rules in force, and which decisions would; nothing is kept."""
+        body = given(files=dict(files), last=last)
+        return cast("DryRun", self._http.write("POST", "/policies/dry-run", body))

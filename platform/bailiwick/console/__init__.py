@@ -12,22 +12,38 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from bailiwick.console.pages import (
+    access,
     alerts,
     approvals,
     audit,
     datasets,
+    delegations,
     deployments,
     jobs,
     models,
     overview,
+    waivers,
 )
 from bailiwick.console.sign_in import make_last_router, make_open_router
+from bailiwick.console.single_sign_on import make_single_sign_on_router
 
 __all__ = ["STATIC_PATH", "make_router", "static_app"]
 
 STATIC_PATH = "/console/static"
 _STATIC = Path(__file__).parent / "static"
-_SECTIONS = (overview, deployments, models, datasets, alerts, jobs, approvals, audit)
+_SECTIONS = (
+    overview,
+    deployments,
+    models,
+    datasets,
+    alerts,
+    jobs,
+    approvals,
+    delegations,
+    waivers,
+    access,
+    audit,
+)
 
 
 def make_router() -> APIRouter:
@@ -39,6 +55,7 @@ def make_router() -> APIRouter:
         return RedirectResponse("/console")
 
     router.include_router(make_open_router())
+    router.include_router(make_single_sign_on_router())
     for section in _SECTIONS:
         router.include_router(section.router)
     router.include_router(make_last_router())

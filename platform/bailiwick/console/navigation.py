@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from bailiwick.console.visibility import visible_alerts, visible_approvals
 from bailiwick.monitoring import Alert, AlertState
-from bailiwick.policy import ApprovalRequest, Resource
+from bailiwick.policy import PLATFORM, ApprovalRequest, Resource
 from bailiwick.registry import Deployment
 from bailiwick.web import Caller
 
@@ -33,8 +33,11 @@ def navigation(caller: Caller) -> list[Section]:
         Section("alerts", "Alerts", "/console/alerts", open_alerts(caller)),
         Section("jobs", "Jobs", "/console/jobs"),
         Section("approvals", "Approvals", "/console/approvals", open_approvals(caller)),
+        Section("waivers", "Waivers", "/console/waivers"),
         Section("decisions", "Decisions", "/console/decisions"),
     ]
+    if caller.may(PLATFORM, "access:review"):
+        sections.append(Section("access", "Access", "/console/access"))
     if caller.may(AUDIT_LOG, "audit:read"):
         sections.append(Section("audit", "Audit log", "/console/audit"))
     return sections

@@ -33,14 +33,17 @@ def labels_of(session: Session, ids: Iterable[str | None]) -> dict[str, Label]:
     return {stored.id: as_label(stored) for stored in found}
 
 
+SEALED = [("nothing left", "its inputs have none in common, so nothing may be done with it")]
+
+
 def explained(scheme: Scheme, label: Label) -> list[tuple[str, list[tuple[str, str]]]]:
     """A label in words: what each part demands, with the meaning of each name."""
     level = f"{scheme.level_number(label.level) + 1} of {len(scheme.levels)} levels, 1 is public"
     return [
         ("Level", [(label.level, level)]),
         ("Need to know", _named(label.compartments, scheme.compartments)),
-        ("May be processed in", [(name, "") for name in sorted(label.residency)]),
-        ("May be used for", _named(label.purposes, scheme.purposes)),
+        ("May be processed in", [(name, "") for name in sorted(label.residency)] or SEALED),
+        ("May be used for", _named(label.purposes, scheme.purposes) or SEALED),
     ]
 
 

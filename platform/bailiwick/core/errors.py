@@ -49,6 +49,12 @@ class Unauthenticated(Denied):
     code = "unauthenticated"
 
 
+class TooManyAttempts(BailiwickError):
+    """Proving who one is has failed too often; `retry_after_seconds` says when to try again."""
+
+    code = "too-many-attempts"
+
+
 class Invalid(BailiwickError):
     """The input cannot be used as it is."""
 

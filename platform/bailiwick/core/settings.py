@@ -28,6 +28,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address on which the API and console listen.")
     port: int = Field(8321, ge=0, le=65535, description="Port of the API and console.")
+    trusted_proxies: str | None = Field(
+        None,
+        description="Addresses of reverse proxies, comma-separated, that say who calls and by "
+        "which scheme (X-Forwarded-For and -Proto); default: nobody is believed.",
+    )
     serving_url: str | None = Field(
         None, description="Address of the model server; default: one started by `bailiwick up`."
     )
@@ -52,6 +57,39 @@ class Settings(BaseSettings):
         description="Name of this audit log in its checkpoints; never change it afterwards.",
     )
 
+    oidc_issuer: str | None = Field(
+        None, description="Issuer of the OpenID provider; without one people use tokens."
+    )
+    oidc_client_id: str | None = Field(
+        None, description="This installation's client at the provider (console, command line)."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="The client's secret; none for a public client, which uses PKCE alone."
+    )
+    oidc_audience: str | None = Field(
+        None, description="`aud` that API access tokens must carry; default: the client's id."
+    )
+    oidc_groups_claim: str = Field(
+        "groups", description="Claim that lists the groups; each may be mapped to one of ours."
+    )
+    oidc_name_claim: str = Field(
+        "preferred_username", description="Claim that a new principal is named after."
+    )
+    oidc_clock_skew_seconds: int = Field(
+        60, ge=0, le=600, description="How far the provider's clock may be off."
+    )
+    oidc_default_clearance: str = Field(
+        "public", description="Clearance of people who sign in for the first time."
+    )
+    token_max_days: int | None = Field(
+        None, ge=1, description="Longest life of a new API token; default: no limit."
+    )
+
+    @property
+    def local_passwords(self) -> bool:
+        """Whether people may sign in with a password: on the embedded default only."""
+        return self.database_url is None and self.oidc_issuer is None
+
     @property
     def resolved_database_url(self) -> str:
         """The database's address, embedded default included."""
@@ -70,6 +108,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """The audit log's Ed25519 private key."""
         return self.home / "keys" / "audit-ed25519.pem"
+
+    @property
+    def last_checkpoint_file(self) -> Path:
+        """The newest checkpoint that this installation signed, beside the key."""
+        return self.key_file.with_name("last-checkpoint")
 
     @property
     def work_folder(self) -> Path:

@@ -4,9 +4,10 @@ For migrations, which call `protect` when they create such a table. The words "i
 what `db.session` recognises as `ImmutableRow`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from alembic import op
+from sqlalchemy import inspect
 
 FUNCTION = "refuse_change"
 
@@ -26,17 +27,26 @@ def uninstall() -> None:
         op.execute(f"DROP FUNCTION {FUNCTION}()")
 
 
-def protect(tables: Iterable[str]) -> None:
-    """From now on these tables only take new rows. Dropping a table drops its protection."""
+def protect(tables: Iterable[str], *, pointers: Collection[str] = ()) -> None:
+    """From now on these tables only take new rows. Dropping a table drops its protection.
+
+    `pointers` are columns that may move all the same; every other column may not.
+    """
     for table in tables:
+        change = f"UPDATE OF {', '.join(_columns(table, pointers))}" if pointers else "UPDATE"
         if _on_postgresql():
             call = f"EXECUTE FUNCTION {FUNCTION}()"
-            _trigger(table, "change", f"BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {call}")
+            _trigger(table, "change", f"BEFORE {change} OR DELETE ON {table} FOR EACH ROW {call}")
             _trigger(table, "truncate", f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}")
         else:
             refusal = f"BEGIN SELECT RAISE(ABORT, '{table} is immutable'); END"
-            _trigger(table, "update", f"BEFORE UPDATE ON {table} {refusal}")
+            _trigger(table, "update", f"BEFORE {change} ON {table} {refusal}")
             _trigger(table, "delete", f"BEFORE DELETE ON {table} {refusal}")
+
+
+def _columns(table: str, pointers: Collection[str]) -> list[str]:
+    names = (column["name"] for column in inspect(op.get_bind()).get_columns(table))
+    return [f'"{name}"' for name in names if name not in pointers]
 
 
 def _trigger(table: str, change: str, definition: str) -> None:

@@ -18,7 +18,8 @@ UNSTORABLE = (
     "a value cannot be stored: a number or time is out of range, or a text is too long or holds "
     "a NUL character; correct it"
 )
-SEQUENCER_LOCK = 0xBA111  # a key of ours in PostgreSQL's space of advisory locks
+# Keys of ours in PostgreSQL's space of advisory locks.
+SEQUENCER_LOCK, LABELS_LOCK = 0xBA111, 0xBA112
 
 
 class ImmutableRow(Conflict):
@@ -99,6 +100,24 @@ def lock_sequencer(session: Session) -> None:
     """Until this transaction ends, nobody else holds this lock (SQLite: has one writer anyway)."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SEQUENCER_LOCK})
+
+
+def hold_labels(session: Session) -> None:
+    """Until this transaction ends, no label moves: for whoever writes down what they read of one.
+
+    Call it before the transaction locks rows and before it reads the labels.
+    """
+    _advise(session, "SELECT pg_advisory_xact_lock_shared(:key)")
+
+
+def lock_labels(session: Session) -> None:
+    """Until this transaction ends, only this one moves labels, and nobody writes one down."""
+    _advise(session, "SELECT pg_advisory_xact_lock(:key)")
+
+
+def _advise(session: Session, statement: str) -> None:
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
+        session.execute(text(statement), {"key": LABELS_LOCK})
 
 
 @contextmanager

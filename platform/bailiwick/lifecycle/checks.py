@@ -77,7 +77,7 @@ def _read(platform: Platform, lease: Lease) -> _Window:
         monitor = session.get_one(Monitor, job.subject_id)
         require(
             session,
-            platform.rules,
+            platform.in_force(session).rules,
             actor=load_actor(session, lease.acts_as),
             action="check:run",
             resource=monitor_resource(session, monitor),

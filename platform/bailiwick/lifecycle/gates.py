@@ -1,7 +1,7 @@
 """Gates: pure functions from evidence about a version to the reasons to reject it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,18 @@ import yaml
 from bailiwick.core.errors import Invalid
 
 Z_95 = 1.959964  # two-sided 95 % of the normal distribution
+# The gates by id, and what each one asks for. All but `evidence` are values of a tier.
+GATES = {
+    "evidence": "What the other gates look at is known",
+    "min_holdout_rows": "Enough rows to judge by",
+    "min_accuracy": "Accuracy",
+    "min_gain_over_majority": "Better than always answering the most frequent label",
+    "max_unknown_label_ratio": "Knows the labels that occur",
+    "max_parameters": "Small enough to run",
+    "min_gain_over_champion": "Clearly better than the champion",
+}
+# What is unknown cannot be excused: nobody could say what they excuse.
+WAIVABLE_GATES = frozenset(GATES) - {"evidence"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +37,17 @@ class Tier:
     max_unknown_label_ratio: float
     max_parameters: int
     approvals: int
+
+    def demands_less_than(self, other: "Tier") -> bool:
+        """Whether this tier lets anything pass that the other one would stop."""
+        pairs = [
+            (field.name, getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)
+            if field.name != "name"
+        ]
+        return any(
+            own > theirs if name.startswith("max_") else own < theirs for name, own, theirs in pairs
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +106,39 @@ class Evidence:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A gate that was not passed, by its id in `GATES`, and why."""
+
+    gate: str
+    reason: str
+
+
 def load_tiers(path: Path) -> dict[str, Tier]:
     """Read `gates.yaml`; `Invalid` names the tier and the value that is wrong."""
+    try:
+        return parse_tiers(path.name, path.read_bytes())
+    except OSError as error:
+        raise Invalid(f"{path.name} cannot be read: it needs a mapping `tiers`") from error
+
+
+def parse_tiers(file: str, content: bytes) -> dict[str, Tier]:
+    """The tiers that a file's content defines; raises as `load_tiers` does."""
     wanted = [field.name for field in fields(Tier) if field.name != "name"]
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise Invalid(f"{path.name} cannot be read: it needs a mapping `tiers`") from error
+        document = yaml.safe_load(content)
+    except (ValueError, yaml.YAMLError) as error:
+        raise Invalid(f"{file} cannot be read: it needs a mapping `tiers`") from error
     tiers = document.get("tiers") if isinstance(document, dict) else None
     if not isinstance(tiers, dict):
-        raise Invalid(f"{path.name} cannot be used: it needs a mapping `tiers`")
+        raise Invalid(f"{file} cannot be used: it needs a mapping `tiers`")
     for name, values in tiers.items():
         given = values if isinstance(values, dict) else {}
         wrong = {str(key) for key, value in given.items() if not _is_number(value)}
         wrong |= set(wanted) ^ set(map(str, given))
         if wrong:
             raise Invalid(
-                f"tier {name!r} in {path.name} must give exactly these numbers: "
+                f"tier {name!r} in {file} must give exactly these numbers: "
                 f"{', '.join(wanted)} (wrong here: {', '.join(sorted(wrong))})"
             )
     return {name: Tier(name=name, **values) for name, values in tiers.items()}
@@ -116,55 +155,63 @@ def tier_named(tiers: Mapping[str, Tier], name: str) -> Tier:
     return tiers[name]
 
 
-def reasons_to_reject(evidence: Evidence, tier: Tier) -> list[str]:
+def reasons_to_reject(evidence: Evidence, tier: Tier) -> list[Rejection]:
     """Why this version may not become champion; empty means that it passed every gate."""
-    return [
-        reason
-        for reason in (
-            *_absolute(evidence, tier),
-            *_against_champion(evidence, tier),
-        )
-        if reason
-    ]
+    return [*_absolute(evidence, tier), *_against_champion(evidence, tier)]
 
 
-def _absolute(evidence: Evidence, tier: Tier) -> list[str]:
-    reasons = []
+def _absolute(evidence: Evidence, tier: Tier) -> Iterator[Rejection]:
     if evidence.holdout_rows < tier.min_holdout_rows:
-        reasons.append(
-            f"only {evidence.holdout_rows} holdout rows, {tier.min_holdout_rows} are needed"
+        yield Rejection(
+            "min_holdout_rows",
+            f"only {evidence.holdout_rows} holdout rows, {tier.min_holdout_rows} are needed",
         )
-    if not evidence.accuracy >= tier.min_accuracy:
-        reasons.append(f"accuracy {evidence.accuracy:.3f} is below {tier.min_accuracy:.3f}")
-    floor = evidence.majority_accuracy + tier.min_gain_over_majority
-    if not evidence.accuracy >= floor:
-        reasons.append(
-            f"accuracy {evidence.accuracy:.3f} is not {tier.min_gain_over_majority:.3f} above "
-            f"always answering the most frequent label ({evidence.majority_accuracy:.3f})"
-        )
+    yield from _accurate(evidence, tier)
     unknown = evidence.unknown_label_rows / max(evidence.holdout_rows, 1)
     if unknown > tier.max_unknown_label_ratio:
-        reasons.append(
+        yield Rejection(
+            "max_unknown_label_ratio",
             f"{unknown:.1%} of the holdout rows carry labels that it cannot answer, "
-            f"{tier.max_unknown_label_ratio:.1%} are allowed"
+            f"{tier.max_unknown_label_ratio:.1%} are allowed",
         )
     if evidence.parameters > tier.max_parameters:
-        reasons.append(f"{evidence.parameters:,} parameters, {tier.max_parameters:,} are allowed")
-    return reasons
+        yield Rejection(
+            "max_parameters",
+            f"{evidence.parameters:,} parameters, {tier.max_parameters:,} are allowed",
+        )
 
 
-def _against_champion(evidence: Evidence, tier: Tier) -> list[str]:
+def _accurate(evidence: Evidence, tier: Tier) -> Iterator[Rejection]:
+    floor = evidence.majority_accuracy + tier.min_gain_over_majority
+    if not (math.isfinite(evidence.accuracy) and math.isfinite(floor)):
+        yield Rejection("evidence", "its accuracy, or what it is compared with, is not a number")
+        return
+    if evidence.accuracy < tier.min_accuracy:
+        yield Rejection(
+            "min_accuracy",
+            f"accuracy {evidence.accuracy:.3f} is below {tier.min_accuracy:.3f}",
+        )
+    if evidence.accuracy < floor:
+        yield Rejection(
+            "min_gain_over_majority",
+            f"accuracy {evidence.accuracy:.3f} is not {tier.min_gain_over_majority:.3f} above "
+            f"always answering the most frequent label ({evidence.majority_accuracy:.3f})",
+        )
+
+
+def _against_champion(evidence: Evidence, tier: Tier) -> Iterator[Rejection]:
     if not evidence.has_champion:
-        return []
+        return
     if evidence.paired is None or not evidence.paired.rows:
-        return ["it was not compared with the champion on the same rows"]
+        yield Rejection("evidence", "it was not compared with the champion on the same rows")
+        return
     low, high = evidence.paired.gain_interval()
     if low > tier.min_gain_over_champion:
-        return []
+        return
     verdict = "worse than" if high < 0 else "not clearly better than"
-    reason = (
+    yield Rejection(
+        "min_gain_over_champion",
         f"{verdict} the champion on the newest labelled rows: {evidence.paired.gain:+.3f} "
         f"accuracy, 95 % interval {low:+.3f} to {high:+.3f}, of which the lower end must "
-        f"exceed {tier.min_gain_over_champion:+.3f}"
+        f"exceed {tier.min_gain_over_champion:+.3f}",
     )
-    return [reason]

@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
+from bailiwick.db.session import hold_labels
+from bailiwick.lifecycle.job_places import job_places
 from bailiwick.lifecycle.tables import Job, JobEvent
 from bailiwick.policy import Resource, load_label
 
@@ -190,7 +192,11 @@ def heartbeat(
 
 
 def held_job(session: Session, lease: Lease) -> Job:
-    """The job, locked, if the lease still holds: call it first in every writing transaction."""
+    """The job, locked, if the lease still holds: call it first in every writing transaction.
+
+    Labels stay as they are until the transaction ends, so that what it makes gets those of now.
+    """
+    hold_labels(session)
     job = session.get_one(Job, lease.job_id, with_for_update=True, populate_existing=True)
     if job.attempt != lease.attempt or job.state != JobState.RUNNING:
         raise LeaseLost("this attempt is over; its job was cancelled or taken over")
@@ -244,6 +250,7 @@ def job_resource(session: Session, job: Job) -> Resource:
         id=str(job.id),
         namespace=job.namespace,
         label=load_label(session, job.label_id),
+        belongs_to=job_places(session, job),
     )
 
 

@@ -1,28 +1,44 @@
 """What processes build once at their edge and hand to use cases that need more than a session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bailiwick.audit.checkpoint import Signer
+from sqlalchemy.orm import Session
+
+from bailiwick.access import Hasher, OpenIdProvider
+from bailiwick.audit import Keepsake, Signer, check_continuity, sequence
 from bailiwick.blobs import BlobStore
 from bailiwick.core.clock import Clock
+from bailiwick.core.errors import Invalid
 from bailiwick.core.resources import bundled
 from bailiwick.core.settings import Settings
 from bailiwick.db import Database, make_engine
-from bailiwick.lifecycle.gates import Tier, load_tiers
+from bailiwick.lifecycle.gates import Tier
+from bailiwick.lifecycle.rulesets import Rulesets
 from bailiwick.policy import Rules
 
 
 @dataclass(frozen=True)
 class Platform:
-    """One installation as seen by one process."""
+    """One installation as seen by one process.
+
+    `rules` and `tiers` are those with which something began: at first the shipped ones.
+    """
 
     settings: Settings
     database: Database
     blobs: BlobStore
     clock: Clock
+    rulesets: Rulesets
     rules: Rules
     tiers: dict[str, Tier]
+    provider: OpenIdProvider | None = None
+    hasher: Hasher = field(default_factory=Hasher)
+
+    def in_force(self, session: Session) -> "Platform":
+        """The installation under the rules that are in force now, for one request or step."""
+        now = self.rulesets.in_force(session)
+        return self if now.rules is self.rules else replace(self, rules=now.rules, tiers=now.tiers)
 
     @property
     def artifact_folder(self) -> Path:
@@ -38,8 +54,30 @@ class Platform:
         """The audit log's key, made at first use."""
         return Signer.load_or_create(self.settings.key_file, self.settings.audit_origin)
 
+    def keepsake(self) -> Keepsake:
+        """The newest checkpoint that was signed here, kept outside the database."""
+        return Keepsake(self.settings.last_checkpoint_file, self.signer().verifier)
+
+    def check_continuity(self) -> None:
+        """Refuse a database that has gone back in time (`WentBack`): call it before serving."""
+        with self.database.reading() as session:
+            check_continuity(session, self.keepsake())
+
+    def sequence_audit(self) -> None:
+        """Give new audit events their place, sign a checkpoint, and keep it.
+
+        `WentBack`: nothing is signed over the gap that a restored backup leaves.
+        """
+        keepsake = self.keepsake()
+        with self.database.transaction() as session:
+            check_continuity(session, keepsake)
+            checkpoint = sequence(session, self.signer(), at=self.clock.now())
+        if checkpoint is not None:
+            keepsake.keep(checkpoint.note)
+
     def close(self) -> None:
-        """Return the database's connections."""
+        """Write what has been counted, and return the database's connections."""
+        self.rules.tallies.flush(self.database)
         self.database.close()
 
 
@@ -48,11 +86,20 @@ def open_platform(settings: Settings, clock: Clock) -> Platform:
     folder = settings.policies or bundled("policies")
     if settings.database_url is None:
         settings.home.mkdir(parents=True, exist_ok=True)
+    rulesets = Rulesets.load(folder)
+    levels = rulesets.shipped.rules.scheme.levels
+    if settings.oidc_default_clearance not in levels:
+        raise Invalid(
+            "BAILIWICK_OIDC_DEFAULT_CLEARANCE is no level of classification.yaml; these are: "
+            + ", ".join(levels)
+        )
     return Platform(
         settings=settings,
         database=Database(make_engine(settings.resolved_database_url)),
         blobs=BlobStore(settings.blob_folder),
         clock=clock,
-        rules=Rules.load(folder),
-        tiers=load_tiers(folder / "gates.yaml"),
+        rulesets=rulesets,
+        rules=rulesets.shipped.rules,
+        tiers=rulesets.shipped.tiers,
+        provider=OpenIdProvider.of(settings),
     )

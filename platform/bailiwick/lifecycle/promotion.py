@@ -8,19 +8,23 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.errors import Conflict
+from bailiwick.db.session import hold_labels
+from bailiwick.lifecycle.compliance import review_deployments
 from bailiwick.lifecycle.gates import Tier, tier_named
+from bailiwick.lifecycle.relabelling import raise_served
 from bailiwick.lifecycle.tables import Evaluation
+from bailiwick.lifecycle.waivers import excused_gates, gates_passed
 from bailiwick.monitoring import close, unresolved
 from bailiwick.policy import (
     Actor,
     ApprovalRequest,
     Rules,
-    Subject,
     count_approvals,
     request_approval,
     require,
 )
 from bailiwick.registry import (
+    ACTIVE,
     CHALLENGER,
     CHAMPION,
     ModelVersion,
@@ -28,25 +32,13 @@ from bailiwick.registry import (
     followers,
     pointed_at,
     previously_pointed_at,
-    raise_deployment_label,
     require_servable,
     version_resource,
+    version_subject,
 )
 from bailiwick.registry.aliases import move_alias
 
 PURPOSE = "promote"
-
-
-def version_subject(version: ModelVersion) -> Subject:
-    """What people approve: this version's exact bytes."""
-    return Subject(
-        type="model-version",
-        id=version.id,
-        digest=version.manifest_digest,
-        namespace=version.model.namespace,
-        label_id=version.label_id,
-        trained_by=version.trained_by,
-    )
 
 
 def evaluation_of(session: Session, version: ModelVersion) -> Evaluation | None:
@@ -62,8 +54,9 @@ def ask_for_approval(
     tiers: Mapping[str, Tier],
     actor: Actor,
     at: datetime,
+    expires_at: datetime | None = None,
 ) -> ApprovalRequest:
-    """Ask other people to approve the version's promotion."""
+    """Ask other people to approve the version's promotion, by `expires_at`."""
     require(
         session,
         rules,
@@ -73,10 +66,10 @@ def ask_for_approval(
         at=at,
     )
     evaluation = evaluation_of(session, version)
-    if evaluation is None or not evaluation.passed:
+    if evaluation is None or not gates_passed(evaluation, excused_gates(session, version, at=at)):
         raise Conflict(
-            "this version has not passed its gates, so there is nothing to approve; "
-            "its evaluation says why"
+            "this version has not passed its gates, so there is nothing to approve; its "
+            "evaluation says why, and which gates a waiver could excuse"
         )
     tier = tier_named(tiers, evaluation.risk_tier)
     return request_approval(
@@ -86,6 +79,7 @@ def ask_for_approval(
         required=max(tier.approvals, 1),
         actor=actor,
         at=at,
+        expires_at=expires_at,
     )
 
 
@@ -102,13 +96,17 @@ def promote(
 ) -> None:
     """Make the version champion if gates, approvals and policy allow it.
 
+    A gate that this exact version failed is excused by a waiver that acts now, and by nothing
+    else; the move's event names it.
     `mandate`: the promotion happens under a retraining policy that people have approved, and
     needs no approval of its own. The gates compare with the champion there was: if that one
     has been replaced since, the evaluation is stale and the promotion refused. Every
     deployment that follows the champion must be cleared for the version's label.
     """
     _take_turns(session, version.model_id)
+    version = _kept_as_it_is(session, version)
     evaluation = evaluation_of(session, version)
+    excused = excused_gates(session, version, at=at)
     champion = pointed_at(session, version.model_id, CHAMPION)
     tier = tier_named(tiers, evaluation.risk_tier) if evaluation else None
     needed = 0 if mandate else tier.approvals if tier else 1
@@ -119,19 +117,29 @@ def promote(
         action="version:promote",
         resource=version_resource(session, version),
         context={
-            "gates_passed": evaluation is not None and evaluation.passed,
+            "gates_passed": gates_passed(evaluation, excused),
             "approvals": count_approvals(session, version_subject(version), purpose=PURPOSE, at=at),
             "approvals_required": needed,
         },
         at=at,
     )
+    _keep_to_tier(session, tier, champion, tiers)
     compared_with = evaluation.champion_version_id if evaluation else None
     if champion is not None and champion.id not in (version.id, compared_with):
         raise Conflict(
             "this version was compared with a champion that has been replaced since; "
             "train or evaluate it again"
         )
-    _point_champion(session, version, reason=reason, rules=rules, actor=actor, at=at)
+    failed = [rejection["gate"] for rejection in evaluation.rejections] if evaluation else []
+    _point_champion(
+        session,
+        version,
+        reason=reason,
+        excused={gate: excused[gate].id for gate in failed},
+        rules=rules,
+        actor=actor,
+        at=at,
+    )
 
 
 def roll_back(
@@ -148,6 +156,7 @@ def roll_back(
     previous = previously_pointed_at(session, model_id, CHAMPION)
     if previous is None:
         raise Conflict("this model has had one champion only; there is nothing to go back to")
+    previous = _kept_as_it_is(session, previous)
     require(
         session,
         rules,
@@ -168,8 +177,34 @@ def mark_challenger(
 
 
 def _take_turns(session: Session, model_id: UUID) -> None:
-    """Lock the model's row: of two promotions the second sees the first one's champion."""
+    """Lock the model's row: of two promotions the second sees the first one's champion.
+
+    Labels are held before, so that one that rises at the same moment finds what is promoted.
+    """
+    hold_labels(session)
     session.get(RegisteredModel, model_id, with_for_update=True, populate_existing=True)
+
+
+def _keep_to_tier(
+    session: Session, tier: Tier | None, champion: ModelVersion | None, tiers: Mapping[str, Tier]
+) -> None:
+    """Who orders a training names its risk tier, and so how many must approve: never fewer."""
+    before = evaluation_of(session, champion) if champion is not None else None
+    if tier is None or before is None:
+        return
+    standing = tier_named(tiers, before.risk_tier)
+    if tier.demands_less_than(standing):
+        raise Conflict(
+            f"this model's champion was judged by the risk tier {standing.name}, which demands "
+            f"more than {tier.name}: train the version with risk_tier {standing.name}"
+        )
+
+
+def _kept_as_it_is(session: Session, version: ModelVersion) -> ModelVersion:
+    """Lock the version's row: approvals and waivers are of the label that it has now."""
+    return session.get_one(
+        ModelVersion, version.id, with_for_update={"of": ModelVersion}, populate_existing=True
+    )
 
 
 def _point_champion(
@@ -180,21 +215,42 @@ def _point_champion(
     rules: Rules,
     actor: Actor,
     at: datetime,
+    excused: Mapping[str, UUID] | None = None,
 ) -> None:
-    for deployment in followers(session, version.model_id):
-        require_servable(
-            session,
-            version,
-            deployment.environment,
-            purpose=deployment.purpose,
-            rules=rules,
-            actor=actor,
-            at=at,
-        )
-        raise_deployment_label(session, deployment, version, rules=rules)
+    following = followers(session, version.model_id, stopped=True)
+    for deployment in following:
+        # A stopped one is asked when it starts; it tells of the version from now on.
+        if deployment.state == ACTIVE:
+            require_servable(
+                session,
+                version,
+                deployment.environment,
+                purpose=deployment.purpose,
+                rules=rules,
+                actor=actor,
+                at=at,
+                deployment=deployment,
+            )
+        raise_served(session, deployment, version, rules=rules, actor_id=UUID(actor.id), at=at)
         alert = unresolved(session, deployment.id)
         if alert is not None:
             # What was wrong was wrong with the old version; the new one has its own baseline.
             said = f"version {version.number} became champion"
             close(session, alert, resolution=said, actor_id=UUID(actor.id), at=at)
-    move_alias(session, version, CHAMPION, reason=reason, actor_id=UUID(actor.id), at=at)
+    move_alias(
+        session,
+        version,
+        CHAMPION,
+        reason=reason,
+        actor_id=UUID(actor.id),
+        at=at,
+        excused=excused,
+    )
+    review_deployments(
+        session,
+        rules=rules,
+        deployments=following,
+        cause=f"version {version.number} became champion",
+        actor=actor,
+        at=at,
+    )

@@ -22,14 +22,23 @@ from bailiwick.lifecycle.retraining_policies import (
     retraining_policy_resource,
     selection_of,
 )
+from bailiwick.lifecycle.rises import raise_job
 from bailiwick.lifecycle.selection import FRAME_SCHEMA, Selection, frame_of, without_repeats
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
 from bailiwick.lifecycle.training_jobs import Beat, carry_out_training
 from bailiwick.lifecycle.training_plans import TrainingOrder
-from bailiwick.lineage import Content, Dataset, DatasetVersion, Node, add_dataset_version
+from bailiwick.lineage import (
+    Content,
+    Dataset,
+    DatasetVersion,
+    Node,
+    add_dataset_version,
+    dataset_resource,
+    dataset_version_resource,
+)
 from bailiwick.monitoring import Alert, AlertState, read_window
-from bailiwick.policy import Actor, Rules, load_actor, require
-from bailiwick.registry import Deployment, deployment_resource, versions_by_id
+from bailiwick.policy import Actor, Resource, Rules, load_actor, require
+from bailiwick.registry import Deployment, ModelVersion, deployment_resource
 from bailiwick.training import SmallClassifierRecipe
 
 SEED = 17
@@ -147,7 +156,7 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
     at = platform.clock.now()
     with platform.database.transaction() as session:
         held_job(session, lease)
-        _require_mandate(session, platform, lease, at)
+        _require_mandate(session, platform.in_force(session), lease, at)
     with platform.database.reading() as session:
         job = session.get_one(Job, lease.job_id)
         policy = session.get_one(RetrainingPolicy, job.subject_id)
@@ -156,7 +165,8 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
     content = _keep(platform, gathered, folder)
     with platform.database.transaction() as session:
         held_job(session, lease)
-        version = _register(session, platform, policy, gathered, content, lease, at=at)
+        now = platform.in_force(session)
+        version = _register(session, now, policy, gathered, content, lease, at=at)
         deployment = session.get_one(Deployment, policy.deployment_id)
         recipe = job.payload["overrides"].get("recipe", policy.recipe)
         order = TrainingOrder(
@@ -174,30 +184,45 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
 
 
 def _require_mandate(session: Session, platform: Platform, lease: Lease, at: datetime) -> None:
-    """The service that the job acts as must be allowed to retrain and to read logged requests."""
+    """The service that the job acts as must be allowed all of it, before a row is read.
+
+    It retrains, reads logged requests and the rows that were brought in, and adds to the dataset.
+    """
     job = session.get_one(Job, lease.job_id)
     policy = session.get_one(RetrainingPolicy, job.subject_id)
     deployment = session.get_one(Deployment, policy.deployment_id)
-    for action, resource in (
-        ("retraining:start", retraining_policy_resource(session, policy)),
-        ("deployment:read-inferences", deployment_resource(session, deployment)),
-    ):
+    dataset = session.get_one(Dataset, policy.dataset_id)
+    start = _window_start(_overridden(selection_of(policy), job.payload["overrides"]), at)
+    asked: list[tuple[str, Resource, Mapping[str, Any]]] = [
+        ("retraining:start", retraining_policy_resource(session, policy), {}),
+        ("deployment:read-inferences", deployment_resource(session, deployment), {}),
+        ("dataset:register-version", dataset_resource(session, dataset), {}),
+    ]
+    for version in _brought_in(session, dataset.id, start):
+        rows = dataset_version_resource(session, version)
+        asked.append(("dataset:read-rows", rows, {"now": at}))
+    actor = load_actor(session, lease.acts_as)
+    for action, resource, context in asked:
         require(
             session,
             platform.rules,
-            actor=load_actor(session, lease.acts_as),
+            actor=actor,
             action=action,
             resource=resource,
+            context=context,
             at=at,
         )
+    read = [resource.label for _, resource, _ in asked if resource.label is not None]
+    raise_job(session, platform.rules.scheme, job, read, actor_id=lease.acts_as, at=at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Gathered:
-    """Labelled rows of the window, and what they came from: (node, name, label id)."""
+    """Labelled rows of the window, and the versions that answered them or brought them in."""
 
     frame: pa.Table
-    inputs: list[tuple[Node, str, str]]
+    served: frozenset[UUID]
+    brought_in: tuple[UUID, ...]
 
 
 def _gather(
@@ -210,7 +235,7 @@ def _gather(
 ) -> _Gathered:
     """Rows that were brought in, and answered requests whose label has come, of the window."""
     deployment = session.get_one(Deployment, policy.deployment_id)
-    start = at - timedelta(days=selection.window_days or 36_500)
+    start = _window_start(selection, at)
     answered = read_window(
         session, deployment.id, start=start, end=at, known_at=at, labelled_only=True
     )
@@ -222,27 +247,37 @@ def _gather(
             schema=FRAME_SCHEMA,
         )
     ]
-    served = versions_by_id(session, [row.version_id for row in answered])
-    name = f"deployment {deployment.namespace}/{deployment.name}"
-    inputs = [
-        (Node("model-version", version.id), f"{name}, v{version.number}", deployment.label_id)
-        for version in sorted(served.values(), key=lambda version: version.number)
-    ]
-    for version in _brought_in(session, policy.dataset_id, start):
+    brought_in = _brought_in(session, policy.dataset_id, start)
+    for version in brought_in:
         path = platform.blobs.verified_path(version.rows_blob)
         frame = frame_of(path, version.text_columns, version.label_column)
         frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
-        inputs.append(
-            (
-                Node("dataset-version", version.id),
-                f"{version.dataset.namespace}/{version.dataset.name} v{version.number}",
-                version.label_id,
-            )
-        )
     frame = pa.concat_tables(without_repeats(frames)).sort_by("time")
     if not frame.num_rows:
         raise Invalid("there is nothing to learn from: no labelled rows lie in the policy's window")
-    return _Gathered(frame, inputs)
+    served = frozenset(row.version_id for row in answered)
+    return _Gathered(frame, served, tuple(version.id for version in brought_in))
+
+
+def _inputs(
+    session: Session, policy: RetrainingPolicy, gathered: _Gathered
+) -> list[tuple[Node, str, str]]:
+    """What the rows came from, with names and the labels of now: one may have risen meanwhile."""
+    now = {"populate_existing": True}
+    deployment = session.get_one(Deployment, policy.deployment_id, populate_existing=True)
+    served = select(ModelVersion).where(ModelVersion.id.in_(gathered.served))
+    name = f"deployment {deployment.namespace}/{deployment.name}"
+    inputs = [
+        (Node("model-version", version.id), f"{name}, v{version.number}", label_id)
+        for version in session.scalars(served.order_by(ModelVersion.number), execution_options=now)
+        # Requests may be logged for a version that the deployment has never served.
+        for label_id in {deployment.label_id: None, version.label_id: None}
+    ]
+    brought = select(DatasetVersion).where(DatasetVersion.id.in_(gathered.brought_in))
+    for version in session.scalars(brought.order_by(DatasetVersion.number), execution_options=now):
+        source = f"{version.dataset.namespace}/{version.dataset.name} v{version.number}"
+        inputs.append((Node("dataset-version", version.id), source, version.label_id))
+    return inputs
 
 
 def _brought_in(session: Session, dataset_id: UUID, start: datetime) -> list[DatasetVersion]:
@@ -297,12 +332,16 @@ def _register(
         content,
         scheme=platform.rules.scheme,
         kind="prepare",
-        inputs=gathered.inputs,
+        inputs=_inputs(session, policy, gathered),
         started_at=at,
         actor_id=lease.acts_as,
         at=platform.clock.now(),
         job_id=lease.job_id,
     )
+
+
+def _window_start(selection: Selection, at: datetime) -> datetime:
+    return at - timedelta(days=selection.window_days or 36_500)
 
 
 def _overridden(selection: Selection, payload: Mapping[str, Any]) -> Selection:

@@ -19,6 +19,7 @@ from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import RetrainingPolicy
+from bailiwick.lifecycle.training_plans import TrainingOrder
 from bailiwick.lineage import Dataset
 from bailiwick.policy import (
     Actor,
@@ -90,6 +91,7 @@ def create_retraining_policy(
         recipe=recipe.to_dict(),
         risk_tier=risk_tier,
         enabled=True,
+        set_by=UUID(actor.id),
         created_by=UUID(actor.id),
         created_at=at,
     )
@@ -123,7 +125,9 @@ def update_retraining_policy(
     for name, value in changes.items():
         setattr(policy, name, value)
     selection_of(policy)
-    policy.digest = _digest(policy)
+    digest = _digest(policy)
+    if digest != policy.digest:
+        policy.digest, policy.set_by = digest, UUID(actor.id)
     session.flush()
     record(
         session,
@@ -146,13 +150,25 @@ def selection_of(policy: RetrainingPolicy) -> Selection:
     )
 
 
+def is_carried_out(policy: RetrainingPolicy, order: TrainingOrder) -> bool:
+    """Whether the order is what the policy says as it stands: nothing overridden, nothing old."""
+    recipe = SmallClassifierRecipe.from_dict(policy.recipe)
+    settings = (recipe, selection_of(policy), policy.risk_tier)
+    return settings == (order.recipe, order.selection, order.risk_tier)
+
+
 def policy_subject(session: Session, policy: RetrainingPolicy) -> Subject:
     """What people approve: exactly these settings."""
-    return _subject(policy, session.get_one(Deployment, policy.deployment_id))
+    return policy_subject_on(policy, session.get_one(Deployment, policy.deployment_id))
 
 
 def ask_for_policy_approval(
-    session: Session, policy: RetrainingPolicy, *, actor: Actor, at: datetime
+    session: Session,
+    policy: RetrainingPolicy,
+    *,
+    actor: Actor,
+    at: datetime,
+    expires_at: datetime | None = None,
 ) -> ApprovalRequest:
     """Ask somebody else to approve the policy as it stands."""
     return request_approval(
@@ -162,6 +178,7 @@ def ask_for_policy_approval(
         required=APPROVALS,
         actor=actor,
         at=at,
+        expires_at=expires_at,
     )
 
 
@@ -179,7 +196,7 @@ def approved_among(session: Session, policies: Sequence[RetrainingPolicy]) -> se
         return set()
     watched = select(Deployment).where(Deployment.id.in_([p.deployment_id for p in policies]))
     deployments = {found.id: found for found in session.scalars(watched)}
-    subjects = [_subject(policy, deployments[policy.deployment_id]) for policy in policies]
+    subjects = [policy_subject_on(policy, deployments[policy.deployment_id]) for policy in policies]
     since = min(policy.created_at for policy in policies)
     counts = approvals_by_subject(session, subjects, purpose=PURPOSE, at=since)
     return {identifier for identifier, count in counts.items() if count >= APPROVALS}
@@ -193,16 +210,19 @@ def retraining_policy_resource(session: Session, policy: RetrainingPolicy) -> Re
         id=str(policy.id),
         namespace=deployment.namespace,
         label=deployment.label,
+        belongs_to=deployment.belongs_to,
     )
 
 
-def _subject(policy: RetrainingPolicy, deployment: Deployment) -> Subject:
+def policy_subject_on(policy: RetrainingPolicy, deployment: Deployment) -> Subject:
+    """The same, for a deployment that was looked up already."""
     return Subject(
         type="retraining-policy",
         id=policy.id,
         digest=policy.digest,
         namespace=deployment.namespace,
         label_id=deployment.label_id,
+        trained_by=policy.set_by,
     )
 
 

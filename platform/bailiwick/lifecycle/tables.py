@@ -97,6 +97,7 @@ class RetrainingPolicy(Revised, Base):
     risk_tier: Mapped[str] = mapped_column(String(40))
     enabled: Mapped[bool]
     digest: Mapped[Digest]  # of the settings above: what an approval is bound to
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))  # made them what they are
     created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     created_at: Mapped[datetime]
 
@@ -113,5 +114,10 @@ class Evaluation(Base):
     evidence: Mapped[dict[str, Any]]  # the gates' whole input
     risk_tier: Mapped[str] = mapped_column(String(40))
     passed: Mapped[bool]
-    reasons: Mapped[list[str]]
+    rejections: Mapped[list[dict[str, Any]]]  # [{gate, reason}]: what was not passed, and why
     created_at: Mapped[datetime]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the gates were not passed, one sentence each."""
+        return [str(rejection["reason"]) for rejection in self.rejections]

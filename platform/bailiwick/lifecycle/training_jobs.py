@@ -5,6 +5,7 @@ folder and unreferenced blobs.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,19 @@ from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import mark_challenger, promote
-from bailiwick.lifecycle.retraining_policies import is_approved
+from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out
+from bailiwick.lifecycle.rises import raise_job
 from bailiwick.lifecycle.selection import frame_of, split, write_frame
-from bailiwick.lifecycle.tables import Evaluation, RetrainingPolicy
-from bailiwick.lifecycle.training_plans import TrainingOrder, TrainingPlan, plan_training
+from bailiwick.lifecycle.tables import Evaluation, Job, RetrainingPolicy
+from bailiwick.lifecycle.training_plans import (
+    TrainingOrder,
+    TrainingPlan,
+    plan_again,
+    plan_training,
+)
 from bailiwick.lineage import Node, record_run
 from bailiwick.monitoring import add_baseline
-from bailiwick.policy import Actor, load_actor, require
+from bailiwick.policy import Actor, load_actor, load_label, require
 from bailiwick.registry import (
     Artifact,
     ModelVersion,
@@ -45,8 +52,8 @@ def carry_out_training(
     started_at = platform.clock.now()
     with platform.database.transaction() as session:
         held_job(session, lease)
-        actor = load_actor(session, lease.acts_as)
-        plan = plan_training(session, order, rules=platform.rules, actor=actor, at=started_at)
+        actor, rules = load_actor(session, lease.acts_as), platform.in_force(session).rules
+        plan = plan_training(session, order, rules=rules, actor=actor, at=started_at)
     outcome = run_child(
         "bailiwick.training.run",
         _spec(platform, plan, folder),
@@ -114,7 +121,11 @@ def finish_training(
     at: datetime,
 ) -> ModelVersion:
     """In one transaction: run, version, evaluation, baseline, and what follows from the gates."""
+    platform = platform.in_force(session)  # the rules may have changed while it trained
     actor = load_actor(session, lease.acts_as)
+    plan = plan_again(session, plan, rules=platform.rules, actor=actor, at=at)
+    learned, job = load_label(session, plan.label_id), session.get_one(Job, lease.job_id)
+    raise_job(session, platform.rules.scheme, job, [learned], actor_id=lease.acts_as, at=at)
     version = _register(session, platform, lease, plan, outcome, actor, started_at, at)
     evaluation = _evaluate(session, platform, plan, version, outcome, at=at)
     add_baseline(
@@ -232,7 +243,7 @@ def _evaluate(
         paired=Paired(**outcome["paired"]) if outcome["paired"] else None,
         has_champion=plan.champion is not None,
     )
-    reasons = reasons_to_reject(evidence, tier_named(platform.tiers, plan.order.risk_tier))
+    rejections = reasons_to_reject(evidence, tier_named(platform.tiers, plan.order.risk_tier))
     evaluation = Evaluation(
         id=new_id(),
         version_id=version.id,
@@ -240,8 +251,8 @@ def _evaluate(
         run_id=version.run_id,
         evidence=evidence.to_dict(),
         risk_tier=plan.order.risk_tier,
-        passed=not reasons,
-        reasons=reasons,
+        passed=not rejections,
+        rejections=[asdict(rejection) for rejection in rejections],
         created_at=at,
     )
     session.add(evaluation)
@@ -255,7 +266,7 @@ def _evaluate(
         at=at,
         details={
             "passed": evaluation.passed,
-            "reasons": reasons,
+            "rejections": evaluation.rejections,
             "evidence": evaluation.evidence,
             "risk_tier": evaluation.risk_tier,
         },
@@ -273,14 +284,17 @@ def _follow(
     actor: Actor,
     at: datetime,
 ) -> str:
-    """Under an approved retraining policy a passed challenger is promoted at once."""
+    """Under an approved retraining policy a passed challenger is promoted at once.
+
+    People approved the policy's own settings: what was trained with others waits for them.
+    """
     if not evaluation.passed:
         return "rejected"
     policy_id = plan.order.retraining_policy_id
     if policy_id is None:
         return "passed"
     policy = session.get_one(RetrainingPolicy, policy_id)
-    if not is_approved(session, policy):
+    if not is_approved(session, policy) or not is_carried_out(policy, plan.order):
         return "passed"
     promote(
         session,

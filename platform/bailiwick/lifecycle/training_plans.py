@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid, NotFound
+from bailiwick.db.session import hold_labels
 from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job
@@ -110,6 +111,7 @@ def plan_training(
     Raises `IncompatibleLabels` naming two inputs whose residency or purposes exclude each
     other, `DeniedByPolicy`, `Invalid` or `NotFound`.
     """
+    hold_labels(session)
     model = session.get(RegisteredModel, order.model_id)
     data = [session.get(DatasetVersion, identifier) for identifier in order.dataset_version_ids]
     found = tuple(version for version in data if version is not None)
@@ -117,29 +119,64 @@ def plan_training(
         raise NotFound("the model or one of the dataset versions does not exist")
     champion = pointed_at(session, model.id, CHAMPION)
     order = replace(order, from_champion=order.from_champion and champion is not None)
-    for version in found:
+    plan = TrainingPlan(order, found, champion, text_columns=(), label_id="")
+    plan = _labelled(session, plan, model, rules=rules, actor=actor, at=at)
+    return replace(plan, text_columns=_text_columns(order, found, champion))
+
+
+def plan_again(
+    session: Session, plan: TrainingPlan, *, rules: Rules, actor: Actor, at: datetime
+) -> TrainingPlan:
+    """The same plan with the labels that hold now: training takes hours, and labels rise.
+
+    Everything is asked again. Until the transaction ends no label moves: one that rises at the
+    same moment finds the new version.
+    """
+    hold_labels(session)
+    ids = [version.id for version in plan.data]
+    champion = plan.champion and session.get_one(
+        ModelVersion, plan.champion.id, populate_existing=True
+    )
+    data = tuple(session.get_one(DatasetVersion, one, populate_existing=True) for one in ids)
+    model = session.get_one(RegisteredModel, plan.order.model_id, populate_existing=True)
+    again = replace(plan, data=data, champion=champion)
+    return _labelled(session, again, model, rules=rules, actor=actor, at=at)
+
+
+def _labelled(
+    session: Session,
+    plan: TrainingPlan,
+    model: RegisteredModel,
+    *,
+    rules: Rules,
+    actor: Actor,
+    at: datetime,
+) -> TrainingPlan:
+    """The plan with its label, if the actor may learn from all of its inputs for its purpose."""
+    for version in plan.data:
         require(
             session,
             rules,
             actor=actor,
             action="dataset:read-rows",
             resource=dataset_version_resource(session, version),
+            context={"now": at},
             at=at,
         )
-    named = [(_name(version), version.label_id) for version in found]
-    if order.from_champion and champion is not None:
+    named = [(_name(version), version.label_id) for version in plan.data]
+    if plan.base is not None:
         require(
             session,
             rules,
             actor=actor,
             action="version:read-artifact",
-            resource=version_resource(session, champion),
+            resource=version_resource(session, plan.base),
             at=at,
         )
-        named.append((f"{model.namespace}/{model.name} v{champion.number}", champion.label_id))
+        named.append((f"{model.namespace}/{model.name} v{plan.base.number}", plan.base.label_id))
     label_id, label = join_stored(session, rules.scheme, named)
-    _require_training(session, model, label, order, rules=rules, actor=actor, at=at)
-    return TrainingPlan(order, found, champion, _text_columns(order, found, champion), label_id)
+    _require_training(session, model, label, plan.order, rules=rules, actor=actor, at=at)
+    return replace(plan, label_id=label_id)
 
 
 def order_training(

@@ -1,21 +1,39 @@
 """Datasets and their immutable versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.access import checked_name
 from bailiwick.audit.log import record
+from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
+from bailiwick.db.session import hold_labels
 from bailiwick.lineage.runs import Node, record_run
 from bailiwick.lineage.tables import Dataset, DatasetVersion
-from bailiwick.policy import Label, Resource, Scheme, Unseen, intern_label, join_stored, load_label
+from bailiwick.policy import (
+    Label,
+    Resource,
+    Scheme,
+    Subject,
+    Unseen,
+    Waivable,
+    intern_label,
+    join_stored,
+    load_label,
+    waived_label,
+)
+
+WAIVABLE_DATASETS = Waivable("dataset", Dataset.id)
+WAIVABLE_DATASET_VERSIONS = Waivable(
+    "dataset-version", DatasetVersion.id, DatasetVersion.content_digest
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,7 @@ def create_dataset(
         description=description,
         owner_id=actor_id,
         label_id=intern_label(session, label),
+        retention_days=None,
         created_at=at,
     )
     session.add(dataset)
@@ -73,6 +92,36 @@ def create_dataset(
         at=at,
         details={"name": f"{namespace}/{name}", "label": label.to_dict()},
     )
+    return dataset
+
+
+def update_dataset(
+    session: Session,
+    dataset: Dataset,
+    changes: Mapping[str, Any],
+    *,
+    actor_id: UUID,
+    at: datetime,
+) -> Dataset:
+    """Change `description` or `retention_days`; saying the same again changes nothing.
+
+    `retention_days`: how long after its registration a version's rows may be read; None: without
+    end. It counts for the versions that there are, too.
+    """
+    old = {name: getattr(dataset, name) for name in changes}
+    if old != changes:
+        for name, value in changes.items():
+            setattr(dataset, name, value)
+        session.flush()
+        record(
+            session,
+            "dataset.updated",
+            subject_type="dataset",
+            subject_id=dataset.id,
+            actor_id=actor_id,
+            at=at,
+            details={"old": old, "new": dict(changes)},
+        )
     return dataset
 
 
@@ -114,8 +163,12 @@ def add_dataset_version(
     """Register rows as the next version, with the run that made them.
 
     `inputs`: (node, its name, its label id). The version's label is the join of the dataset's
-    own label with theirs. The same content again is the version that stands already.
+    own label with theirs. The same content again is the version that stands already; in another
+    dataset it is a copy, and what it is a copy of is an input too. NOT noticed: a part of the
+    rows, or rows that were changed, brought in as a file of their own.
     """
+    hold_labels(session)
+    inputs = [*inputs, *_same_content(session, content)]
     session.refresh(dataset, with_for_update=True)  # the same file may arrive twice at once
     standing = session.scalar(
         select(DatasetVersion).where(
@@ -190,6 +243,57 @@ def add_dataset_version(
     return version
 
 
+def with_copies(versions: Select[UUID]) -> Select[UUID]:
+    """The ids of these dataset versions and of all that hold the same rows or came in one file."""
+    own = select(DatasetVersion.content_digest, DatasetVersion.source_digest).where(
+        DatasetVersion.id.in_(versions)
+    )
+    rows, files = own.subquery(), own.where(DatasetVersion.source_digest.is_not(None)).subquery()
+    return select(DatasetVersion.id).where(
+        DatasetVersion.content_digest.in_(select(rows.c.content_digest))
+        | DatasetVersion.source_digest.in_(select(files.c.source_digest))
+    )
+
+
+def _same_content(session: Session, content: Content) -> list[tuple[Node, str, str]]:
+    """The versions, of whatever dataset, with these very rows or from this very file."""
+    same = DatasetVersion.content_digest == content.content_digest
+    if content.source_blob is not None:
+        same |= DatasetVersion.source_digest == content.source_blob
+    found = session.execute(
+        select(DatasetVersion.id, DatasetVersion.label_id).where(same).order_by(DatasetVersion.id)
+    )
+    # No name: whoever brings the rows in may not see where else they are.
+    return [
+        (Node("dataset-version", identifier), "the same rows, registered before", label_id)
+        for identifier, label_id in found
+    ]
+
+
+def dataset_subject(dataset: Dataset) -> Subject:
+    """What people waive about: the dataset's name, description and marks, none of its rows."""
+    return Subject(
+        type="dataset",
+        id=dataset.id,
+        digest=digest_of({"dataset": str(dataset.id)}),
+        namespace=dataset.namespace,
+        label_id=dataset.label_id,
+        trained_by=dataset.owner_id,
+    )
+
+
+def dataset_version_subject(version: DatasetVersion) -> Subject:
+    """What people waive about: exactly these rows."""
+    return Subject(
+        type="dataset-version",
+        id=version.id,
+        digest=version.content_digest,
+        namespace=version.dataset.namespace,
+        label_id=version.label_id,
+        trained_by=version.created_by,
+    )
+
+
 def dataset_resource(session: Session, dataset: Dataset) -> Resource:
     """The dataset as the policy sees it."""
     return Resource(
@@ -197,6 +301,8 @@ def dataset_resource(session: Session, dataset: Dataset) -> Resource:
         id=str(dataset.id),
         namespace=dataset.namespace,
         label=load_label(session, dataset.label_id),
+        belongs_to=(_place(dataset),),
+        waived=waived_label(session, dataset_subject(dataset)),
     )
 
 
@@ -207,4 +313,16 @@ def dataset_version_resource(session: Session, version: DatasetVersion) -> Resou
         id=str(version.id),
         namespace=version.dataset.namespace,
         label=load_label(session, version.label_id),
+        attributes={"retain_until": _retain_until(version)},
+        belongs_to=(_place(version.dataset),),
+        waived=waived_label(session, dataset_version_subject(version)),
     )
+
+
+def _place(dataset: Dataset) -> str:
+    return f"{dataset.namespace}/datasets/{dataset.name}"
+
+
+def _retain_until(version: DatasetVersion) -> datetime | None:
+    days = version.dataset.retention_days
+    return None if days is None else version.created_at + timedelta(days=days)

@@ -25,11 +25,44 @@ class Dataset(Revised, Base):
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     # The label that new versions inherit at least.
     label_id: Mapped[str] = mapped_column(ForeignKey("labels.id"), index=True)
+    # Days after its registration for which a version's rows may be read; None: without end.
+    retention_days: Mapped[int | None]
     created_at: Mapped[datetime]
 
 
+class ColumnMark(Revised, Base):
+    """What a column holds: personal data, free text or an identifier.
+
+    Said by a steward, or proposed by a scanner, which keeps counts and never values.
+    """
+
+    __tablename__ = "column_marks"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "column", "mark", "entity"),
+        CheckConstraint("mark IN ('personal-data', 'free-text', 'identifier')", name="mark"),
+        CheckConstraint("source IN ('steward', 'scanner')", name="source"),
+        CheckConstraint("state IN ('proposed', 'accepted', 'rejected')", name="state"),
+    )
+
+    id: Mapped[Id]
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
+    column: Mapped[Name]
+    mark: Mapped[str] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(String(20))
+    entity: Mapped[str] = mapped_column(String(80))  # empty when a steward said so
+    recogniser: Mapped[str | None] = mapped_column(String(120))
+    score: Mapped[float | None]
+    sampled: Mapped[int | None]
+    matched: Mapped[int | None]
+    state: Mapped[str] = mapped_column(String(20))
+    proposed_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    proposed_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("principals.id"))
+    decided_at: Mapped[datetime | None]
+
+
 class DatasetVersion(Base):
-    """Immutable rows: their digest, schema and label."""
+    """Immutable rows: their digest and schema. `label_id` points at the label in force."""
 
     __tablename__ = "dataset_versions"
     __table_args__ = (
@@ -40,8 +73,8 @@ class DatasetVersion(Base):
     id: Mapped[Id]
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
     number: Mapped[int]
-    content_digest: Mapped[Digest]
-    source_digest: Mapped[Digest | None]
+    content_digest: Mapped[Digest] = mapped_column(index=True)
+    source_digest: Mapped[Digest | None] = mapped_column(index=True)
     # Blobs: accepted rows (Parquet), rejected rows (NDJSON), the file as it arrived.
     rows_blob: Mapped[Digest]
     rejected_blob: Mapped[Digest | None]
@@ -62,7 +95,10 @@ class DatasetVersion(Base):
 
 
 class Run(Base):
-    """One finished execution: what it read, what it wrote, with which parameters."""
+    """One finished execution: what it read, what it wrote, with which parameters.
+
+    `label_id` points at the label in force; each move of it is a `LabelMove`.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (

@@ -6,6 +6,8 @@ from bailiwick.monitoring.alerts import (
     alert_resource,
     close,
     evaluate,
+    policy_alerts,
+    tell_owner,
     unresolved,
 )
 from bailiwick.monitoring.findings import Finding, judge
@@ -66,7 +68,9 @@ __all__ = [
     "log_feedback",
     "log_inferences",
     "monitor_resource",
+    "policy_alerts",
     "read_window",
+    "tell_owner",
     "unresolved",
     "update_monitor",
     "window_digest",

@@ -1,9 +1,10 @@
-"""Alerts: raised by a check, kept up to date by later ones, closed by people or by recovery.
+"""Alerts: raised by a check or a policy, kept up to date, closed by people or by recovery.
 
 States: `open` → `acknowledged` → `resolved`; an open one may be resolved directly. At most one
-alert of a deployment is unresolved (a unique index), so a worsening is the same alert.
+alert of a deployment and source is unresolved (a unique index): a worsening is the same alert.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -17,7 +18,7 @@ from bailiwick.core.ids import new_id
 from bailiwick.monitoring.findings import drifted_columns, moved_since
 from bailiwick.monitoring.tables import Alert, CheckResult, Monitor
 from bailiwick.policy import Resource
-from bailiwick.registry import Deployment, deployment_resource
+from bailiwick.registry import Breach, Deployment, deployment_resource
 
 
 class AlertState(StrEnum):
@@ -34,14 +35,18 @@ TRANSITIONS = {
     AlertState.RESOLVED: set[AlertState](),
 }
 QUIET, INSUFFICIENT = "none", "insufficient"
+MONITOR, POLICY = "monitor", "policy"  # what an alert comes from
+OUT_OF_POLICY = "out-of-policy"
 HISTORY = 100  # windows that are looked back at to say since when
 
 
-def unresolved(session: Session, deployment_id: UUID) -> Alert | None:
-    """The deployment's alert that nobody and nothing has resolved yet."""
+def unresolved(session: Session, deployment_id: UUID, source: str = MONITOR) -> Alert | None:
+    """The deployment's alert of that source that nobody and nothing has resolved yet."""
     return session.scalar(
         select(Alert).where(
-            Alert.deployment_id == deployment_id, Alert.state != AlertState.RESOLVED
+            Alert.deployment_id == deployment_id,
+            Alert.source == source,
+            Alert.state != AlertState.RESOLVED,
         )
     )
 
@@ -67,14 +72,73 @@ def evaluate(
     return alert
 
 
+def policy_alerts(session: Session, deployment_ids: Collection[UUID]) -> dict[UUID, Alert]:
+    """The unresolved alerts of source `policy`, by deployment, in one query."""
+    found = session.scalars(
+        select(Alert).where(
+            Alert.deployment_id.in_(deployment_ids),
+            Alert.source == POLICY,
+            Alert.state != AlertState.RESOLVED,
+        )
+    )
+    return {alert.deployment_id: alert for alert in found}
+
+
+def tell_owner(
+    session: Session,
+    breach: Breach,
+    sentence: str,
+    *,
+    alert: Alert | None,
+    actor_id: UUID,
+    at: datetime,
+) -> Alert:
+    """Raise the alert that a deployment is out of policy, or bring `alert`, which stands, up to it.
+
+    It is for the breach's owner and stays until the breach is resolved. The breach must have been
+    written (flushed) before.
+    """
+    if alert is not None:
+        alert.breach_id, alert.sentence = breach.id, sentence
+        _event(session, alert, "alert.updated", actor_id, at, breach=str(breach.id))
+        return alert
+    alert = Alert(
+        id=new_id(),
+        deployment_id=breach.deployment_id,
+        source=POLICY,
+        breach_id=breach.id,
+        owner_id=breach.owner_id,
+        kind=OUT_OF_POLICY,
+        state=AlertState.OPEN,
+        sentence=sentence,
+        since=breach.found_at,
+        opened_at=at,
+    )
+    session.add(alert)
+    _event(
+        session,
+        alert,
+        "alert.raised",
+        actor_id,
+        at,
+        deployment=str(breach.deployment_id),
+        breach=str(breach.id),
+        kind=alert.kind,
+        since=alert.since.isoformat(),
+    )
+    return alert
+
+
 def _raise(
     session: Session, monitor: Monitor, check: CheckResult, *, actor_id: UUID, at: datetime
 ) -> Alert:
     alert = Alert(
         id=new_id(),
         deployment_id=monitor.deployment_id,
+        source=MONITOR,
         monitor_id=monitor.id,
         check_id=check.id,
+        owner_id=session.get_one(Deployment, monitor.deployment_id).created_by,
         kind=check.verdict,
         state=AlertState.OPEN,
         sentence=check.sentence,
@@ -140,7 +204,11 @@ def alert_resource(session: Session, alert: Alert) -> Resource:
     """The alert as the policy sees it: labelled like its deployment."""
     watched = deployment_resource(session, session.get_one(Deployment, alert.deployment_id))
     return Resource(
-        type="Alert", id=str(alert.id), namespace=watched.namespace, label=watched.label
+        type="Alert",
+        id=str(alert.id),
+        namespace=watched.namespace,
+        label=watched.label,
+        belongs_to=watched.belongs_to,
     )
 
 

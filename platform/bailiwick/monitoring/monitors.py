@@ -135,7 +135,11 @@ def monitor_resource(session: Session, monitor: Monitor) -> Resource:
     """The monitor as the policy sees it: labelled like the deployment it watches."""
     watched = deployment_resource(session, session.get_one(Deployment, monitor.deployment_id))
     return Resource(
-        type="Monitor", id=str(monitor.id), namespace=watched.namespace, label=watched.label
+        type="Monitor",
+        id=str(monitor.id),
+        namespace=watched.namespace,
+        label=watched.label,
+        belongs_to=watched.belongs_to,
     )
 
 

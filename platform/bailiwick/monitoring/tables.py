@@ -104,14 +104,20 @@ class CheckResult(Base):
 
 
 class Alert(Revised, Base):
-    """Something that somebody should know; at most one is open per deployment."""
+    """Something that somebody should know; at most one per deployment and source is open."""
 
     __tablename__ = "alerts"
     __table_args__ = (
         CheckConstraint("state IN ('open', 'acknowledged', 'resolved')", name="state"),
+        CheckConstraint(
+            "(source = 'monitor' AND monitor_id IS NOT NULL AND check_id IS NOT NULL) "
+            "OR (source = 'policy' AND breach_id IS NOT NULL)",
+            name="source",
+        ),
         Index(
             "uq_alerts_one_unresolved",
             "deployment_id",
+            "source",
             unique=True,
             sqlite_where=text("state <> 'resolved'"),
             postgresql_where=text("state <> 'resolved'"),
@@ -121,8 +127,11 @@ class Alert(Revised, Base):
 
     id: Mapped[Id]
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
-    monitor_id: Mapped[UUID] = mapped_column(ForeignKey("monitors.id"))
-    check_id: Mapped[UUID] = mapped_column(ForeignKey("check_results.id"))  # the newest one
+    source: Mapped[str] = mapped_column(String(20))
+    monitor_id: Mapped[UUID | None] = mapped_column(ForeignKey("monitors.id"))
+    check_id: Mapped[UUID | None] = mapped_column(ForeignKey("check_results.id"))  # the newest
+    breach_id: Mapped[UUID | None] = mapped_column(ForeignKey("breaches.id"))
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))  # whom it is for
     kind: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20))
     sentence: Mapped[str] = mapped_column(String(2000))

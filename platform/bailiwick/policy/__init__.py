@@ -1,21 +1,29 @@
 """The rules: classification labels, Cedar decisions and their record, approvals by others."""
 
 from bailiwick.policy.approvals import (
-    Subject,
     approval_resource,
     approvals_by_subject,
     count_approvals,
-    decide_approval,
     request_approval,
+    standing_state,
+    why_void,
 )
-from bailiwick.policy.classification import IncompatibleLabels, Label, Scheme
-from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict
+from bailiwick.policy.bundles import (
+    Rules,
+    Standing,
+    is_bundle_file,
+    least_label,
+    read_bundle,
+    standing,
+)
+from bailiwick.policy.classification import IncompatibleLabels, Label, OutOfPolicy, Scheme
+from bailiwick.policy.clearance import require_clearance, require_clearance_of
+from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict, bundle_digest
 from bailiwick.policy.enforcement import (
     AUDIT_LOG,
     PLATFORM,
     DeniedByPolicy,
     HiddenByPolicy,
-    Rules,
     Unseen,
     actor_of,
     ask,
@@ -25,43 +33,97 @@ from bailiwick.policy.enforcement import (
     require,
     visible,
 )
-from bailiwick.policy.labels import as_label, intern_label, join_stored, load_label, raise_to
-from bailiwick.policy.tables import ApprovalRequest, ApprovalVote, Decision, StoredLabel
+from bailiwick.policy.labels import (
+    as_label,
+    intern_label,
+    join_stored,
+    label_id,
+    load_label,
+    load_labels,
+    note_rise,
+    raise_to,
+)
+from bailiwick.policy.subjects import Subject
+from bailiwick.policy.tables import (
+    ApprovalComment,
+    ApprovalRequest,
+    ApprovalVote,
+    BundleActivation,
+    Decision,
+    DecisionCount,
+    Delegation,
+    LabelMove,
+    PolicyBundle,
+    StoredLabel,
+    Waiver,
+)
+from bailiwick.policy.usage import Use, Uses, uses_of
+from bailiwick.policy.votes import comment_on_approval, decide_approval, withdraw_approval
+from bailiwick.policy.waived import Waivable, acting_waivers, waived_label
 
 __all__ = [
     "AUDIT_LOG",
     "PLATFORM",
     "Actor",
+    "ApprovalComment",
     "ApprovalRequest",
     "ApprovalVote",
+    "BundleActivation",
     "Decision",
+    "DecisionCount",
+    "Delegation",
     "DeniedByPolicy",
     "HiddenByPolicy",
     "IncompatibleLabels",
     "Label",
+    "LabelMove",
+    "OutOfPolicy",
+    "PolicyBundle",
     "PolicyEngine",
     "Resource",
     "Rules",
     "Scheme",
+    "Standing",
     "StoredLabel",
     "Subject",
     "Unseen",
+    "Use",
+    "Uses",
     "Verdict",
+    "Waivable",
+    "Waiver",
+    "acting_waivers",
     "actor_of",
     "approval_resource",
     "approvals_by_subject",
     "as_label",
     "ask",
+    "bundle_digest",
+    "comment_on_approval",
     "count_approvals",
     "decide_approval",
     "intern_label",
+    "is_bundle_file",
     "join_stored",
+    "label_id",
+    "least_label",
     "load_actor",
     "load_label",
+    "load_labels",
+    "note_rise",
     "permit",
     "raise_to",
+    "read_bundle",
     "record_denial",
     "request_approval",
     "require",
+    "require_clearance",
+    "require_clearance_of",
+    "standing",
+    "standing_state",
+    "uses_of",
     "visible",
+    "waived_label",
+    "why_void",
+    "withdraw_approval",
 ]

@@ -1,40 +1,29 @@
 """Approvals: other people's answers about one exact subject.
 
-States: `open` → `approved` | `rejected`. An open or approved one past its `expires_at`, or whose
-subject has another digest by now, counts for nothing.
+States: `open` → `approved` | `rejected` | `withdrawn`. An open or approved one past its
+`expires_at`, or whose subject has another digest or label by now, counts for nothing.
+`policy.votes` takes the answers.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
-from bailiwick.core.errors import Conflict
+from bailiwick.core.errors import Invalid
 from bailiwick.core.ids import new_id
 from bailiwick.policy.decisions import Actor, Resource
-from bailiwick.policy.enforcement import Rules, require
 from bailiwick.policy.labels import load_label
+from bailiwick.policy.subjects import Subject
 from bailiwick.policy.tables import ApprovalRequest, ApprovalVote
 
-LIFETIME = timedelta(days=14)
-OPEN, APPROVED, REJECTED = "open", "approved", "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is to be approved: a thing and the digest of the state it is in."""
-
-    type: str
-    id: UUID
-    digest: str
-    namespace: str
-    label_id: str
-    trained_by: UUID | None = None
+LIFETIME, MAX_LIFETIME = timedelta(days=14), timedelta(days=90)
+OPEN, APPROVED, REJECTED, WITHDRAWN = "open", "approved", "rejected", "withdrawn"
+EXPIRED = "expired"  # open past its deadline: never stored
 
 
 def request_approval(
@@ -45,12 +34,23 @@ def request_approval(
     required: int,
     actor: Actor,
     at: datetime,
+    expires_at: datetime | None = None,
 ) -> ApprovalRequest:
-    """Ask for `required` approvals; an open request for the same digest is returned as it is."""
+    """Ask for `required` approvals; an open request for the same state is returned as it is.
+
+    `expires_at`: the deadline, at most `MAX_LIFETIME` away. Whether the actor may ask is the
+    caller's to require; this works for every kind of subject.
+    """
+    deadline = at + LIFETIME if expires_at is None else expires_at
+    if not at < deadline <= at + MAX_LIFETIME:
+        raise Invalid(
+            f"the deadline must lie ahead, by at most {MAX_LIFETIME.days} days; choose another"
+        )
     standing = session.scalar(
         select(ApprovalRequest).where(
             ApprovalRequest.subject_id == subject.id,
             ApprovalRequest.subject_digest == subject.digest,
+            ApprovalRequest.label_id == subject.label_id,
             ApprovalRequest.purpose == purpose,
             ApprovalRequest.state == OPEN,
             ApprovalRequest.expires_at > at,
@@ -67,10 +67,11 @@ def request_approval(
         subject_digest=subject.digest,
         purpose=purpose,
         requested_by=UUID(actor.id),
+        trained_by=subject.trained_by or UUID(actor.id),
         required=required,
         state=OPEN,
         created_at=at,
-        expires_at=at + LIFETIME,
+        expires_at=deadline,
     )
     session.add(request)
     session.flush()
@@ -90,9 +91,7 @@ def request_approval(
     return request
 
 
-def approval_resource(
-    session: Session, request: ApprovalRequest, *, trained_by: UUID | None = None
-) -> Resource:
+def approval_resource(session: Session, request: ApprovalRequest) -> Resource:
     """The request as the policy sees it."""
     return Resource(
         type="Approval",
@@ -101,75 +100,42 @@ def approval_resource(
         label=load_label(session, request.label_id),
         attributes={
             "requested_by": str(request.requested_by),
-            "trained_by": str(trained_by or request.requested_by),
+            "trained_by": str(request.trained_by),
         },
     )
 
 
-def decide_approval(
-    session: Session,
-    request: ApprovalRequest,
-    *,
-    rules: Rules,
-    approve: bool,
-    comment: str,
-    trained_by: UUID | None,
-    actor: Actor,
-    at: datetime,
-) -> ApprovalRequest:
-    """Give one person's answer. One rejection rejects; `required` approvals approve.
+def standing_state(request: ApprovalRequest, at: datetime) -> str:
+    """The request's state as people should read it: open ones expire."""
+    expired = request.state == OPEN and request.expires_at <= at
+    return EXPIRED if expired else request.state
 
-    The policy refuses the requester, the trainer and services; the database refuses the
-    requester and a second answer by the same person, whatever the policy says.
+
+def stands(state: str, at: datetime) -> ColumnElement[bool]:
+    """The condition for `standing_state` to answer `state`."""
+    expired = and_(ApprovalRequest.state == OPEN, ApprovalRequest.expires_at <= at)
+    return expired if state == EXPIRED else and_(ApprovalRequest.state == state, ~expired)
+
+
+def why_void(request: ApprovalRequest, subject: Subject | None) -> str | None:
+    """Why the answers count for nothing, given the subject as it stands now; None if they do.
+
+    `subject=None`: it cannot be told how it stands now, so nothing is said.
     """
-    require(
-        session,
-        rules,
-        actor=actor,
-        action="approval:decide",
-        resource=approval_resource(session, request, trained_by=trained_by),
-        at=at,
-    )
-    session.refresh(request, with_for_update=True)  # two people may answer at the same moment
-    if request.state == OPEN and request.expires_at <= at:
-        raise Conflict("this approval request has expired; ask for a new one")
-    if request.state != OPEN:
-        raise Conflict(f"this approval request is {request.state} already")
-    session.add(
-        ApprovalVote(
-            request_id=request.id,
-            requested_by=request.requested_by,
-            approver_id=UUID(actor.id),
-            approve=approve,
-            comment=comment,
-            at=at,
-        )
-    )
-    session.flush()
-    session.refresh(request, ["votes"])
-    if not approve:
-        request.state = REJECTED
-    elif sum(vote.approve for vote in request.votes) >= request.required:
-        request.state = APPROVED
-    record(
-        session,
-        "approval.decided",
-        subject_type="approval",
-        subject_id=request.id,
-        actor_id=UUID(actor.id),
-        at=at,
-        details={
-            "approve": approve,
-            "state": request.state,
-            "subject_digest": request.subject_digest,
-        },
-    )
-    session.flush()
-    return request
+    if subject is None:
+        return None
+    if subject.digest != request.subject_digest:
+        return "it has changed since it was asked about: ask again for what it is now"
+    if subject.label_id != request.label_id:
+        return "its label has changed since it was asked about: ask again under the label of now"
+    return None
 
 
 def count_approvals(session: Session, subject: Subject, *, purpose: str, at: datetime) -> int:
-    """Distinct people who approved exactly this digest in a request that has not expired."""
+    """Distinct people, with distinct voices, who approved exactly this digest and label.
+
+    A request counts while it has not expired; a label that has risen since voids it.
+    """
     return approvals_by_subject(session, [subject], purpose=purpose, at=at)[subject.id]
 
 
@@ -178,7 +144,13 @@ def approvals_by_subject(
 ) -> Counter[UUID]:
     """The same for many subjects, by their ids, in one query."""
     rows = session.execute(
-        select(ApprovalRequest.subject_id, ApprovalRequest.subject_digest, ApprovalVote.approver_id)
+        select(
+            ApprovalRequest.subject_id,
+            ApprovalRequest.subject_digest,
+            ApprovalRequest.label_id,
+            ApprovalVote.approver_id,
+            ApprovalVote.voice_id,
+        )
         .join(ApprovalVote, ApprovalVote.request_id == ApprovalRequest.id)
         .where(
             ApprovalRequest.subject_id.in_([subject.id for subject in subjects]),
@@ -187,7 +159,12 @@ def approvals_by_subject(
             ApprovalRequest.expires_at > at,
             ApprovalVote.approve,
         )
-        .distinct()
     )
-    digests = {subject.id: subject.digest for subject in subjects}
-    return Counter(found for found, digest, _ in rows if digests[found] == digest)
+    states = {subject.id: (subject.digest, subject.label_id) for subject in subjects}
+    people, voices = defaultdict[UUID, set[UUID]](set), defaultdict[UUID, set[UUID]](set)
+    for found, digest, label, approver, voice in rows:
+        if states[found] == (digest, label):
+            people[found].add(approver)
+            voices[found].add(voice)
+    # Over several requests one person may have lent a voice here and used it there.
+    return Counter({found: min(len(people[found]), len(voices[found])) for found in people})

@@ -1,6 +1,6 @@
 """May this actor do this here? Cedar answers; nothing else in Bailiwick speaks to it.
 
-The policies of a directory (`*.cedar` and one schema) are parsed and validated once. Every
+The policies of a bundle (`*.cedar` and one schema) are parsed and validated once. Every
 request carries its own few entities, the actor and the resource, and is checked against the
 schema, so what does not fit is denied instead of slipping past a `forbid`.
 """
@@ -8,9 +8,10 @@ schema, so what does not fit is denied instead of slipping past a `forbid`.
 import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
 
 import cedarpy
 from cedarpy import pst
@@ -21,12 +22,15 @@ from bailiwick.policy.classification import Label, Scheme
 
 SCHEMA_FILE = "bailiwick.cedarschema"
 EVERYWHERE = "*"
-BUNDLE_SUFFIXES = frozenset({".cedar", ".cedarschema", ".yaml"})
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. `roles` maps a namespace, or `*` for every namespace, to roles."""
+    """Who asks.
+
+    `roles` maps a place to the roles held there: a namespace, `*` for every namespace, or one
+    object (`finance/models/coder`). `scopes` narrows what the token in use is for; None does not.
+    """
 
     id: str
     kind: Literal["person", "service"]
@@ -34,26 +38,59 @@ class Actor:
     roles: Mapping[str, frozenset[str]]
     clearance_level: str
     clearance_compartments: frozenset[str]
+    scopes: frozenset[str] | None = None
 
-    def roles_in(self, namespace: str | None) -> frozenset[str]:
-        """The roles held on what belongs to `namespace`; None is what belongs to none."""
-        everywhere = self.roles.get(EVERYWHERE, frozenset())
-        return everywhere if namespace is None else everywhere | self.roles.get(namespace, set())
+    def roles_on(self, resource: "Resource") -> frozenset[str]:
+        """The roles held on the resource: everywhere, in its namespace, on what it belongs to."""
+        places = (EVERYWHERE, resource.namespace, *resource.belongs_to)
+        return frozenset().union(*(self.roles.get(place or "", ()) for place in places))
+
+    def to_facts(self) -> dict[str, Any]:
+        """All that policies may look at, as JSON."""
+        return {
+            "kind": self.kind,
+            "roles": {place: sorted(held) for place, held in sorted(self.roles.items())},
+            "clearance_level": self.clearance_level,
+            "clearance_compartments": sorted(self.clearance_compartments),
+            "scopes": None if self.scopes is None else sorted(self.scopes),
+        }
 
     def roles_anywhere(self) -> frozenset[str]:
-        """The roles held in at least one namespace."""
+        """The roles held in at least one place."""
         return frozenset().union(*self.roles.values())
 
 
 @dataclass(frozen=True, slots=True)
+class Waived:
+    """A lower label that others approved for exactly this resource, and until when."""
+
+    waiver_id: UUID
+    label: Label
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
-    """What is asked for: an entity type of the schema, and the attributes it declares."""
+    """What is asked for: an entity type of the schema, and the attributes it declares.
+
+    `belongs_to` names the objects (`finance/models/coder`) whose roles reach this resource.
+    """
 
     type: str
     id: str
     namespace: str | None
     label: Label | None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    belongs_to: tuple[str, ...] = ()
+    waived: Waived | None = None
+
+    def at(self, moment: datetime) -> "Resource":
+        """The resource with the label that is in force: a waiver's only while it lasts."""
+        if self.waived is None:
+            return self
+        if moment >= self.waived.until:
+            return replace(self, waived=None)
+        return replace(self, label=self.waived.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +127,9 @@ class PolicyEngine:
     """
 
     def __init__(self, bundle: Mapping[str, bytes], scheme: Scheme) -> None:
-        """Parse and validate file contents by file name; see `load` for the usual way."""
-        self._scheme = scheme
-        self.bundle_digest = digest_of(
-            [[name, sha256_hex(bundle[name])] for name in sorted(bundle)]
-        )
+        """Parse and validate file contents by file name; `Rules.load` is the usual way."""
+        self.scheme = scheme
+        self.bundle_digest = bundle_digest(bundle)
         self._schema = _read_schema(bundle)
         self.actions = _actions(self._schema)
         texts = {name: _text(name, bundle[name]) for name in sorted(bundle)}
@@ -107,18 +142,6 @@ class PolicyEngine:
         if twice:
             raise errors.Invalid(f"Every policy needs an @id of its own; given twice: {twice}.")
         self._policy_set = cedarpy.PolicySet.from_str("\n".join(cedar.values()))
-
-    @classmethod
-    def load(cls, directory: Path, scheme: Scheme) -> Self:
-        """The engine for a directory; raises `errors.Invalid` naming the file and the fault."""
-        try:
-            names = [path for path in directory.iterdir() if path.suffix in BUNDLE_SUFFIXES]
-            bundle = {path.name: path.read_bytes() for path in names}
-        except OSError as error:
-            raise errors.Invalid(
-                f"The policies cannot be read ({error}); BAILIWICK_POLICIES names their folder."
-            ) from error
-        return cls(bundle, scheme)
 
     def explain(self, policy_id: str) -> Policy:
         """The policy with this id; raises `errors.NotFound`."""
@@ -140,8 +163,9 @@ class PolicyEngine:
         """May `actor` do `action` to `resource`? Denies unless a policy permits and none forbids.
 
         `context` holds what the schema declares for the action: a `Label` may be given as it
-        is, `*_level` as the level's name, sets as any collection. None values are left out,
-        of `resource.attributes` too. Whatever cannot be evaluated is denied, never raised.
+        is, `*_level` as the level's name, sets as any collection, moments as datetimes. None
+        values are left out, of `resource.attributes` too. Whatever cannot be evaluated is
+        denied, never raised.
         """
         try:
             request = {
@@ -183,7 +207,7 @@ class PolicyEngine:
         elif policy_ids:
             reason = " ".join(self.policies[policy_id].reason for policy_id in policy_ids)
         else:
-            roles = ", ".join(sorted(actor.roles_in(resource.namespace))) or "no role"
+            roles = ", ".join(sorted(actor.roles_on(resource))) or "no role"
             place = "here" if resource.namespace is None else f"in {resource.namespace}"
             reason = (
                 f"No policy permits {action}: {actor.name} holds {roles} {place}; "
@@ -195,10 +219,11 @@ class PolicyEngine:
         attributes = {
             "id": actor.id,
             "kind": actor.kind,
-            "roles": actor.roles_in(resource.namespace),
+            "roles": actor.roles_on(resource),
             "roles_anywhere": actor.roles_anywhere(),
             "clearance_level": actor.clearance_level,
             "clearance_compartments": actor.clearance_compartments,
+            "scopes": actor.scopes,
         }
         return {
             "uid": {"type": "Actor", "id": actor.id},
@@ -228,10 +253,22 @@ class PolicyEngine:
         if isinstance(value, Mapping):
             return self._record(value)
         if isinstance(value, str) and (key == "level" or key.endswith("_level")):
-            return self._scheme.level_number(value)
+            return self.scheme.level_number(value)
         if isinstance(value, AbstractSet | tuple | list):
             return sorted(value)
+        if isinstance(value, datetime):
+            return as_moment(value)  # the schema says that it is one
         return value
+
+
+def bundle_digest(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the names and contents of a bundle's files."""
+    return digest_of([[name, sha256_hex(files[name])] for name in sorted(files)])
+
+
+def as_moment(value: datetime) -> str:
+    """A moment as policies see it: UTC, to the second (RFC 3339)."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _text(name: str, content: bytes) -> str:

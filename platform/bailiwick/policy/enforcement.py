@@ -1,23 +1,28 @@
 """Asking the policy, recording its answer, and hiding what one may not see."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from bailiwick.access import EVERY_NAMESPACE, Principal, roles_of
+from bailiwick.access import EVERY_NAMESPACE, Principal, Token, roles_of
+from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import BailiwickError, Denied, NotFound
 from bailiwick.core.ids import new_id
-from bailiwick.policy.classification import Label, Scheme
-from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict
-from bailiwick.policy.labels import as_label, intern_label
-from bailiwick.policy.tables import Decision, StoredLabel
+from bailiwick.policy.bundles import Rules
+from bailiwick.policy.classification import Label
+from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict, as_moment
+from bailiwick.policy.labels import all_labels, intern_label
+from bailiwick.policy.tables import Decision
+from bailiwick.policy.tallies import ANY
+from bailiwick.policy.waived import Waivable, held
 
 READ_ACTIONS = {
     "Model": "model:read",
@@ -32,29 +37,17 @@ READ_ACTIONS = {
     "RetrainingPolicy": "retraining-policy:read",
     "Job": "job:read",
     "Approval": "approval:read",
+    "Delegation": "delegation:list",
+    "Waiver": "waiver:read",
     "Decision": "decision:read",
     "Principal": "principal:read",
+    "Group": "group:read",
     "Token": "token:list",
 }
-# Answers to questions that change nothing are not recorded when they are yes.
+# Answers to questions that change nothing are counted, not recorded, when they are yes.
 UNRECORDED_VERBS = ("list", "read", "predict", "write-inferences", "write-feedback", "run")
 AUDIT_LOG = Resource(type="AuditLog", id="audit-log", namespace=None, label=None)
 PLATFORM = Resource(type="Platform", id="platform", namespace=None, label=None)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The policy bundle in force, loaded once."""
-
-    engine: PolicyEngine
-    scheme: Scheme
-    folder: Path
-
-    @classmethod
-    def load(cls, folder: Path) -> "Rules":
-        """Read and validate a bundle; `Invalid` says which file is wrong."""
-        scheme = Scheme.load(folder / "classification.yaml")
-        return cls(engine=PolicyEngine.load(folder, scheme), scheme=scheme, folder=folder)
 
 
 @dataclass(frozen=True)
@@ -104,16 +97,33 @@ class HiddenByPolicy(Unseen):
         self.asked = asked
 
 
-def actor_of(session: Session, principal: Principal) -> Actor:
-    """The facts about a principal that policies may look at."""
+def actor_of(session: Session, principal: Principal, token: Token | None = None) -> Actor:
+    """The facts about a principal that policies may look at, as narrow as the token in use.
+
+    A disabled one holds nothing: jobs that act as it come to nothing either.
+    """
+    roles = roles_of(session, principal.id) if principal.disabled_at is None else {}
+    if token is not None and token.namespaces is not None:
+        roles = _narrowed(roles, token.namespaces)
     return Actor(
         id=str(principal.id),
         kind=principal.kind,  # type: ignore[arg-type]  # the table's check constraint says so
         name=principal.name,
-        roles=roles_of(session, principal.id),
+        roles=roles,
         clearance_level=principal.clearance_level,
         clearance_compartments=frozenset(principal.clearance_compartments),
+        scopes=None if token is None or token.scopes is None else frozenset(token.scopes),
     )
+
+
+def _narrowed(
+    roles: Mapping[str, frozenset[str]], namespaces: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """What is left of roles inside some namespaces: `*` becomes each of them."""
+    kept = {place: held for place, held in roles.items() if place.partition("/")[0] in namespaces}
+    everywhere = roles.get(EVERY_NAMESPACE, frozenset())
+    spread = {place: kept.get(place, frozenset()) | everywhere for place in namespaces}
+    return kept | {place: held for place, held in spread.items() if held}
 
 
 def load_actor(session: Session, principal_id: UUID) -> Actor:
@@ -131,6 +141,7 @@ def ask(
     context: Mapping[str, Any] | None = None,
 ) -> Asked:
     """The policy's answer, nothing raised, nothing recorded."""
+    resource = resource.at(at)
     verdict = rules.engine.decide(actor, action, resource, context or {})
     return Asked(actor, action, resource, context or {}, verdict, at)
 
@@ -144,7 +155,7 @@ def permit(
     at: datetime,
     context: Mapping[str, Any] | None = None,
 ) -> Asked:
-    """Go on only if the policy allows it; the answer is not recorded.
+    """Go on only if the policy allows it; the answer is not recorded, reading is counted.
 
     Raises `HiddenByPolicy` when the actor may not even read the resource, else
     `DeniedByPolicy`.
@@ -152,6 +163,17 @@ def permit(
     asked = ask(rules, actor=actor, action=action, resource=resource, at=at, context=context)
     if not asked.verdict.allowed:
         raise _refusal(rules, asked)
+    if _changes_nothing(action):
+        rules.tallies.add(
+            actor.id,
+            action,
+            asked.resource.type,
+            asked.resource.id,
+            namespace=asked.resource.namespace,
+            label=asked.resource.label,
+            bundle_digest=asked.verdict.bundle_digest,
+            at=at,
+        )
     return asked
 
 
@@ -170,8 +192,10 @@ def require(
     The allowing answer to a change is recorded in this transaction; a denial ends it, so
     `record_denial` writes it in one of its own.
     """
+    if not _changes_nothing(action):
+        resource = held(session, resource)
     asked = permit(rules, actor=actor, action=action, resource=resource, at=at, context=context)
-    if action.partition(":")[2] not in UNRECORDED_VERBS:
+    if not _changes_nothing(action):
         session.add(_row(session, asked))
     return asked
 
@@ -191,26 +215,39 @@ def visible(
     resource_type: str,
     namespace: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
     label_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    at: datetime,
+    objects: tuple[str, SQLColumnExpression[str]] | None = None,
+    waivable: Waivable | None = None,
 ) -> ColumnElement[bool]:
     """The WHERE clause that leaves only rows for which the policy allows `action`.
 
-    The engine itself is asked once for every (namespace, label) pair that can occur, so a
-    list can never show more than a read of each item would.
+    The engine itself is asked once for every (place, label) pair that can occur, so a list can
+    never show more than a read of each item would. `objects`: the kind of object (`models`)
+    whose roles reach the rows, and the column with its name. `waivable`: rows whose label
+    counts as the lower one that acts for them.
     """
-    labels = tuple(sorted(session.scalars(select(StoredLabel)), key=lambda stored: stored.id))
-    question = _Question(
-        rules.engine, action, resource_type, tuple((s.id, as_label(s)) for s in labels)
-    )
-    key = tuple(sorted((name, tuple(sorted(roles))) for name, roles in actor.roles.items()))
+    label: SQLColumnExpression[str] | SQLColumnExpression[str | None] = label_id
+    if waivable is not None:
+        label = waivable.label_in_force(label_id, at)
+    labels = all_labels(session)
+    question = _Question(rules.engine, action, resource_type, tuple(sorted(labels)), labels)
+    anybody = replace(actor, id="any", name="any")
+    key = json.dumps(actor.to_facts())
     clauses = []
     for place in sorted(actor.roles):
-        allowed = _allowed_labels(
-            question, place, key, actor.clearance_level, actor.clearance_compartments, actor.kind
-        )
-        if allowed:
-            inside = label_id.in_(allowed)
-            clauses.append(inside if place == EVERY_NAMESPACE else and_(namespace == place, inside))
-    return or_(*clauses) if clauses else false()
+        space, _, thing = place.partition("/")
+        kind, _, name = thing.partition("/")
+        allowed = _allowed_labels(question, place, _Asker(key, anybody))
+        if not allowed or (thing and (objects is None or objects[0] != kind)):
+            continue
+        inside: ColumnElement[bool] = label.in_(allowed)
+        if thing and objects is not None:
+            inside = and_(objects[1] == name, inside)
+        clauses.append(inside if space == EVERY_NAMESPACE else and_(namespace == space, inside))
+    if not clauses:
+        return false()
+    rules.tallies.add(actor.id, action, resource_type, ANY, bundle_digest=rules.digest, at=at)
+    return or_(*clauses)
 
 
 @dataclass(frozen=True)
@@ -218,36 +255,41 @@ class _Question:
     engine: PolicyEngine
     action: str
     resource_type: str
-    labels: tuple[tuple[str, Label], ...]
+    label_ids: tuple[str, ...]  # each is its label's digest
+    labels: Mapping[str, Label] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class _Asker:
+    """An actor, compared by all that policies may look at."""
+
+    key: str
+    actor: Actor = field(compare=False)
 
 
 @lru_cache(maxsize=4096)
-def _allowed_labels(
-    question: _Question,
-    place: str,
-    roles: tuple[tuple[str, tuple[str, ...]], ...],
-    level: str,
-    compartments: frozenset[str],
-    kind: Any,
-) -> tuple[str, ...]:
-    actor = Actor(
-        id="any",
-        kind=kind,
-        name="any",
-        roles={name: frozenset(held) for name, held in roles},
-        clearance_level=level,
-        clearance_compartments=compartments,
-    )
+def _allowed_labels(question: _Question, place: str, asker: _Asker) -> tuple[str, ...]:
+    namespace, _, thing = place.partition("/")
     return tuple(
         identifier
-        for identifier, label in question.labels
+        for identifier in question.label_ids
         if question.engine.decide(
-            actor,
+            asker.actor,
             question.action,
-            Resource(type=question.resource_type, id="any", namespace=place, label=label),
+            Resource(
+                type=question.resource_type,
+                id="any",
+                namespace=namespace,
+                label=question.labels[identifier],
+                belongs_to=(place,) if thing else (),
+            ),
             {},
         ).allowed
     )
+
+
+def _changes_nothing(action: str) -> bool:
+    return action.partition(":")[2] in UNRECORDED_VERBS
 
 
 def _refusal(rules: Rules, asked: Asked) -> DeniedByPolicy | HiddenByPolicy:
@@ -260,6 +302,11 @@ def _refusal(rules: Rules, asked: Asked) -> DeniedByPolicy | HiddenByPolicy:
 
 def _row(session: Session, asked: Asked) -> Decision:
     label = asked.resource.label
+    context = plain(asked.context)
+    facts = {
+        "attributes": plain(asked.resource.attributes),
+        "belongs_to": list(asked.resource.belongs_to),
+    }
     return Decision(
         id=asked.id,
         at=asked.at,
@@ -272,6 +319,27 @@ def _row(session: Session, asked: Asked) -> Decision:
         allowed=asked.verdict.allowed,
         policy_ids=list(asked.verdict.policy_ids),
         reason=asked.verdict.reason,
-        context=dict(asked.context),
+        context=context,
+        context_digest=digest_of(context),
+        actor_facts=asked.actor.to_facts(),
+        resource_facts=facts,
+        waiver_id=asked.resource.waived.waiver_id if asked.resource.waived else None,
         bundle_digest=asked.verdict.bundle_digest,
     )
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked, as JSON that can be asked again: moments as RFC 3339, sets sorted."""
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Label):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return plain(value)
+    if isinstance(value, datetime):
+        return as_moment(value)
+    if isinstance(value, AbstractSet | tuple | list):
+        return sorted(value)
+    return value

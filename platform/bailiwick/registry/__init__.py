@@ -7,9 +7,11 @@ from bailiwick.registry.artifacts import materialise
 from bailiwick.registry.deployments import (
     ACTIVE,
     STOPPED,
+    WAIVABLE_DEPLOYMENTS,
     create_deployment,
     create_environment,
     deployment_resource,
+    deployment_subject,
     find_environment,
     followers,
     raise_deployment_label,
@@ -17,7 +19,10 @@ from bailiwick.registry.deployments import (
     served_version,
     served_versions,
     serving_context,
+    serving_resource,
     set_deployment_state,
+    start_deployment,
+    unwaived_deployment,
 )
 from bailiwick.registry.pointers import pointed_at, previously_pointed_at
 from bailiwick.registry.registered_models import (
@@ -26,22 +31,27 @@ from bailiwick.registry.registered_models import (
     find_model,
     model_resource,
 )
+from bailiwick.registry.service_history import versions_served
 from bailiwick.registry.tables import (
     CHALLENGER,
     CHAMPION,
     PROTECTED_ALIASES,
     Alias,
     AliasMove,
+    Breach,
     Deployment,
     Environment,
     ModelVersion,
     RegisteredModel,
 )
 from bailiwick.registry.versions import (
+    WAIVABLE_VERSIONS,
     Artifact,
     find_version,
     register_version,
+    unwaived_version,
     version_resource,
+    version_subject,
     versions_by_id,
 )
 
@@ -51,9 +61,12 @@ __all__ = [
     "CHAMPION",
     "PROTECTED_ALIASES",
     "STOPPED",
+    "WAIVABLE_DEPLOYMENTS",
+    "WAIVABLE_VERSIONS",
     "Alias",
     "AliasMove",
     "Artifact",
+    "Breach",
     "Deployment",
     "Environment",
     "ModelVersion",
@@ -62,6 +75,7 @@ __all__ = [
     "create_environment",
     "create_model",
     "deployment_resource",
+    "deployment_subject",
     "describe_model",
     "find_environment",
     "find_model",
@@ -77,7 +91,13 @@ __all__ = [
     "served_version",
     "served_versions",
     "serving_context",
+    "serving_resource",
     "set_deployment_state",
+    "start_deployment",
+    "unwaived_deployment",
+    "unwaived_version",
     "version_resource",
+    "version_subject",
     "versions_by_id",
+    "versions_served",
 ]

@@ -1,5 +1,6 @@
 """Pointers to versions. Only `lifecycle` imports this: every move goes through its rules."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -17,8 +18,12 @@ def move_alias(
     reason: str,
     actor_id: UUID,
     at: datetime,
+    excused: Mapping[str, UUID] | None = None,
 ) -> AliasMove | None:
-    """Point `alias` at `version` and write down old and new; None if it points there already."""
+    """Point `alias` at `version` and write down old and new; None if it points there already.
+
+    `excused`: the gates that were not passed, with the waivers that excuse it.
+    """
     pointer = session.get(Alias, (version.model_id, alias), with_for_update=True)
     old_id = pointer.version_id if pointer else None
     if old_id == version.id:
@@ -52,6 +57,7 @@ def move_alias(
             "new_version": str(version.id),
             "manifest_digest": version.manifest_digest,
             "reason": reason,
+            "excused_gates": {gate: str(waiver) for gate, waiver in (excused or {}).items()},
         },
     )
     return move

@@ -1,6 +1,7 @@
 """Environments and the deployments in them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,23 @@ from sqlalchemy.orm import Session
 
 from bailiwick.access import checked_name
 from bailiwick.audit.log import record
+from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Conflict, Invalid, NotFound
 from bailiwick.core.ids import new_id
-from bailiwick.policy import Actor, Label, Resource, Rules, load_label, raise_to, require
+from bailiwick.db.session import hold_labels
+from bailiwick.policy import (
+    Actor,
+    Label,
+    Resource,
+    Rules,
+    Scheme,
+    Subject,
+    Waivable,
+    load_label,
+    raise_to,
+    require,
+    waived_label,
+)
 from bailiwick.registry.pointers import champions_of, has_been, pointed_at
 from bailiwick.registry.tables import (
     CHAMPION,
@@ -24,6 +39,7 @@ from bailiwick.registry.tables import (
 from bailiwick.registry.versions import version_resource, versions_by_id
 
 ACTIVE, STOPPED = "active", "stopped"
+WAIVABLE_DEPLOYMENTS = Waivable("deployment", Deployment.id)  # what it runs never changes
 
 
 def create_environment(
@@ -101,14 +117,22 @@ def require_servable(
     rules: Rules,
     actor: Actor,
     at: datetime,
+    deployment: Deployment | None = None,
 ) -> None:
-    """The policy must allow this version's label in that environment, for that purpose."""
+    """The policy must allow this version's label in that environment, for that purpose.
+
+    `deployment`: the one that would serve it, if it stands already; its waiver acts too.
+    """
+    resource = version_resource(session, version)
+    if deployment is not None:
+        around = deployment_resource(session, deployment)
+        resource = serving_resource(rules.scheme, resource, around)
     require(
         session,
         rules,
         actor=actor,
         action="deployment:serve",
-        resource=version_resource(session, version),
+        resource=resource,
         context=serving_context(rules, environment, purpose),
         at=at,
     )
@@ -134,6 +158,8 @@ def create_deployment(
     """
     checked_name(namespace, "namespace")
     checked_name(name, "deployment name")
+    hold_labels(session)
+    session.refresh(model, with_for_update=True)  # no promotion at the same moment
     served = pinned or pointed_at(session, model.id, CHAMPION)
     if served is None:
         raise Conflict(
@@ -149,6 +175,7 @@ def create_deployment(
     taken = select(Deployment.id).where(Deployment.namespace == namespace, Deployment.name == name)
     if session.scalar(taken):
         raise Conflict(f"there is a deployment {namespace}/{name} already")
+    session.refresh(served)  # its label may have risen since it was looked up
     require_servable(session, served, environment, purpose=purpose, rules=rules, actor=actor, at=at)
     deployment = Deployment(
         id=new_id(),
@@ -199,7 +226,7 @@ def create_deployment(
 def set_deployment_state(
     session: Session, deployment: Deployment, state: str, *, actor_id: UUID, at: datetime
 ) -> Deployment:
-    """Stop a deployment, or let it answer again."""
+    """Note that a deployment has stopped or answers again, which `start_deployment` decides."""
     if state not in (ACTIVE, STOPPED):
         raise Invalid(f"a deployment is {ACTIVE} or {STOPPED}, not {state!r}")
     if deployment.state != state:
@@ -241,15 +268,42 @@ def served_versions(
     }
 
 
-def followers(session: Session, model_id: UUID) -> list[Deployment]:
-    """The active deployments that answer with whatever is champion."""
+def start_deployment(
+    session: Session, deployment: Deployment, *, rules: Rules, actor: Actor, at: datetime
+) -> Deployment:
+    """Let a stopped deployment answer again, if what it would answer with may run there.
+
+    Its model may have another champion by now, or the champion another label: starting is
+    asked like deploying. The deployment has that version's label already: the labels of stopped
+    ones rise too.
+    """
+    hold_labels(session)
+    session.refresh(deployment.model, with_for_update=True)  # no promotion at the same moment
+    version = served_version(session, deployment)
+    require_servable(
+        session,
+        version,
+        deployment.environment,
+        purpose=deployment.purpose,
+        rules=rules,
+        actor=actor,
+        at=at,
+        deployment=deployment,
+    )
+    return set_deployment_state(session, deployment, ACTIVE, actor_id=UUID(actor.id), at=at)
+
+
+def followers(session: Session, model_id: UUID, *, stopped: bool = False) -> list[Deployment]:
+    """The active deployments that answer with whatever is champion; the `stopped` ones too."""
+    states = (ACTIVE, STOPPED) if stopped else (ACTIVE,)
     return list(
         session.scalars(
             select(Deployment).where(
                 Deployment.model_id == model_id,
                 Deployment.pinned_version_id.is_(None),
-                Deployment.state == ACTIVE,
-            )
+                Deployment.state.in_(states),
+            ),
+            execution_options={"populate_existing": True},
         )
     )
 
@@ -267,11 +321,49 @@ def raise_deployment_label(
     )
 
 
+def deployment_subject(deployment: Deployment) -> Subject:
+    """What people waive about: this model, running there, for that purpose."""
+    running = {
+        "deployment": str(deployment.id),
+        "model": str(deployment.model_id),
+        "environment": str(deployment.environment_id),
+        "pinned_version": str(deployment.pinned_version_id),
+        "purpose": deployment.purpose,
+        "keeps_text": deployment.keeps_text,
+    }
+    return Subject(
+        type="deployment",
+        id=deployment.id,
+        digest=digest_of(running),
+        namespace=deployment.namespace,
+        label_id=deployment.label_id,
+        trained_by=deployment.created_by,
+    )
+
+
 def deployment_resource(session: Session, deployment: Deployment) -> Resource:
     """The deployment as the policy sees it."""
+    waived = waived_label(session, deployment_subject(deployment))
+    return replace(unwaived_deployment(session, deployment), waived=waived)
+
+
+def unwaived_deployment(session: Session, deployment: Deployment) -> Resource:
+    """The deployment as the policy would see it if nothing about it were waived."""
     return Resource(
         type="Deployment",
         id=str(deployment.id),
         namespace=deployment.namespace,
         label=load_label(session, deployment.label_id),
+        belongs_to=(f"{deployment.namespace}/deployments/{deployment.name}",),
     )
+
+
+def serving_resource(scheme: Scheme, version: Resource, deployment: Resource) -> Resource:
+    """The version as the policy sees it in this deployment: a waiver of either one acts.
+
+    That of the deployment is for all that the deployment's label covers.
+    """
+    own, around = version.label, deployment.label
+    if version.waived is not None or own is None or around is None:
+        return version
+    return replace(version, waived=deployment.waived) if scheme.dominates(around, own) else version

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bailiwick.registry.tables import CHAMPION, Alias, AliasMove, ModelVersion
@@ -11,11 +11,7 @@ from bailiwick.registry.tables import CHAMPION, Alias, AliasMove, ModelVersion
 
 def pointed_at(session: Session, model_id: UUID, alias: str) -> ModelVersion | None:
     """The version that the alias points at now, if any."""
-    return session.scalar(
-        select(ModelVersion)
-        .join(Alias, Alias.version_id == ModelVersion.id)
-        .where(Alias.model_id == model_id, Alias.alias == alias)
-    )
+    return session.scalar(_POINTED_AT, {"model_id": model_id, "alias": alias})
 
 
 def champions_of(session: Session, model_ids: Collection[UUID]) -> dict[UUID, ModelVersion]:
@@ -56,3 +52,11 @@ def previously_pointed_at(session: Session, model_id: UUID, alias: str) -> Model
         else:
             trail.append(version_id)
     return session.get_one(ModelVersion, trail[-2]) if len(trail) > 1 else None
+
+
+# Composed once, as each prediction needs it: composing costs more than running it.
+_POINTED_AT = (
+    select(ModelVersion)
+    .join(Alias, Alias.version_id == ModelVersion.id)
+    .where(Alias.model_id == bindparam("model_id"), Alias.alias == bindparam("alias"))
+)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bailiwick.access import checked_name
@@ -76,11 +76,7 @@ def describe_model(
 
 def find_model(session: Session, namespace: str, name: str) -> RegisteredModel:
     """The model of that name, or `Unseen`."""
-    model = session.scalar(
-        select(RegisteredModel).where(
-            RegisteredModel.namespace == namespace, RegisteredModel.name == name
-        )
-    )
+    model = session.scalar(_NAMED, {"namespace": namespace, "name": name})
     if model is None:
         raise Unseen
     return model
@@ -93,4 +89,16 @@ def model_resource(session: Session, model: RegisteredModel) -> Resource:
         id=str(model.id),
         namespace=model.namespace,
         label=load_label(session, model.label_id),
+        belongs_to=(model_place(model),),
     )
+
+
+def model_place(model: RegisteredModel) -> str:
+    """The model as a place where roles can be held."""
+    return f"{model.namespace}/models/{model.name}"
+
+
+# Composed once, as it is needed all the time: composing costs more than running it.
+_NAMED = select(RegisteredModel).where(
+    RegisteredModel.namespace == bindparam("namespace"), RegisteredModel.name == bindparam("name")
+)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
@@ -30,7 +30,10 @@ class RegisteredModel(Revised, Base):
 
 
 class ModelVersion(Base):
-    """An immutable artifact: its manifest, where it came from, what it inherited."""
+    """An immutable artifact: its manifest, where it came from, what it inherited.
+
+    `label_id` points at the label in force; each move of it is a `LabelMove`.
+    """
 
     __tablename__ = "model_versions"
     __table_args__ = (UniqueConstraint("model_id", "number"),)
@@ -118,3 +121,36 @@ class Deployment(Revised, Base):
     created_at: Mapped[datetime]
     model: Mapped[RegisteredModel] = relationship(lazy="joined", viewonly=True)
     environment: Mapped[Environment] = relationship(lazy="joined", viewonly=True)
+
+
+class Breach(Revised, Base):
+    """A deployment that the policy would not allow any more, and what became of it.
+
+    States: found → resolved (allowed again) or stopped (by the platform after its grace time).
+    """
+
+    __tablename__ = "breaches"
+    __table_args__ = (
+        Index(
+            "uq_breaches_one_unresolved",
+            "deployment_id",
+            unique=True,
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+        Index(None, "stop_at"),
+    )
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("model_versions.id"))
+    policy_ids: Mapped[list[str]]
+    reason: Mapped[str] = mapped_column(String(2000))
+    cause: Mapped[str] = mapped_column(String(2000))  # what changed, in words
+    caused_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    found_at: Mapped[datetime]
+    stop_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None] = mapped_column(String(2000))

@@ -1,20 +1,32 @@
 """Model versions: immutable, each with the run it came from and the label it inherited."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid
-from bailiwick.policy import Resource, Scheme, Unseen, load_label, raise_to
+from bailiwick.policy import (
+    Resource,
+    Scheme,
+    Subject,
+    Unseen,
+    Waivable,
+    load_label,
+    raise_to,
+    waived_label,
+)
+from bailiwick.registry.registered_models import model_place
 from bailiwick.registry.tables import ModelVersion, RegisteredModel
+
+WAIVABLE_VERSIONS = Waivable("model-version", ModelVersion.id, ModelVersion.manifest_digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +118,7 @@ def _stays_inside(path: str) -> bool:
 
 def find_version(session: Session, model: RegisteredModel, number: int) -> ModelVersion:
     """That version of the model, or `Unseen`."""
-    version = session.scalar(
-        select(ModelVersion).where(ModelVersion.model_id == model.id, ModelVersion.number == number)
-    )
+    version = session.scalar(_NUMBERED, {"model_id": model.id, "number": number})
     if version is None:
         raise Unseen
     return version
@@ -120,12 +130,37 @@ def versions_by_id(session: Session, ids: Sequence[UUID]) -> dict[UUID, ModelVer
     return {version.id: version for version in found}
 
 
+def version_subject(version: ModelVersion) -> Subject:
+    """What people approve or waive about: this version's exact bytes."""
+    return Subject(
+        type="model-version",
+        id=version.id,
+        digest=version.manifest_digest,
+        namespace=version.model.namespace,
+        label_id=version.label_id,
+        trained_by=version.trained_by,
+    )
+
+
 def version_resource(session: Session, version: ModelVersion) -> Resource:
     """The version as the policy sees it."""
+    waived = waived_label(session, version_subject(version))
+    return replace(unwaived_version(session, version), waived=waived)
+
+
+def unwaived_version(session: Session, version: ModelVersion) -> Resource:
+    """The version as the policy would see it if nothing about it were waived."""
     return Resource(
         type="ModelVersion",
         id=str(version.id),
         namespace=version.model.namespace,
         label=load_label(session, version.label_id),
         attributes={"trained_by": str(version.trained_by)},
+        belongs_to=(model_place(version.model),),
     )
+
+
+# Composed once, as it is needed all the time: composing costs more than running it.
+_NUMBERED = select(ModelVersion).where(
+    ModelVersion.model_id == bindparam("model_id"), ModelVersion.number == bindparam("number")
+)

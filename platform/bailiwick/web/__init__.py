@@ -1,15 +1,17 @@
 """What the API and the console share: callers, problems, paging, entity tags, retries."""
 
 from bailiwick.web.callers import Caller, Governed
+from bailiwick.web.decision_lists import visible_decisions
 from bailiwick.web.etags import Precondition, tag
+from bailiwick.web.job_lists import visible_jobs
 from bailiwick.web.paging import Cursor, Limit, Page, page_of
 from bailiwick.web.problem import Problem, from_error, install
 from bailiwick.web.routes import ACTION, GovernedRoute, acts
-from bailiwick.web.sessions import COOKIE, LIFETIME, session_principal, sign_in, sign_out
+from bailiwick.web.sessions import CONSOLE, LIFETIME, end_sessions
 
 __all__ = [
     "ACTION",
-    "COOKIE",
+    "CONSOLE",
     "LIFETIME",
     "Caller",
     "Cursor",
@@ -20,11 +22,11 @@ __all__ = [
     "Precondition",
     "Problem",
     "acts",
+    "end_sessions",
     "from_error",
     "install",
     "page_of",
-    "session_principal",
-    "sign_in",
-    "sign_out",
     "tag",
+    "visible_decisions",
+    "visible_jobs",
 ]

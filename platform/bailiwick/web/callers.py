@@ -1,20 +1,37 @@
 """Who is calling, and what they may: the one object through which routes ask the policy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, SQLColumnExpression
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from bailiwick.access import Principal, authenticate, is_use_unnoted
+from bailiwick.access import Principal, Token, authenticate, is_use_unnoted, note_use
 from bailiwick.core.errors import Unauthenticated
 from bailiwick.lifecycle.platform import Platform
-from bailiwick.policy import Actor, Resource, Rules, actor_of, ask, permit, require, visible
-from bailiwick.web.sessions import COOKIE, session_principal
+from bailiwick.policy import (
+    Actor,
+    Resource,
+    Rules,
+    Waivable,
+    actor_of,
+    ask,
+    permit,
+    require,
+    visible,
+)
+from bailiwick.web.proofs import bearer_of, failures_counted
+from bailiwick.web.sessions import (
+    cookie_of,
+    is_session_unnoted,
+    note_session,
+    require_own_origin,
+    signed_in,
+)
 
 
 class Caller:
@@ -31,37 +48,56 @@ class Caller:
         action: str,
         *,
         writes: bool,
+        token: Token | None = None,
     ) -> None:
         self.session = session
         self.platform = platform
         self.principal = principal
         self.action = action
         self.writes = writes
+        self.token = token  # what it was made for narrows what the caller may do
+        self.session_id: UUID | None = None  # of the console, if that is how they came
         self.at: datetime = platform.clock.now()
         self.answers_secret = False
-        # Set when it is time to note that the caller's token was used.
-        self.unnoted_token_id: UUID | None = None
+        # What is to be noted once the answer stands: that a token or a session was used.
+        self.notes: list[Callable[[Session], None]] = []
+        if token is not None and is_use_unnoted(token, at=self.at):
+            self.notes.append(partial(note_use, token_id=token.id, at=self.at))
         self._decided = False
 
     @classmethod
     def identify(
-        cls, request: Request, session: Session, platform: Platform, action: str, *, writes: bool
+        cls,
+        request: Request,
+        session: Session,
+        platform: Platform,
+        action: str,
+        *,
+        writes: bool,
+        person_id: UUID | None = None,
     ) -> "Caller":
-        """From the bearer token, or from the console's cookie on a request of its own pages."""
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        """By a JWT, which has proven `person_id`, an API token, or the console's cookie."""
+        known = partial(cls, session, platform, action=action, writes=writes)
         now = platform.clock.now()
-        if scheme.lower() == "bearer" and secret:
-            principal, token = authenticate(session, secret.strip(), at=now)
-            caller = cls(session, platform, principal, action, writes=writes)
-            caller.unnoted_token_id = token.id if is_use_unnoted(token, at=now) else None
-            return caller
-        cookie = request.cookies.get(COOKIE)
+        bearer, cookie = bearer_of(request), cookie_of(request)
+        if person_id is not None:
+            return known(session.get_one(Principal, person_id))
+        if bearer is not None:
+            with failures_counted(request):
+                principal, token = authenticate(session, bearer, at=now)
+            return known(principal, token=token)
         if cookie:
-            principal = session_principal(session, cookie, request, at=now)
-            return cls(session, platform, principal, action, writes=writes)
+            require_own_origin(request)
+            found = signed_in(session, cookie, at=now)
+            caller = known(found.principal, token=found.token)
+            caller.session_id = found.kept.id
+            if is_session_unnoted(found.kept, at=now):
+                caller.notes.append(partial(note_session, session_id=found.kept.id, at=now))
+            return caller
         raise Unauthenticated(
             "send a token: `Authorization: Bearer bwk_…`; an admin makes one with "
-            "`bailiwick token create NAME`"
+            "`bailiwick token create NAME`, and `bailiwick login` signs you in where there is "
+            "single sign-on"
         )
 
     @property
@@ -72,7 +108,7 @@ class Caller:
     @cached_property
     def actor(self) -> Actor:
         """The caller as the policy sees them."""
-        return actor_of(self.session, self.principal)
+        return actor_of(self.session, self.principal, self.token)
 
     @property
     def rules(self) -> Rules:
@@ -118,8 +154,14 @@ class Caller:
         label_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
         *,
         action: str,
+        objects: tuple[str, SQLColumnExpression[str]] | None = None,
+        waivable: Waivable | None = None,
     ) -> ColumnElement[bool]:
-        """The WHERE clause of a list: only rows whose reading the policy would allow."""
+        """The WHERE clause of a list: only rows whose reading the policy would allow.
+
+        `objects`: the kind of object whose roles reach the rows, and the column with its name.
+        `waivable`: rows whose label counts as the lower one that acts for them.
+        """
         self._decided = True
         return visible(
             self.session,
@@ -129,6 +171,9 @@ class Caller:
             resource_type=resource_type,
             namespace=namespace,
             label_id=label_id,
+            at=self.at,
+            objects=objects,
+            waivable=waivable,
         )
 
     def decided_by_use_case(self) -> None:
@@ -142,7 +187,7 @@ class Caller:
             raise RuntimeError(message)
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:  # async: no thread is needed to look
     caller: Caller = request.state.caller
     return caller
 

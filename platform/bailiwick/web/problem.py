@@ -21,6 +21,7 @@ from bailiwick.core.errors import (
     NotFound,
     PreconditionFailed,
     TooLarge,
+    TooManyAttempts,
     Unauthenticated,
     Unavailable,
 )
@@ -36,6 +37,7 @@ STATUS: dict[type[BailiwickError], int] = {
     Invalid: 422,
     Unavailable: 503,
     TooLarge: 413,
+    TooManyAttempts: 429,
     CorruptBlob: 500,
 }
 TITLES = {
@@ -48,11 +50,14 @@ TITLES = {
     412: "Changed meanwhile",
     413: "Too large",
     422: "Invalid",
+    429: "Too many attempts",
     500: "Internal error",
     503: "Unavailable",
 }
 
-HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="bailiwick"'}, 503: {"Retry-After": "2"}}
+HEADERS = {503: {"Retry-After": "2"}}
+# Where a client learns how to sign in (RFC 9728).
+RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
 # By status, for errors that the framework raises before any of our code runs.
 FOREIGN = {
     400: ("malformed", "the request's body cannot be read; check its encoding and Content-Type"),
@@ -116,25 +121,37 @@ def problem(
     return ProblemResponse(content, status_code=status, headers=sent)
 
 
-def from_error(error: BailiwickError) -> ProblemResponse:
-    """The problem answer of one of our errors."""
+def from_error(error: BailiwickError, request: Request | None = None) -> ProblemResponse:
+    """The problem answer of one of our errors (to `request`, which a 401 sends to sign in)."""
     if not any(kind in STATUS for kind in type(error).__mro__):
         return problem(500, error.code, error.message)
     return problem(
         status_of(error),
         error.code,
         error.message,
+        headers=_headers(error, request),
         policies=error.details.get("policies"),
         decision=error.details.get("decision"),
     )
+
+
+def _headers(error: BailiwickError, request: Request | None) -> dict[str, str]:
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.details["retry_after_seconds"])}
+    if not isinstance(error, Unauthenticated) or request is None:
+        return {}
+    # What was sent was refused, or nothing was sent (RFC 6750, 3).
+    fault = 'error="invalid_token", ' if "authorization" in request.headers else ""
+    address = f"{request.base_url}".rstrip("/") + RESOURCE_METADATA
+    return {"WWW-Authenticate": f'Bearer {fault}resource_metadata="{address}"'}
 
 
 def install(app: FastAPI) -> None:
     """Answer every error of this app as a problem."""
 
     @app.exception_handler(BailiwickError)
-    def ours(_: Request, error: BailiwickError) -> ProblemResponse:
-        return from_error(error)
+    def ours(request: Request, error: BailiwickError) -> ProblemResponse:
+        return from_error(error, request)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> ProblemResponse:

@@ -1,8 +1,9 @@
 """`Idempotency-Key`: a write that is sent again gets the answer that it got the first time.
 
-A key belongs to one principal and one request. It is claimed by a row under a unique key in the
-transaction of the write itself: a second request with the same key waits there until the first
-has ended, then replays its answer, or does the work if the first one failed.
+A key belongs to one principal, with the rights that they held, and one request. It is claimed by
+a row under a unique key in the transaction of the write itself: a second request with the same
+key waits there until the first has ended, then replays its answer, or does the work if the first
+one failed.
 """
 
 from datetime import datetime
@@ -63,7 +64,8 @@ def claim(
                 raise
     if kept.request_digest != request_digest:
         raise KeyReused(
-            "this Idempotency-Key was used for another request; use a fresh key per request"
+            "this Idempotency-Key was used for another request, or before your rights changed; "
+            "look whether the change has been made, and use a fresh key per request"
         )
     return kept
 

@@ -6,8 +6,9 @@ is committed before the answer leaves: what a client was told has happened, has.
 """
 
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
+from uuid import UUID
 
 from anyio import CancelScope
 from anyio.to_thread import run_sync
@@ -16,14 +17,14 @@ from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from bailiwick.access import note_use
-from bailiwick.core.canonical import sha256_hex
+from bailiwick.core.canonical import digest_of, sha256_hex
 from bailiwick.core.errors import BailiwickError, Unavailable
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.policy import DeniedByPolicy, HiddenByPolicy, record_denial
 from bailiwick.web.bodies import BoundedBody
 from bailiwick.web.callers import Caller
 from bailiwick.web.etags import complete_tag, not_modified
+from bailiwick.web.proofs import prove_person
 from bailiwick.web.retries import UNANSWERED, claim, keep, replay
 
 ACTION = "x-bailiwick-action"
@@ -59,22 +60,25 @@ class GovernedRoute(APIRoute):
             platform: Platform = received.app.state.platform
             body = BoundedBody(received, platform.settings)
             request = Request(received.scope, body)
+            person_id = await prove_person(request, platform)
             writes = request.method not in READING and not extra.get(OWN)
             if writes:
                 await request.body()  # before the database's write lock is taken, not under it
-            database = platform.database
-            unit = database.transaction() if writes else database.reading()
+            unit = platform.database.transaction() if writes else platform.database.reading()
+
+            def begin() -> Caller:
+                return _identified(
+                    unit, request, platform, action, writes=writes, person_id=person_id
+                )
+
             # Waiting for the database's only writer happens in threads of its own, so that the
             # writer always finds one for its route; and a turn once taken is never forgotten.
             with CancelScope(shield=True):
-                session = await run_sync(unit.__enter__, limiter=request.app.state.waiting_room)
+                caller = await run_sync(begin, limiter=request.app.state.waiting_room)
             try:
-                caller = await run_in_threadpool(
-                    Caller.identify, request, session, platform, action, writes=writes
-                )
                 request.state.caller = caller
                 serve = _answered_once if writes else _answered
-                response = await serve(request, session, caller, answer)
+                response = await serve(request, caller.session, caller, answer)
             except BaseException as error:
                 await run_in_threadpool(unit.__exit__, type(error), error, None)
                 if isinstance(error, DeniedByPolicy | HiddenByPolicy):
@@ -83,11 +87,33 @@ class GovernedRoute(APIRoute):
                     raise body.error() from error
                 raise
             await run_in_threadpool(unit.__exit__, None, None, None)
-            if caller.unnoted_token_id is not None:
+            if caller.notes:
                 await run_in_threadpool(_note_use, platform, caller)
             return response
 
         return handle
+
+
+def _identified(
+    unit: AbstractContextManager[Session],
+    request: Request,
+    platform: Platform,
+    action: str,
+    *,
+    writes: bool,
+    person_id: UUID | None,
+) -> Caller:
+    """Begin the unit of work, under the rules that are in force as it begins."""
+    session = unit.__enter__()
+    try:
+        caller = Caller.identify(
+            request, session, platform, action, writes=writes, person_id=person_id
+        )
+        caller.platform = platform.in_force(session)
+    except BaseException as error:
+        unit.__exit__(type(error), error, error.__traceback__)
+        raise
+    return caller
 
 
 async def _answered(request: Request, _: Session, caller: Caller, answer: Answer) -> Response:
@@ -104,7 +130,7 @@ async def _answered_once(
     key = request.headers.get("idempotency-key")
     if key is None:
         return await _answered(request, session, caller, answer)
-    digest = await _digest(request)
+    digest = await run_in_threadpool(_digest, request, await request.body(), caller)
     kept = await run_in_threadpool(
         claim, session, caller.principal_id, key, request_digest=digest, at=caller.at
     )
@@ -117,9 +143,9 @@ async def _answered_once(
 
 def _note_use(platform: Platform, caller: Caller) -> None:
     """The answer stands already: a busy database only means that the next request notes it."""
-    if caller.unnoted_token_id is not None:
-        with suppress(Unavailable), platform.database.transaction() as session:
-            note_use(session, caller.unnoted_token_id, at=caller.at)
+    with suppress(Unavailable), platform.database.transaction() as session:
+        for note in caller.notes:
+            note(session)
 
 
 def _keep_denial(platform: Platform, error: BailiwickError) -> None:
@@ -127,6 +153,7 @@ def _keep_denial(platform: Platform, error: BailiwickError) -> None:
         record_denial(session, error)
 
 
-async def _digest(request: Request) -> str:
-    line = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-    return sha256_hex(line + await request.body())
+def _digest(request: Request, body: bytes, caller: Caller) -> str:
+    """Of the request and of the rights that it came with: less of them get no kept answer."""
+    address = [request.method, request.url.path, request.url.query]
+    return digest_of([address, sha256_hex(body), caller.actor.to_facts()])

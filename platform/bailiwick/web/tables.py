@@ -28,12 +28,31 @@ class IdempotentResponse(Base):
 
 
 class ConsoleSession(Base):
-    """A person's signed-in browser; only the hash of the cookie is kept."""
+    """A person's signed-in browser; only the hash of the cookie is kept.
+
+    One that was opened with an API token can do what the token can, and ends with it. Its use
+    is noted to ten minutes (`last_used_at`).
+    """
 
     __tablename__ = "console_sessions"
 
     id: Mapped[Id]
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"), index=True)
+    token_id: Mapped[UUID | None] = mapped_column(ForeignKey("tokens.id"))
     cookie_hash: Mapped[Digest] = mapped_column(unique=True)
     created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class PendingSignIn(Base):
+    """A browser on its way to the OpenID provider and back; used once."""
+
+    __tablename__ = "pending_sign_ins"
+
+    id: Mapped[Id]
+    state_hash: Mapped[Digest] = mapped_column(unique=True)
+    nonce: Mapped[str] = mapped_column(String(100))
+    code_verifier: Mapped[str] = mapped_column(String(128))
+    next_path: Mapped[str] = mapped_column(String(2000))
     expires_at: Mapped[datetime]

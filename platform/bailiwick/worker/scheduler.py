@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from bailiwick.core.errors import BailiwickError
 from bailiwick.lifecycle import Platform
+from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.worker import ticks
 
 log = structlog.get_logger(__name__)
@@ -33,11 +34,14 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 3)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 6)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
         self._every(ticks.answer_alerts, interval_seconds)
+        self._every(ticks.stop_out_of_policy, interval_seconds)
         self._every(ticks.sequence_audit, interval_seconds)
+        self._every(ticks.end_waivers, interval_seconds)
+        self._every(ticks.write_counts, FLUSH_SECONDS)
         for number in range(workers):
             owner = f"{self._owner}:{number}"
             self._every(ticks.work, interval_seconds, owner, self._stopping)
@@ -50,6 +54,7 @@ class Worker:
         """Let the ticks and the job that run come to their end, begin no other, then stop."""
         self._stopping.set()
         self._scheduler.shutdown(wait=True)
+        ticks.write_counts(self._platform)
 
     def _every(self, tick: Callable[..., None], interval_seconds: float, *extra: object) -> None:
         self._scheduler.add_job(
@@ -67,7 +72,9 @@ class Worker:
 def _guarded(tick: Callable[..., None], platform: Platform, *extra: object) -> None:
     """A tick that fails is told of and tried again at the next turn."""
     try:
-        tick(platform, *extra)
+        with platform.database.reading() as session:
+            now = platform.in_force(session)
+        tick(now, *extra)
     except BailiwickError as error:
         log.warning("tick failed", tick=tick.__name__, code=error.code, reason=error.message)
     except Exception as error:  # noqa: BLE001 - one tick must never stop the others

@@ -2,10 +2,13 @@
 
 from threading import Event
 
-from bailiwick.audit import has_waiting, sequence
+from bailiwick.audit import has_waiting
 from bailiwick.lifecycle import Platform, run_next
+from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.schedules import fire_due
+from bailiwick.lifecycle.waivers import end_expired_waivers
+from bailiwick.policy.waivers import expired
 
 
 def fire_schedules(platform: Platform) -> None:
@@ -20,13 +23,33 @@ def answer_alerts(platform: Platform) -> None:
         start_due(session, at=platform.clock.now())
 
 
+def stop_out_of_policy(platform: Platform) -> None:
+    """Stop what has been out of policy for longer than its grace time."""
+    with platform.database.transaction() as session:
+        stop_due(session, rules=platform.rules, at=platform.clock.now())
+
+
 def sequence_audit(platform: Platform) -> None:
     """Give new audit events their place and sign a checkpoint."""
     with platform.database.reading() as session:
         if not has_waiting(session):
             return
+    platform.sequence_audit()
+
+
+def end_waivers(platform: Platform) -> None:
+    """Note the waivers whose time is over, and review what ran by them."""
+    at = platform.clock.now()
+    with platform.database.reading() as session:
+        if not expired(session, at=at):
+            return
     with platform.database.transaction() as session:
-        sequence(session, platform.signer(), at=platform.clock.now())
+        end_expired_waivers(session, rules=platform.rules, at=at)
+
+
+def write_counts(platform: Platform) -> None:
+    """Write how often the policy allowed what changes nothing."""
+    platform.rules.tallies.flush(platform.database)
 
 
 def work(platform: Platform, owner: str, stopping: Event) -> None:

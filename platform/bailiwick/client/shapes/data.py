@@ -2,6 +2,7 @@
 
 from typing import Any, TypedDict
 
+from bailiwick.client.shapes.approvals import ActingWaiver
 from bailiwick.client.shapes.common import Label
 
 
@@ -14,7 +15,48 @@ class Dataset(TypedDict):
     description: str
     owner_id: str
     label: Label
+    waivers: list[ActingWaiver]
+    retention_days: int | None
     created_at: str
+
+
+class MarkOnColumn(TypedDict):
+    """A mark as a dataset version shows it: accepted, or proposed and still to be decided."""
+
+    column: str
+    mark: str
+    entity: str
+    state: str
+
+
+class ColumnMark(TypedDict):
+    """What a column holds (personal-data, free-text, identifier), who says so, what was counted."""
+
+    id: str
+    column: str
+    mark: str
+    source: str
+    entity: str
+    recogniser: str | None
+    score: float | None
+    sampled: int | None
+    matched: int | None
+    state: str
+    proposed_by: str
+    proposed_at: str
+    decided_by: str | None
+    decided_at: str | None
+
+
+class Scan(TypedDict):
+    """What a scan looked at (`sampled`: values a column), and the proposals that it leaves."""
+
+    dataset: str
+    number: int
+    rows: int
+    sampled_rows: int
+    sampled: dict[str, int]
+    proposals: list[ColumnMark]
 
 
 class DatasetVersion(TypedDict):
@@ -35,6 +77,8 @@ class DatasetVersion(TypedDict):
     first_time: str
     last_time: str
     label: Label
+    waivers: list[ActingWaiver]
+    marks: list[MarkOnColumn]
     created_by: str
     created_at: str
 
@@ -70,11 +114,15 @@ class Run(TypedDict):
 
 
 class LineageNode(TypedDict):
-    """A dataset version or model version; `name` is None where the caller may not see it."""
+    """A dataset version or model version; `name` is None where the caller may not see it.
+
+    `marks`: what stewards have said that columns of the dataset version hold.
+    """
 
     type: str
     id: str
     name: str | None
+    marks: list[str]
 
 
 class LineageStep(TypedDict):

@@ -2,7 +2,9 @@
 
 from typing import Any, TypedDict
 
+from bailiwick.client.shapes.approvals import ActingWaiver
 from bailiwick.client.shapes.common import Label
+from bailiwick.client.shapes.labels import Breach
 
 
 class Model(TypedDict):
@@ -25,11 +27,20 @@ class File(TypedDict):
     size_bytes: int
 
 
+class Rejection(TypedDict):
+    """A gate that was not passed, why, and the waiver that excuses it now."""
+
+    gate: str
+    reason: str
+    waiver_id: str | None
+
+
 class Evaluation(TypedDict):
-    """What the gates saw and said."""
+    """What the gates saw and said. `reasons` are those of the rejections."""
 
     passed: bool
     reasons: list[str]
+    rejections: list[Rejection]
     risk_tier: str
     champion_version_id: str | None
     evidence: dict[str, Any]
@@ -56,6 +67,7 @@ class Version(TypedDict):
     trained_by: str
     created_at: str
     evaluation: Evaluation | None
+    waivers: list[ActingWaiver]
 
 
 class Alias(TypedDict):
@@ -111,6 +123,8 @@ class Deployment(TypedDict):
     keeps_text: bool
     state: str
     label: Label
+    waivers: list[ActingWaiver]
+    breach: Breach | None
     rollout: Rollout
     created_at: str
 

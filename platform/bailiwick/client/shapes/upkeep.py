@@ -42,8 +42,11 @@ class Alert(TypedDict):
 
     id: str
     deployment_id: str
-    monitor_id: str
-    check_id: str
+    source: str
+    monitor_id: str | None
+    check_id: str | None
+    breach_id: str | None
+    owner_id: str
     kind: str
     state: str
     sentence: str

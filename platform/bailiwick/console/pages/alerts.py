@@ -1,5 +1,6 @@
 """Alerts: what moved, since when, the evidence, what was done about it."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from bailiwick.monitoring import (
     monitor_resource,
 )
 from bailiwick.policy import Unseen
-from bailiwick.registry import Deployment
+from bailiwick.registry import Breach, Deployment
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
 ALERTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 20, 20
@@ -70,14 +71,8 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
     found = _governed(caller, alert_id)
     resource = alert_resource(session, found)
     deployment = session.get_one(Deployment, found.deployment_id)
-    check = session.get_one(CheckResult, found.check_id)
-    checks = session.scalars(
-        select(CheckResult)
-        .where(CheckResult.monitor_id == found.monitor_id, CheckResult.window_end > found.since)
-        .where(CheckResult.at <= (found.resolved_at or caller.at))
-        .order_by(CheckResult.window_end.desc(), CheckResult.id.desc())
-        .limit(SHOWN_CHECKS)
-    ).all()
+    breach = session.get(Breach, found.breach_id) if found.breach_id else None
+    people = [found.acknowledged_by, found.resolved_by, breach.caused_by if breach else None]
     return page(
         request,
         caller,
@@ -87,10 +82,12 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
         alert=found,
         deployment=deployment,
         label=labels_of(session, [deployment.label_id])[deployment.label_id],
-        check=check,
-        checks=checks,
+        breach=breach,
+        policies=caller.rules.engine.policies,
+        check=session.get(CheckResult, found.check_id) if found.check_id else None,
+        checks=_checks(caller, found),
         jobs=_answers(caller, found),
-        names=names_of(session, [found.acknowledged_by, found.resolved_by]),
+        names=names_of(session, people),
         may_acknowledge=found.state == AlertState.OPEN
         and caller.may(resource, "alert:acknowledge"),
         may_resolve=found.state != AlertState.RESOLVED and caller.may(resource, "alert:resolve"),
@@ -147,6 +144,17 @@ def _governed(caller: Caller, alert_id: UUID) -> Alert:
         raise Unseen
     caller.require(alert_resource(caller.session, found))
     return found
+
+
+def _checks(caller: Caller, found: Alert) -> Sequence[CheckResult]:
+    """What the monitor's checks found since it began; none for an alert of the policies."""
+    return caller.session.scalars(
+        select(CheckResult)
+        .where(CheckResult.monitor_id == found.monitor_id, CheckResult.window_end > found.since)
+        .where(CheckResult.at <= (found.resolved_at or caller.at))
+        .order_by(CheckResult.window_end.desc(), CheckResult.id.desc())
+        .limit(SHOWN_CHECKS)
+    ).all()
 
 
 def _answers(caller: Caller, found: Alert) -> list[Job]:

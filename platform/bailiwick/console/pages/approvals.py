@@ -1,4 +1,4 @@
-"""Approvals: what others ask for, and the answer of whoever may give one."""
+"""Approvals: what others ask for, what is said about it, and the answer of whoever may give one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,37 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import case, select
 
+from bailiwick.console.exceptions import lower_label, pages_of
 from bailiwick.console.queries import labels_of, names_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_approvals
-from bailiwick.lifecycle.tables import Evaluation, RetrainingPolicy
-from bailiwick.policy import ApprovalRequest, Label, Unseen, approval_resource, decide_approval
-from bailiwick.registry import Deployment, ModelVersion, versions_by_id
+from bailiwick.lifecycle import waivers
+from bailiwick.lifecycle.subjects import known_subjects, void_reasons
+from bailiwick.lifecycle.tables import Evaluation
+from bailiwick.policy import (
+    Actor,
+    ApprovalComment,
+    ApprovalRequest,
+    Delegation,
+    Label,
+    Unseen,
+    Waiver,
+    approval_resource,
+    comment_on_approval,
+    standing_state,
+    withdraw_approval,
+)
+from bailiwick.policy.delegations import involving, lenders_to, standing_of, usable_voices
 from bailiwick.web import Caller, Governed, acts
 
-MAX_COMMENT_LENGTH = 1_000
-SHOWN_REQUESTS = 100
+MAX_COMMENT_LENGTH = 2_000
+SHOWN_REQUESTS, SHOWN_DELEGATIONS = 100, 20
+HOME = "/console/approvals"
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=GovernedPage)
+
+Words = Annotated[str, Form(max_length=MAX_COMMENT_LENGTH)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +49,16 @@ class RequestRow:
     request: ApprovalRequest
     label: Label
     state: str
+    void: str | None
     subject: str
     path: str | None
     evaluation: Evaluation | None
-    may_decide: bool
+    waiver: Waiver | None
+    waived_label: Label | None
+    comments: Sequence[ApprovalComment]
+    voices: Sequence[Actor]
+    may_comment: bool
+    may_withdraw: bool
 
 
 @router.get("/approvals", **acts("approval:list"))
@@ -47,15 +71,28 @@ def approvals(request: Request, caller: Governed) -> Response:
         .order_by(case((is_open, 0), else_=1), ApprovalRequest.id.desc())
         .limit(SHOWN_REQUESTS)
     ).all()
-    people = [one.requested_by for one in found]
-    people += [vote.approver_id for one in found for vote in one.votes]
+    rows = _rows(caller, found)
+    lent = caller.session.scalars(
+        select(Delegation)
+        .where(involving(caller.principal_id))
+        .order_by(Delegation.id.desc())
+        .limit(SHOWN_DELEGATIONS)
+    ).all()
+    people = [person for row in rows for person in _people(row)]
+    people += [person for one in lent for person in (one.from_id, one.to_id)]
     return page(
         request,
         caller,
         "approvals.html",
         title="Approvals",
         section="approvals",
-        rows=_rows(caller, found),
+        rows=rows,
+        delegations=[(one, standing_of(one, caller.at)) for one in lent],
+        may_lend_in=sorted(
+            place
+            for place, held in caller.actor.roles.items()
+            if "approver" in held and "/" not in place
+        ),
         names=names_of(caller.session, people),
     )
 
@@ -65,80 +102,123 @@ def decide(
     caller: Governed,
     request_id: UUID,
     answer: Annotated[Literal["approve", "reject"], Form()],
-    comment: Annotated[str, Form(max_length=MAX_COMMENT_LENGTH)] = "",
+    comment: Words = "",
+    voice: Annotated[UUID | None, Form()] = None,
 ) -> Response:
-    """Give one's answer."""
-    found = caller.session.get(ApprovalRequest, request_id)
-    if found is None:
-        raise Unseen
-    caller.decided_by_use_case()
-    decide_approval(
+    """Give one's answer, in one's own voice or a lent one."""
+    waivers.decide(
         caller.session,
-        found,
+        _found(caller, request_id),
         rules=caller.rules,
         approve=answer == "approve",
         comment=comment,
-        trained_by=_trained_by(caller, found),
+        voice_id=voice,
         actor=caller.actor,
         at=caller.at,
     )
-    return RedirectResponse("/console/approvals", 303)
+    return _back(request_id)
 
 
-def _trained_by(caller: Caller, found: ApprovalRequest) -> UUID | None:
-    version = caller.session.get(ModelVersion, found.subject_id)
-    return version.trained_by if version else None
+@router.post("/approvals/{request_id}/comments", **acts("approval:comment"))
+def comment(caller: Governed, request_id: UUID, text: Words) -> Response:
+    """Say something without deciding."""
+    comment_on_approval(
+        caller.session,
+        _found(caller, request_id),
+        text,
+        rules=caller.rules,
+        actor=caller.actor,
+        at=caller.at,
+    )
+    return _back(request_id)
+
+
+@router.post("/approvals/{request_id}/withdraw", **acts("approval:request"))
+def withdraw(caller: Governed, request_id: UUID) -> Response:
+    """Take one's question back."""
+    found = _found(caller, request_id)
+    withdraw_approval(caller.session, found, rules=caller.rules, actor=caller.actor, at=caller.at)
+    return _back(request_id)
+
+
+def _found(caller: Caller, request_id: UUID) -> ApprovalRequest:
+    found = caller.session.get(ApprovalRequest, request_id)
+    if found is None:
+        raise Unseen
+    caller.require(approval_resource(caller.session, found), action="approval:read")
+    return found
+
+
+def _back(request_id: UUID) -> Response:
+    return RedirectResponse(f"{HOME}#request-{request_id}", 303)
 
 
 def _rows(caller: Caller, found: Sequence[ApprovalRequest]) -> list[RequestRow]:
     session = caller.session
     subjects = [one.subject_id for one in found]
-    versions = versions_by_id(session, subjects)
-    policies = session.execute(
-        select(RetrainingPolicy.id, Deployment)
-        .join(Deployment, Deployment.id == RetrainingPolicy.deployment_id)
-        .where(RetrainingPolicy.id.in_(subjects))
-    )
-    deployments = dict(policies.all())
-    evaluations = session.scalars(select(Evaluation).where(Evaluation.version_id.in_(subjects)))
-    evaluated = {evaluation.version_id: evaluation for evaluation in evaluations}
+    known = known_subjects(session, ((one.subject_type, one.subject_id) for one in found))
+    paths = pages_of(session, known.values())
+    void = void_reasons(session, found, known)
+    judged = session.scalars(select(Evaluation).where(Evaluation.version_id.in_(subjects)))
+    evaluations = {evaluation.version_id: evaluation for evaluation in judged}
+    asked = {one.id: one for one in session.scalars(select(Waiver).where(Waiver.id.in_(subjects)))}
     labels = labels_of(session, [one.label_id for one in found])
-    return [
-        RequestRow(
-            one,
-            labels[one.label_id],
-            _state(caller, one),
-            *_subject(one, versions.get(one.subject_id), deployments.get(one.subject_id)),
-            evaluated.get(one.subject_id),
-            _may_decide(caller, one, versions.get(one.subject_id)),
+    comments = _comments(caller, found)
+    lenders = lenders_to(session, caller.actor, at=caller.at)
+    rows = []
+    for one in found:
+        about, resource = known.get(one.subject_id), approval_resource(session, one)
+        shown = about is not None and one.id not in void  # else it may be above the caller by now
+        is_open = standing_state(one, caller.at) == "open" and one.id not in void
+        waiver = asked.get(one.subject_id)
+        rows.append(
+            RequestRow(
+                request=one,
+                label=labels[one.label_id],
+                state=standing_state(one, caller.at),
+                void=void.get(one.id),
+                subject=about.name if about and shown else one.subject_type.replace("-", " "),
+                path=paths.get(one.subject_id) if shown else None,
+                evaluation=evaluations.get(one.subject_id) if shown else None,
+                waiver=waiver,
+                waived_label=lower_label(session, waiver) if waiver else None,
+                comments=comments.get(one.id, []),
+                voices=_unused(one, caller, lenders) if is_open else [],
+                may_comment=caller.may(resource, "approval:comment"),
+                may_withdraw=is_open
+                and one.requested_by == caller.principal_id
+                and caller.may(resource, "approval:request"),
+            )
         )
-        for one in found
-    ]
+    return rows
 
 
-def _state(caller: Caller, one: ApprovalRequest) -> str:
-    return "expired" if one.state == "open" and one.expires_at <= caller.at else one.state
+def _unused(
+    one: ApprovalRequest, caller: Caller, lenders: list[tuple[str, Actor]]
+) -> Sequence[Actor]:
+    """The voices that the caller could still use on a request."""
+    spoken = {str(who) for vote in one.votes for who in (vote.approver_id, vote.voice_id)}
+    if caller.actor.id in spoken:
+        return []
+    resource = approval_resource(caller.session, one)
+    voices = usable_voices(resource, lenders, rules=caller.rules, actor=caller.actor, at=caller.at)
+    return [voice for voice in voices if voice.id not in spoken]
 
 
-def _subject(
-    one: ApprovalRequest, version: ModelVersion | None, deployment: Deployment | None
-) -> tuple[str, str | None]:
-    """What is asked about, in words, and its page."""
-    if version is not None:
-        name = f"{version.model.namespace}/{version.model.name}"
-        path = f"/console/models/{name}/versions/{version.number}"
-        return f"{name} version {version.number}", path
-    if deployment is not None:
-        name = f"Retraining policy of {deployment.namespace}/{deployment.name}"
-        return name, f"/console/deployments/{deployment.id}#retraining"
-    return one.subject_type.replace("-", " "), None
+def _comments(
+    caller: Caller, found: Sequence[ApprovalRequest]
+) -> dict[UUID, list[ApprovalComment]]:
+    said: dict[UUID, list[ApprovalComment]] = {}
+    rows = caller.session.scalars(
+        select(ApprovalComment)
+        .where(ApprovalComment.request_id.in_([one.id for one in found]))
+        .order_by(ApprovalComment.id)
+    )
+    for row in rows:
+        said.setdefault(row.request_id, []).append(row)
+    return said
 
 
-def _may_decide(caller: Caller, one: ApprovalRequest, version: ModelVersion | None) -> bool:
-    if _state(caller, one) != "open":
-        return False
-    if any(vote.approver_id == caller.principal_id for vote in one.votes):
-        return False
-    trained_by = version.trained_by if version else None
-    resource = approval_resource(caller.session, one, trained_by=trained_by)
-    return caller.may(resource, "approval:decide")
+def _people(row: RequestRow) -> list[UUID]:
+    votes = [who for vote in row.request.votes for who in (vote.approver_id, vote.voice_id)]
+    return [row.request.requested_by, *votes, *(one.author_id for one in row.comments)]

@@ -1,18 +1,35 @@
 """Datasets and their versions. Counts and reasons, never a row."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
+from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
 from sqlalchemy import func, select
 
 from bailiwick.access import Principal
+from bailiwick.console.exceptions import acting_for
 from bailiwick.console.queries import explained, labels_of, names_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_dataset_versions, visible_datasets
-from bailiwick.lineage import Dataset, DatasetVersion, dataset_resource, find_dataset
+from bailiwick.lineage import (
+    ColumnMark,
+    Dataset,
+    DatasetVersion,
+    Mark,
+    dataset_resource,
+    dataset_subject,
+    decide_mark,
+    find_dataset,
+    find_mark,
+    marks_by_dataset,
+    set_mark,
+)
 from bailiwick.policy import Label
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
+from bailiwick.web.scans import scan_as
 
 DATASETS_PER_PAGE, VERSIONS_PER_PAGE = 50, 25
 
@@ -58,7 +75,8 @@ def dataset(
     """One dataset with its versions, newest first."""
     session = caller.session
     found = find_dataset(session, namespace, name)
-    caller.require(dataset_resource(session, found))
+    resource = dataset_resource(session, found)
+    caller.require(resource)
     versions, following = page_of(
         session,
         select(DatasetVersion)
@@ -83,7 +101,69 @@ def dataset(
         following=following,
         owner=session.get_one(Principal, found.owner_id).name,
         names=names_of(session, [one.created_by for one in versions]),
+        marks=_marks(caller, found) if caller.may(resource, "mark:read") else {},
+        may_mark=caller.may(resource, "mark:write"),
+        may_scan=caller.may(resource, "dataset:scan"),
+        acting=acting_for(caller, dataset_subject(found)),
+        may_waive=caller.may(resource, "waiver:request"),
     )
+
+
+@router.post(
+    "/datasets/{namespace}/{name}/versions/{number}/scan",
+    **acts("dataset:scan", own_transaction=True),
+)
+def scan(caller: Governed, namespace: str, name: str, number: int) -> Response:
+    """Look for personal data in a sample of the rows; what is found is proposed."""
+    scan_as(caller, namespace, name, number)
+    return _back(namespace, name)
+
+
+@router.post("/datasets/{namespace}/{name}/marks", **acts("mark:write"))
+def mark(
+    caller: Governed,
+    namespace: str,
+    name: str,
+    column: Annotated[str, Form(max_length=200)],
+    mark: Annotated[Mark, Form()],
+) -> Response:
+    """Say what a column holds."""
+    found = _governed(caller, namespace, name)
+    set_mark(caller.session, found, column, mark, actor_id=caller.principal_id, at=caller.at)
+    return _back(namespace, name)
+
+
+@router.post("/datasets/{namespace}/{name}/marks/{mark_id}/decide", **acts("mark:write"))
+def decide(
+    caller: Governed,
+    namespace: str,
+    name: str,
+    mark_id: UUID,
+    answer: Annotated[Literal["accept", "reject"], Form()],
+) -> Response:
+    """Accept or reject a mark."""
+    found = find_mark(caller.session, _governed(caller, namespace, name), mark_id)
+    accept = answer == "accept"
+    decide_mark(caller.session, found, accept=accept, actor_id=caller.principal_id, at=caller.at)
+    return _back(namespace, name)
+
+
+def _governed(caller: Caller, namespace: str, name: str) -> Dataset:
+    found = find_dataset(caller.session, namespace, name)
+    caller.require(dataset_resource(caller.session, found))
+    return found
+
+
+def _back(namespace: str, name: str) -> Response:
+    return RedirectResponse(f"/console/datasets/{namespace}/{name}#columns", 303)
+
+
+def _marks(caller: Caller, found: Dataset) -> dict[str, list[ColumnMark]]:
+    """The dataset's marks by column."""
+    by_column: dict[str, list[ColumnMark]] = {}
+    for one in marks_by_dataset(caller.session, [found.id]).get(found.id, []):
+        by_column.setdefault(one.column, []).append(one)
+    return by_column
 
 
 def _rows(caller: Caller, found: list[Dataset]) -> list[DatasetRow]:

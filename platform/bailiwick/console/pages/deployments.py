@@ -7,17 +7,18 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
 from bailiwick.access import Principal
+from bailiwick.console.exceptions import acting_for
 from bailiwick.console.history import History, accuracy_history, drift_charts, happened
 from bailiwick.console.queries import deployment_rows, explained
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
-from bailiwick.console.visibility import visible_deployments, visible_jobs
+from bailiwick.console.visibility import visible_datasets, visible_deployments, visible_jobs
 from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy, Schedule
 from bailiwick.lineage import Dataset
 from bailiwick.monitoring import CheckResult, Monitor
 from bailiwick.policy import Unseen
-from bailiwick.registry import Deployment, deployment_resource
+from bailiwick.registry import Deployment, deployment_resource, deployment_subject
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
 DEPLOYMENTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 200, 12
@@ -31,7 +32,7 @@ class Retraining:
     """A retraining policy with the names of what it refers to, and whether it is in force."""
 
     policy: RetrainingPolicy
-    dataset: Dataset
+    dataset: Dataset | None  # None where the caller may not see it
     acts_as: str
     approved: bool
     jobs: list[Job]
@@ -65,7 +66,8 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
     found = session.get(Deployment, deployment_id)
     if found is None:
         raise Unseen
-    caller.require(deployment_resource(session, found))
+    resource = deployment_resource(session, found)
+    caller.require(resource)
     row = deployment_rows(caller, [found])[0]
     monitor = session.scalar(select(Monitor).where(Monitor.deployment_id == found.id))
     checks = _checks(caller, monitor)
@@ -86,6 +88,8 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
         drift=drift_charts(checks, marks),
         checks=checks[:LISTED_CHECKS],
         retraining=_retraining(caller, found),
+        acting=acting_for(caller, deployment_subject(found)),
+        may_waive=caller.may(resource, "waiver:request"),
     )
 
 
@@ -123,7 +127,9 @@ def _retraining(caller: Caller, found: Deployment) -> Retraining | None:
     )
     return Retraining(
         policy=policy,
-        dataset=session.get_one(Dataset, policy.dataset_id),
+        dataset=session.scalar(
+            select(Dataset).where(Dataset.id == policy.dataset_id, visible_datasets(caller))
+        ),
         acts_as=session.get_one(Principal, policy.acts_as).name,
         approved=is_approved(session, policy),
         jobs=list(jobs),

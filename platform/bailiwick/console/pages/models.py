@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.access import Principal
 from bailiwick.console.charts import interval_bar
+from bailiwick.console.exceptions import acting_for, excused
 from bailiwick.console.lineage_view import lineage_view
 from bailiwick.console.queries import (
     deployment_rows,
@@ -38,6 +39,7 @@ from bailiwick.registry import (
     find_version,
     model_resource,
     version_resource,
+    version_subject,
     versions_by_id,
 )
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
@@ -145,7 +147,9 @@ def version(request: Request, caller: Governed, namespace: str, name: str, numbe
     session = caller.session
     owner = find_model(session, namespace, name)
     found = find_version(session, owner, number)
-    caller.require(version_resource(session, found))
+    resource = version_resource(session, found)
+    caller.require(resource)
+    acting = acting_for(caller, version_subject(found))
     row = _version_rows(session, owner.id, [found])[0]
     evaluation = evaluation_of(session, found)
     paired = _paired(evaluation)
@@ -172,6 +176,9 @@ def version(request: Request, caller: Governed, namespace: str, name: str, numbe
         total_bytes=sum(int(file["size_bytes"]) for file in found.manifest),
         lineage=lineage_view(caller, found),
         trained_by=session.get_one(Principal, found.trained_by).name,
+        acting=acting,
+        excused=excused(acting),
+        may_waive=caller.may(resource, "waiver:request"),
     )
 
 

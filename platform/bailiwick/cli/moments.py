@@ -1,0 +1,22 @@
+"""Moments as people write them on the command line."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+
+Until = Annotated[datetime, typer.Option(formats=_FORMATS, help="When it ends, in UTC.")]
+Since = Annotated[
+    datetime | None, typer.Option(formats=_FORMATS, help="When it begins, in UTC; default: now.")
+]
+Deadline = Annotated[
+    datetime | None,
+    typer.Option("--by", formats=_FORMATS, help="Deadline in UTC; default: 14 days, at most 90."),
+]
+
+
+def utc(written: datetime) -> datetime:
+    """What was written, as the moment that it means."""
+    return written.replace(tzinfo=UTC)
