@@ -23,11 +23,10 @@ from bailiwick.db import Database, make_engine
 from bailiwick.lifecycle import Platform, open_platform
 from factories import Factory
 from support import postgresql
-from support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_sqlite_template
+from support.databases import TEMPLATE, Databases, fresh_databases, make_sqlite_template
 from support.hashing import cheap_hasher
 from support.oidc_provider import Provider, running_provider
 
-TEMPLATE = pytest.StashKey[str]()
 SERVER = pytest.StashKey[ExitStack]()
 OUR_VARIABLES = "BAILIWICK_"
 MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -88,17 +87,6 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file."""
     return make_sqlite_template(tmp_path_factory.mktemp("template"))
-
-
-@contextmanager
-def fresh_databases(request: pytest.FixtureRequest, folder: Path) -> Iterator[Databases]:
-    """Fresh databases of the kind that this run is about."""
-    template = request.config.stash[TEMPLATE]
-    with ExitStack() as stack:
-        if template:
-            yield PostgresqlDatabases(template, stack)
-        else:
-            yield SqliteDatabases(folder, request.getfixturevalue("sqlite_template"))
 
 
 @pytest.fixture

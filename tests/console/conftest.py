@@ -1,6 +1,10 @@
 """The console, and an installation with a past to show on it."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -9,11 +13,53 @@ from fastapi.testclient import TestClient
 from bailiwick.audit import sequence
 from bailiwick.cli.application import create_application
 from bailiwick.core.clock import ReplayClock
-from bailiwick.lifecycle import Platform
+from bailiwick.core.settings import Settings
+from bailiwick.lifecycle import Platform, open_platform
 from bailiwick.serving import Gateway
 from console.story import START, Story, sign_in
 from console.telling import Teller
 from factories import Factory
+from support.databases import Databases, fresh_databases
+
+
+@dataclass(frozen=True)
+class Told:
+    """An installation in which the story happened; nobody is connected to it any more."""
+
+    settings: Settings
+    story: Story
+    until: datetime
+
+
+@pytest.fixture(scope="session")
+def told(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Told]:
+    """Two years of a classifier, governed and frozen: told once, copied for each test."""
+    folder, clock = tmp_path_factory.mktemp("told"), ReplayClock(START)
+    with fresh_databases(request, folder) as fresh:
+        home, address = folder / "home", fresh.migrated()
+        settings = Settings(home=home, database_url=address, threads=1)
+        platform = open_platform(settings, clock)
+        with platform.database.transaction() as session:
+            story = Teller(Factory(session, platform), clock).tell()
+        with platform.database.transaction() as session:
+            sequence(session, platform.signer(), at=clock.now())
+        platform.close()
+        yield Told(settings, story, clock.now())
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Settings:
+    """Of an installation of one's own: empty, or with the past of the story."""
+    home = tmp_path / "home"
+    if "story" not in request.fixturenames:
+        home.mkdir()
+        return Settings(home=home, database_url=databases.migrated(), threads=1)
+    past: Settings = request.getfixturevalue("told").settings
+    shutil.copytree(past.home, home)
+    address = databases.copy_of(past.resolved_database_url)
+    return Settings(home=home, database_url=address, threads=1)
 
 
 @pytest.fixture
@@ -23,13 +69,10 @@ def clock() -> ReplayClock:
 
 
 @pytest.fixture
-def story(platform: Platform, clock: ReplayClock) -> Story:
-    """Two years of a classifier: governed, and frozen beside it."""
-    with platform.database.transaction() as session:
-        told = Teller(Factory(session, platform), clock).tell()
-    with platform.database.transaction() as session:
-        sequence(session, platform.signer(), at=clock.now())
-    return told
+def story(told: Told, platform: Platform, clock: ReplayClock) -> Story:
+    """The story in a copy of its own, which a test may change."""
+    clock.advance_to(told.until)
+    return replace(told.story, platform=platform)
 
 
 @pytest.fixture

@@ -2,12 +2,18 @@
 
 import itertools
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from bailiwick.db import make_engine, migrate
 from support import postgresql
+
+# The address of the migrated PostgreSQL database that this run clones; empty on SQLite.
+TEMPLATE = pytest.StashKey[str]()
 
 
 class Databases(Protocol):
@@ -21,6 +27,10 @@ class Databases(Protocol):
         """The address of a database without tables."""
         ...
 
+    def copy_of(self, url: str) -> str:
+        """The address of a copy of a database to which nobody is connected."""
+        ...
+
 
 class SqliteDatabases:
     """Files in the test's folder; a migrated one is a copy of `template`."""
@@ -32,13 +42,20 @@ class SqliteDatabases:
 
     def migrated(self) -> str:
         """A copy of the template."""
-        path = self._fresh()
-        shutil.copyfile(self._template, path)
-        return f"sqlite:///{path}"
+        return self._copied(self._template)
 
     def empty(self) -> str:
         """A file that is not there yet."""
         return f"sqlite:///{self._fresh()}"
+
+    def copy_of(self, url: str) -> str:
+        """A copy of the file."""
+        return self._copied(Path(url.removeprefix("sqlite:///")))
+
+    def _copied(self, source: Path) -> str:
+        path = self._fresh()
+        shutil.copyfile(source, path)
+        return f"sqlite:///{path}"
 
     def _fresh(self) -> Path:
         return self._folder / f"database-{next(self._numbers)}.db"
@@ -58,6 +75,21 @@ class PostgresqlDatabases:
     def empty(self) -> str:
         """A database without tables."""
         return self._stack.enter_context(postgresql.empty(self._template_url))
+
+    def copy_of(self, url: str) -> str:
+        """A clone on the same server."""
+        return self._stack.enter_context(postgresql.clone(url))
+
+
+@contextmanager
+def fresh_databases(request: pytest.FixtureRequest, folder: Path) -> Iterator[Databases]:
+    """Fresh databases of the kind that this run is about."""
+    template = request.config.stash[TEMPLATE]
+    with ExitStack() as stack:
+        if template:
+            yield PostgresqlDatabases(template, stack)
+        else:
+            yield SqliteDatabases(folder, request.getfixturevalue("sqlite_template"))
 
 
 def make_sqlite_template(folder: Path) -> Path:

@@ -51,23 +51,24 @@ Send `Authorization: Bearer TOKEN`. Collections page by `limit` and `cursor`. Wr
 `application/problem+json` (RFC 9457) with a stable `code`. Each operation names its policy action
 in `x-bailiwick-action`; what one may not see answers 404. GET honours `If-None-Match`.
 """
+SCHEMAS = "#/components/schemas/"
+# Named, not given as a model: FastAPI would compile a field of it for each route and status.
+PROBLEM = {ProblemResponse.media_type: {"schema": {"$ref": f"{SCHEMAS}{Problem.__name__}"}}}
 ERRORS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem} for status in (401, 403, 404, 422, "default")
+    status: {"content": PROBLEM} for status in (401, 403, 404, 422, "default")
 }
 
 
 class Api(FastAPI):
-    """FastAPI, except that its document gives problems the media type that they have."""
+    """FastAPI, except that its document knows the problems that all operations answer with."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         document = super().openapi()
-        for item in document["paths"].values():
-            for operation in item.values():
-                for status, response in operation["responses"].items():
-                    if not status.startswith("2"):
-                        (told,) = response["content"].values()
-                        response["content"] = {ProblemResponse.media_type: told}
+        problem = Problem.model_json_schema(ref_template=f"{SCHEMAS}{{model}}")
+        schemas = document["components"]["schemas"]
+        schemas.update(problem.pop("$defs", {}))
+        schemas[Problem.__name__] = problem
         return document
 
 
