@@ -145,6 +145,7 @@ def create_proofs() -> None:
         column("token_hash", DIGEST, unique=True),
         column("scopes", JSON, optional=True),
         column("namespaces", JSON, optional=True),
+        column("vouched_by", JSON),
         column("created_at", MOMENT),
         principal("created_by"),
         column("expires_at", MOMENT, optional=True),

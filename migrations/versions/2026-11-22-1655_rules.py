@@ -223,6 +223,7 @@ def create_approvals() -> None:
         column("trained_by", sa.Uuid()),
         column("approver_id", sa.Uuid(), sa.ForeignKey("principals.id")),
         column("voice_id", sa.Uuid(), sa.ForeignKey("principals.id")),
+        column("vouched_by", JSON),
         column("approve", sa.Boolean()),
         column("comment", SENTENCE),
         column("at", MOMENT),

@@ -228,3 +228,25 @@ def test_scopes_are_exactly_those_that_the_policy_knows(make: Factory) -> None:
     policy = make.platform.rules.engine.explain("token-scope").text
     named = re.findall(r"principal\.scopes\)?\.contains\(\"(\w+)\"\)", policy)
     assert named == list(SCOPES)
+
+
+def test_a_token_made_for_somebody_else_names_all_who_could_have_made_it(make: Factory) -> None:
+    def made(owner: Principal, by: Principal, with_token: Token | None = None) -> Token:
+        token, _ = issue_token(
+            make.session, owner, "test", actor_id=by.id, at=make.at, made_with=with_token
+        )
+        return token
+
+    root, first, second = make.root, make.engineer, make.approver
+    own = made(root, root)
+    assert own.vouched_by == []
+    given = made(first, root, own)
+    assert given.vouched_by == [str(root.id)]
+    assert made(first, first, given).vouched_by == [str(root.id)], "it cannot be washed away"
+    passed_on = made(second, first, given)
+    assert passed_on.vouched_by == sorted([str(root.id), str(first.id)])
+    assert made(root, second, passed_on).vouched_by == sorted([str(first.id), str(second.id)])
+    assert made(first, first).vouched_by == [], "who signed in otherwise"
+    actor = actor_of(make.session, second, passed_on)
+    assert actor.vouched_by == {str(root.id), str(first.id)}
+    assert actor_of(make.session, second).vouched_by == frozenset()

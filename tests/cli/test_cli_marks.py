@@ -53,4 +53,4 @@ def test_columns_are_scanned_marked_and_decided(
 @pytest.mark.skipif(find_spec("presidio_analyzer") is not None, reason="Presidio is installed")
 def test_presidio_is_refused_where_it_is_not_installed(shell: Shell) -> None:
     ran = shell("dataset", "scan", "finance/purchases@1", "--presidio", who="ada", expect=2)
-    assert "install bailiwick[scan]" in ran.err
+    assert "pip install 'bailiwick[scan]'" in ran.err

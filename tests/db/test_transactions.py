@@ -127,7 +127,7 @@ def test_the_database_itself_refuses_that_who_asks_approves(session: Session) ->
     session.add(request)
     session.flush()
     vote = {"request_id": request.id, "requested_by": ada.id, "trained_by": ada.id}
-    vote |= {"approver_id": ada.id, "voice_id": ada.id}
+    vote |= {"approver_id": ada.id, "voice_id": ada.id, "vouched_by": []}
     session.add(ApprovalVote(**vote, approve=True, comment="", at=AT))
     with pytest.raises(DBAPIError, match="four_eyes"):
         session.flush()

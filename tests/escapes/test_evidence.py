@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 
 from bailiwick.audit import AuditCheckpoint, AuditEvent, AuditLeaf, WentBack
 from bailiwick.cli.database import app as database_commands
+from bailiwick.cli.first_start import prepare
 from bailiwick.core.errors import BailiwickError, Invalid
 from bailiwick.lifecycle import Platform
+from bailiwick.worker.ticks import sequence_audit
 from support.api_audit import a_principal, behind_the_triggers, write
 from support.api_world import World
-from support.escapes import TEXT, Vault
+from support.escapes import TEXT, Vault, label_of, uploaded
 
 FEATURES = {"merchant": TEXT, "cost_centre": "c"}
 
@@ -126,6 +128,15 @@ def backup(platform: Platform) -> Path:
     return path
 
 
+def restore(platform: Platform, older: Path) -> None:
+    """The copy in the place of the SQLite file, as after a restart of the machine."""
+    platform.database.engine.dispose()
+    live = Path(platform.settings.resolved_database_url.removeprefix("sqlite:///"))
+    for leftover in live.parent.glob(live.name + "-*"):
+        leftover.unlink()
+    shutil.copyfile(older, live)
+
+
 def on_sqlite(platform: Platform) -> None:
     """A backup of the other database is made by its own tools."""
     if not platform.settings.resolved_database_url.startswith("sqlite"):
@@ -138,15 +149,38 @@ def test_restoring_an_older_backup(written: Platform) -> None:
     older = backup(written)
     grow(written, actor_of_first(written), 3)
     written.check_continuity()
-    written.database.engine.dispose()
-    live = Path(written.settings.resolved_database_url.removeprefix("sqlite:///"))
-    for leftover in live.parent.glob(live.name + "-*"):
-        leftover.unlink()
-    shutil.copyfile(older, live)
+    restore(written, older)
     with pytest.raises(WentBack, match="gone back in time: its audit log ends after 5 events and"):
         written.check_continuity()
     with pytest.raises(WentBack):
         written.sequence_audit()
+
+
+def test_a_backup_from_before_a_role_was_revoked_and_a_label_rose(world: World) -> None:
+    """It is not opened again. What runs already answers by it, says so, and signs nothing."""
+    on_sqlite(world.platform)
+    platform, data = world.join("admin", "admin").platform, "finance/cards"
+    world.join("former", "engineer", clearance="confidential")
+    uploaded(world, data, label=label_of("confidential"))
+    platform.sequence_audit()
+    older = backup(platform)
+    raised = {"label": label_of("restricted"), "reason": "names in it"}
+    assert world.post(f"/datasets/{data}/label", raised, by="steward").status_code == 200
+    revoked = world.ask("DELETE", "/principals/former/roles/*/engineer", by="admin")
+    assert revoked.status_code == 204
+    platform.sequence_audit()
+    assert world.get(f"/datasets/{data}", by="former").status_code == 404
+
+    restore(platform, older)
+    assert world.get(f"/datasets/{data}", by="former").status_code == 200, "what there is to lose"
+    with pytest.raises(WentBack, match="labels that rose, roles and tokens that were taken away"):
+        prepare(platform)
+    note = platform.settings.last_checkpoint_file
+    kept = note.read_bytes()
+    world.join("later", "engineer")
+    with pytest.raises(WentBack):
+        sequence_audit(platform)
+    assert note.read_bytes() == kept, "the note of what was there"
 
 
 def test_dropping_the_newest_rows_of_the_log(written: Platform) -> None:

@@ -243,6 +243,7 @@ def test_the_database_itself_refuses_a_vote_of_ones_own_and_a_second_one(
                     trained_by=request.trained_by,
                     approver_id=approver_id,
                     voice_id=voice_id or approver_id,
+                    vouched_by=[],
                     approve=True,
                     comment="",
                     at=make.at,

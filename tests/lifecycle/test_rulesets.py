@@ -169,3 +169,17 @@ def test_what_is_shipped_is_the_folder(platform: Platform) -> None:
         (folder / name).write_bytes(content)
     assert Rulesets.load(folder).shipped.rules.digest == platform.rules.digest
     assert read_bundle(folder) == platform.rules.files
+
+
+@pytest.mark.usefixtures("somebody")
+def test_other_policies_know_of_single_sign_on_as_those_before_did(platform: Platform) -> None:
+    told = {"oidc_issuer": "https://issuer.test", "oidc_client_id": "bailiwick"}
+    settings = platform.settings.model_copy(update=told)
+    with_provider = open_platform(settings, platform.clock)
+    put_in_force(platform, forbidding(platform, "model:create"))
+    for one, expected in ((platform, False), (with_provider, True)):
+        with one.database.reading() as session:
+            now = one.in_force(session).rules
+        assert now.digest != one.rules.digest
+        assert (one.rules.single_sign_on, now.single_sign_on) == (expected, expected)
+    with_provider.close()

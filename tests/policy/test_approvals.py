@@ -137,7 +137,10 @@ def forged(asked: ApprovalRequest, by: UUID, requested_by: UUID) -> ApprovalVote
     return ApprovalVote(
         request_id=asked.id,
         requested_by=requested_by,
+        trained_by=asked.trained_by,
         approver_id=by,
+        voice_id=by,
+        vouched_by=[],
         approve=True,
         comment="",
         at=asked.created_at,

@@ -202,6 +202,7 @@ def forged(request: ApprovalRequest, approver: Principal, voice: Principal) -> A
         trained_by=request.trained_by,
         approver_id=approver.id,
         voice_id=voice.id,
+        vouched_by=[],
         approve=True,
         comment="",
         at=request.created_at,

@@ -64,6 +64,10 @@ WAYS = {
         "an approver does not decide her own request",
         {"somebody other than pia did it"},
     ),
+    "voucher-never-approves": (
+        "with a token of who asked, an approver does not decide where people can sign in",
+        {"the token in use had been made by its owner, or they signed in without one"},
+    ),
     "services-never-approve": ("a service never decides, even with the role", {"a person did it"}),
     "auditors-only-read": (
         "an auditor changes nothing, even as an engineer",

@@ -145,7 +145,7 @@ def test_a_row_appears_in_a_list_as_far_as_it_could_be_read() -> None:
 def test_attributes_that_are_none_are_left_out() -> None:
     approval = Resource("Approval", "a", "finance", None, {"requested_by": "x", "trained_by": None})
     approver = replace(EVE, roles={"finance": frozenset({"approver"})})
-    assert ENGINE.decide(approver, "approval:decide", approval).allowed
+    assert ENGINE.decide(approver, "approval:decide", approval, {"single_sign_on": True}).allowed
 
 
 def test_the_digest_changes_with_any_byte_and_name_and_with_nothing_else() -> None:

@@ -120,7 +120,8 @@ class RoleBinding(Base):
 class Token(Base):
     """A bearer token; only its SHA-256 is kept (the token itself carries 256 random bits).
 
-    `scopes` and `namespaces` narrow what it may be used for; None does not.
+    `scopes` and `namespaces` narrow what it may be used for; None does not. `vouched_by`: who
+    else has held it, or what it was made with: whoever made it for its owner, and so on back.
     """
 
     __tablename__ = "tokens"
@@ -131,6 +132,7 @@ class Token(Base):
     token_hash: Mapped[Digest] = mapped_column(unique=True)
     scopes: Mapped[list[str] | None]
     namespaces: Mapped[list[str] | None]
+    vouched_by: Mapped[list[str]]  # principals, by id
     created_at: Mapped[datetime]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     expires_at: Mapped[datetime | None]

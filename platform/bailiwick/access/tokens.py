@@ -61,7 +61,8 @@ def issue_token(
 
     `scopes` and `namespaces` narrow what it is for; None does not. `max_days` is the longest
     life that the installation allows. `made_with`: the token that its maker uses; one that is
-    narrowed gives no more than it has, and not for longer (`WiderToken`).
+    narrowed gives no more than it has, and not for longer (`WiderToken`), and whoever has held
+    that one could have made this one.
     """
     _check_life(expires_at, at, max_days)
     _check_words(scopes, namespaces)
@@ -74,6 +75,7 @@ def issue_token(
         token_hash=hash_token(secret),
         scopes=_sorted(scopes),
         namespaces=_sorted(namespaces),
+        vouched_by=_vouchers(principal, actor_id, made_with),
         created_at=at,
         created_by=actor_id,
         expires_at=expires_at,
@@ -91,6 +93,7 @@ def issue_token(
             "expires_at": expires_at.isoformat() if expires_at else None,
             "scopes": token.scopes,
             "namespaces": token.namespaces,
+            "vouched_by": token.vouched_by,
         },
     )
     return token, secret
@@ -195,6 +198,12 @@ def _check_width(
 
 def _exceeds(asked: Collection[str] | None, allowed: Collection[str] | None) -> bool:
     return allowed is not None and (asked is None or not set(asked) <= set(allowed))
+
+
+def _vouchers(owner: Principal, maker_id: UUID, made_with: Token | None) -> list[str]:
+    """Everybody but its owner who could hold a token that is made now."""
+    before = made_with.vouched_by if made_with is not None else []
+    return sorted({str(maker_id), *before} - {str(owner.id)})
 
 
 def _sorted(words: Collection[str] | None) -> list[str] | None:

@@ -73,10 +73,15 @@ class VoteIn(Body):
 
 
 class VoteOut(Schema):
-    """An answer that was given; `voice_id` is another person's where a voice was lent."""
+    """An answer that was given; `voice_id` is another person's where a voice was lent.
+
+    `vouched_by`: who made the token that it was given with, where that was not its owner, and
+    who made the tokens that it was made with.
+    """
 
     approver_id: UUID
     voice_id: UUID
+    vouched_by: list[UUID]
     approve: bool
     comment: str
     at: datetime
@@ -193,7 +198,11 @@ def read(approval_id: UUID, caller: Governed, response: Response) -> ApprovalOut
 def decide(
     approval_id: UUID, body: VoteIn, caller: Governed, response: Response, seen: Precondition
 ) -> ApprovalOut:
-    """Approve or reject. Who asked, who trained, and services may not, nor may their voices."""
+    """Approve or reject. Who asked, who trained, and services may not, nor may their voices.
+
+    With single sign-on, neither may whoever uses a token that one of those has made. One's own
+    answer and one with a token that one made for somebody else count as one person's.
+    """
     asked = _approval(caller, approval_id)
     seen.check(asked)
     waivers.decide(

@@ -18,7 +18,6 @@ from bailiwick.lineage import (
     dataset_resource,
     decide_mark,
     find_dataset,
-    find_mark,
     marks_by_dataset,
     marks_on,
     set_mark,
@@ -37,7 +36,7 @@ from bailiwick.web import (
     page_of,
     tag,
 )
-from bailiwick.web.scans import scan_as
+from bailiwick.web.scans import scan_as, seen_columns, seen_mark, seen_versions
 
 router = APIRouter(prefix="/datasets", tags=["data"], route_class=GovernedRoute)
 MAX_SAMPLED_ROWS = 20_000
@@ -117,9 +116,15 @@ def list_marks(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ColumnMarkPage:
-    """The marks on a dataset's columns, newest first."""
+    """The marks on a dataset's columns, newest first.
+
+    Columns that only versions have which the caller may not see are left out.
+    """
     dataset = _governed(caller, ns, name)
-    query = select(ColumnMark).where(ColumnMark.dataset_id == dataset.id)
+    query = select(ColumnMark).where(
+        ColumnMark.dataset_id == dataset.id,
+        ColumnMark.column.in_(seen_columns(caller, dataset)),
+    )
     if state is not None:
         query = query.where(ColumnMark.state == state)
     rows, following = page_of(caller.session, query, ColumnMark.id, limit=limit, cursor=cursor)
@@ -139,6 +144,7 @@ def mark_column(
         body.mark,
         actor_id=caller.principal_id,
         at=caller.at,
+        seen=seen_versions(caller),
     )
     tag(response, made)
     return _shown(made)
@@ -156,7 +162,7 @@ def decide(
 ) -> ColumnMarkOut:
     """Accept or reject a mark, be it a proposal or one that stood."""
     dataset = _governed(caller, ns, name)
-    mark = find_mark(caller.session, dataset, mark_id)
+    mark = seen_mark(caller, dataset, mark_id)
     condition.check(mark)
     decide_mark(
         caller.session, mark, accept=body.accept, actor_id=caller.principal_id, at=caller.at

@@ -11,6 +11,7 @@ from bailiwick.api.schemas import LabelOut, Schema, labels_by_id
 from bailiwick.core.errors import Invalid
 from bailiwick.lineage import (
     WAIVABLE_DATASET_VERSIONS,
+    WAIVABLE_DATASETS,
     ColumnMark,
     Dataset,
     DatasetVersion,
@@ -274,6 +275,7 @@ def _marks(caller: Governed, ids: list[UUID]) -> dict[UUID, list[str]]:
                 Dataset.label_id,
                 action="mark:read",
                 objects=("datasets", Dataset.name),
+                waivable=WAIVABLE_DATASETS,
             ),
         )
         .order_by(ColumnMark.mark)

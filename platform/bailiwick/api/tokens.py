@@ -46,13 +46,17 @@ class TokenIn(Body):
 
 
 class TokenOut(Schema):
-    """What is known of a token; never the token itself."""
+    """What is known of a token; never the token itself.
+
+    `vouched_by`: who but its owner has held it, or what it was made with.
+    """
 
     id: UUID
     principal_id: UUID
     name: str
     scopes: list[str] | None
     namespaces: list[str] | None
+    vouched_by: list[UUID]
     created_at: datetime
     created_by: UUID
     expires_at: datetime | None
@@ -102,7 +106,8 @@ def list_tokens(
 def create_token(body: TokenIn, caller: Governed) -> NewTokenOut:
     """Make a token. The answer holds it, this once: it cannot be read again or replayed.
 
-    A token that is narrowed itself makes none that is wider or lives longer.
+    A token that is narrowed itself makes none that is wider or lives longer. One that is made for
+    somebody else says so in each approval that is given with it.
     """
     caller.require(Resource("Principal", body.principal, None, None))
     principal = find_principal(caller.session, body.principal)

@@ -66,11 +66,12 @@ def _approval(_: Bailiwick, one: Approval) -> RenderableType:
 
 
 def _vote(vote: Vote) -> str:
-    own = vote["voice_id"] == vote["approver_id"]
+    own, made = vote["voice_id"] == vote["approver_id"], vote["vouched_by"]
     said = [
         "approved" if vote["approve"] else "rejected",
         moment(vote["at"]),
         "" if own else f"with the voice of {short(vote['voice_id'])}",
+        f"with a token that {' and '.join(map(short, made))} made" if made else "",
         vote["comment"],
     ]
     return " ".join(part for part in said if part)

@@ -27,7 +27,10 @@ def login(
     url: Url = None,
     client_id: Annotated[
         str | None,
-        typer.Option(help="Another client at the provider than the API names (a public one)."),
+        typer.Option(
+            help="A public client at the provider, with the device flow; needed where the one "
+            "that the API names has a secret."
+        ),
     ] = None,
 ) -> None:
     """Sign in at the OpenID provider in a browser, on this machine or another."""

@@ -54,7 +54,9 @@ def scan(
     version: Annotated[str, typer.Argument(metavar="NAMESPACE/NAME@VERSION")],
     rows: Annotated[int | None, typer.Option(min=1, help="Rows to look at.")] = None,
     *,
-    presidio: Annotated[bool, typer.Option("--presidio", help="Ask Presidio, too.")] = False,
+    presidio: Annotated[
+        bool, typer.Option("--presidio", help="Ask Presidio, too, if it is installed there.")
+    ] = False,
 ) -> Scan:
     """Look for personal data in a sample of a version's rows, and propose marks."""
     return client.datasets.scan(version, rows=rows, presidio=presidio or None)

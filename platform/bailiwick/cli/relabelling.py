@@ -35,7 +35,8 @@ def explained(_: Bailiwick, found: LabelExplained) -> RenderableType:
     """A label with the source of each part."""
     lines = ["", "Where it comes from:"]
     for one in found["parts"]:
-        lines += [f"  {_part(one)}", f"      {_said(one)}", f"      {_way(one)}"]
+        way = _way(one)  # none where the source is the thing itself
+        lines += [f"  {_part(one)}", f"      {_said(one)}", *([f"      {way}"] if way else [])]
     if found["moves"]:
         lines += ["", "How it rose:"]
     for move in found["moves"]:
@@ -60,7 +61,7 @@ def _said(one: LabelPart) -> str:
 
 def _way(one: LabelPart) -> str:
     unseen = [f"{one['unseen']} x {UNSEEN}"] if one["unseen"] else []
-    return " > ".join([*unseen, *one["path"]]) or "-"
+    return " > ".join([*unseen, *one["path"]])
 
 
 def _words(label: Label, *, sealed: bool) -> str:

@@ -86,7 +86,8 @@ def open_platform(settings: Settings, clock: Clock) -> Platform:
     folder = settings.policies or bundled("policies")
     if settings.database_url is None:
         settings.home.mkdir(parents=True, exist_ok=True)
-    rulesets = Rulesets.load(folder)
+    provider = OpenIdProvider.of(settings)
+    rulesets = Rulesets.load(folder, single_sign_on=provider is not None)
     levels = rulesets.shipped.rules.scheme.levels
     if settings.oidc_default_clearance not in levels:
         raise Invalid(
@@ -101,5 +102,5 @@ def open_platform(settings: Settings, clock: Clock) -> Platform:
         rulesets=rulesets,
         rules=rulesets.shipped.rules,
         tiers=rulesets.shipped.tiers,
-        provider=OpenIdProvider.of(settings),
+        provider=provider,
     )

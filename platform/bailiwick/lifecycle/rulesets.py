@@ -41,9 +41,11 @@ class Rulesets:
         self._loaded: dict[str, Ruleset] = {}
 
     @classmethod
-    def load(cls, folder: Path) -> "Rulesets":
-        """Begin with the bundle in a folder."""
-        return cls(Ruleset.of(read_bundle(folder)))
+    def load(cls, folder: Path, *, single_sign_on: bool = False) -> "Rulesets":
+        """Begin with the bundle in a folder. `single_sign_on`: whether there is a provider."""
+        shipped = Ruleset.of(read_bundle(folder))
+        rules = replace(shipped.rules, single_sign_on=single_sign_on)
+        return cls(replace(shipped, rules=rules))
 
     @property
     def shipped(self) -> Ruleset:
@@ -83,8 +85,9 @@ class Rulesets:
                 "so nothing is allowed: restore the database from a backup, and find out who "
                 "changed it."
             )
-        # Answers are counted in one place, whichever bundle gave them.
-        rules = replace(ruleset.rules, tallies=self._shipped.rules.tallies)
+        # Whichever bundle answers: it is the same installation, and counts in one place.
+        here = self._shipped.rules
+        rules = replace(ruleset.rules, single_sign_on=here.single_sign_on, tallies=here.tallies)
         while len(self._loaded) >= KEPT:
             self._loaded.pop(next(iter(self._loaded)), None)
         self._loaded[digest] = replace(ruleset, rules=rules)

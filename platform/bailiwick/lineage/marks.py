@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
@@ -26,26 +26,37 @@ PROPOSED, ACCEPTED, REJECTED = get_args(State)
 MAX_LISTED_COLUMNS = 40
 
 
-def columns_of_dataset(session: Session, dataset: Dataset) -> list[str]:
-    """The columns of all its versions, those of the newest first."""
+def columns_of_dataset(
+    session: Session, dataset: Dataset, *, seen: ColumnElement[bool] | None = None
+) -> list[str]:
+    """The columns of its versions, those of the newest first; only of those that are `seen`."""
     versions = session.scalars(
         select(DatasetVersion.columns)
-        .where(DatasetVersion.dataset_id == dataset.id)
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+        .where(DatasetVersion.dataset_id == dataset.id, true() if seen is None else seen)
         .order_by(DatasetVersion.number.desc())
     )
     return list(dict.fromkeys(str(one["name"]) for columns in versions for one in columns))
 
 
 def set_mark(
-    session: Session, dataset: Dataset, column: str, mark: Mark, *, actor_id: UUID, at: datetime
+    session: Session,
+    dataset: Dataset,
+    column: str,
+    mark: Mark,
+    *,
+    actor_id: UUID,
+    at: datetime,
+    seen: ColumnElement[bool] | None = None,
 ) -> ColumnMark:
     """A steward says what a column holds. Said already: the mark that stands, accepted again.
 
-    Raises `Invalid`, with the names that there are, for a column that no version has.
+    `seen`: the versions whose columns count. Raises `Invalid`, with the names that there are, for
+    a column that none of them has.
     """
     if mark not in get_args(Mark):
         raise Invalid(f"a mark is one of {', '.join(get_args(Mark))}")
-    known = columns_of_dataset(session, dataset)
+    known = columns_of_dataset(session, dataset, seen=seen)
     if column not in known:
         raise Invalid(_unknown_column(known), columns=known[:MAX_LISTED_COLUMNS])
     _lock(session, dataset)

@@ -86,7 +86,8 @@ def _finders(*, with_presidio: bool) -> tuple[Finder, ...]:
     presidio = second_opinion()
     if presidio is None:
         raise Invalid(
-            "Presidio is not installed beside the API: install bailiwick[scan], or scan without it"
+            "Presidio is not installed beside the API: pip install 'bailiwick[scan]' there, or "
+            "scan without it"
         )
     return own, lambda text, _: presidio.find(text)
 

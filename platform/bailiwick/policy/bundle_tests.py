@@ -150,11 +150,25 @@ def _is_case(case: object) -> bool:
 
 
 def _actor(
-    name: str, kind: Any, roles: Any, clearance: str, compartments: Any, scopes: Any = None
+    name: str,
+    kind: Any,
+    roles: Any,
+    clearance: str,
+    compartments: Any,
+    scopes: Any = None,
+    vouched_by: Any = (),
 ) -> Actor:
     held = {place: frozenset(some) for place, some in roles.items()}
-    narrowed = None if scopes is None else frozenset(scopes)
-    return Actor(name, kind, name, held, clearance, frozenset(compartments), narrowed)
+    return Actor(
+        id=name,
+        kind=kind,
+        name=name,
+        roles=held,
+        clearance_level=clearance,
+        clearance_compartments=frozenset(compartments),
+        scopes=None if scopes is None else frozenset(scopes),
+        vouched_by=frozenset(vouched_by),
+    )
 
 
 def _holder(role: str, engine: PolicyEngine) -> Actor:

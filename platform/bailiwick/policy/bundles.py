@@ -29,12 +29,14 @@ TESTS = "tests"
 class Rules:
     """A bundle, loaded: what the policies answer and what labels may say.
 
-    `tallies` counts the answers that are not recorded one by one.
+    `single_sign_on`: whether people can sign in with a provider here, which policies may look
+    at. `tallies` counts the answers that are not recorded one by one.
     """
 
     engine: PolicyEngine
     scheme: Scheme
     files: Files = field(compare=False, repr=False)
+    single_sign_on: bool = False
     tallies: Tallies = field(default_factory=Tallies, compare=False, repr=False)
 
     @classmethod

@@ -26,6 +26,7 @@ CIRCUMSTANCES = {
     "was_active": "these policies had been in force before",
     "environment_keeps_text": "the environment kept text",
     "tolerated": "its time of grace were not over",
+    "single_sign_on": "people signed in with a provider here",
 }
 
 Make = Callable[[Question], Question]
@@ -177,6 +178,9 @@ def _who(question: Question) -> Iterator[Change]:
     if actor.scopes is not None:
         words = "the token in use were not made for less"
         yield Change("token", words, _by(scopes=None))
+    if actor.vouched_by:
+        words = "the token in use had been made by its owner, or they signed in without one"
+        yield Change("voucher", words, _by(vouched_by=frozenset()))
     if actor.kind == SERVICE:
         yield Change("kind", "a person did it", _by(kind="person"))
     if actor.id in {attributes.get(name) for name in MAKERS}:

@@ -30,6 +30,7 @@ class Actor:
 
     `roles` maps a place to the roles held there: a namespace, `*` for every namespace, or one
     object (`finance/models/coder`). `scopes` narrows what the token in use is for; None does not.
+    `vouched_by`: who else has held that token, or what it was made with.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Actor:
     clearance_level: str
     clearance_compartments: frozenset[str]
     scopes: frozenset[str] | None = None
+    vouched_by: frozenset[str] = frozenset()
 
     def roles_on(self, resource: "Resource") -> frozenset[str]:
         """The roles held on the resource: everywhere, in its namespace, on what it belongs to."""
@@ -53,6 +55,7 @@ class Actor:
             "clearance_level": self.clearance_level,
             "clearance_compartments": sorted(self.clearance_compartments),
             "scopes": None if self.scopes is None else sorted(self.scopes),
+            "vouched_by": sorted(self.vouched_by),
         }
 
     def roles_anywhere(self) -> frozenset[str]:
@@ -224,6 +227,7 @@ class PolicyEngine:
             "clearance_level": actor.clearance_level,
             "clearance_compartments": actor.clearance_compartments,
             "scopes": actor.scopes,
+            "vouched_by": actor.vouched_by or None,
         }
         return {
             "uid": {"type": "Actor", "id": actor.id},

@@ -185,15 +185,25 @@ def require_lender(
     rules: Rules, voice: Actor, resource: Resource, *, actor: Actor, at: datetime
 ) -> None:
     """The lender must be allowed to decide this now; a denial is recorded as the actor's own."""
-    asked = ask(rules, actor=voice, action=DECIDE, resource=resource, at=at)
+    asked = _ask(rules, voice, resource, at)
     if not asked.verdict.allowed:
         reason = f"The voice that was lent does not count here now. {asked.verdict.reason}"
         verdict = replace(asked.verdict, reason=reason)
-        raise DeniedByPolicy(Asked(actor, DECIDE, asked.resource, {}, verdict, at))
+        raise DeniedByPolicy(Asked(actor, DECIDE, asked.resource, asked.context, verdict, at))
+
+
+def circumstances(rules: Rules) -> dict[str, bool]:
+    """What the policy must know to say who may decide."""
+    return {"single_sign_on": rules.single_sign_on}
+
+
+def _ask(rules: Rules, voice: Actor, resource: Resource, at: datetime) -> Asked:
+    context = circumstances(rules)
+    return ask(rules, actor=voice, action=DECIDE, resource=resource, context=context, at=at)
 
 
 def _allowed(rules: Rules, voice: Actor, resource: Resource, at: datetime) -> bool:
-    return ask(rules, actor=voice, action=DECIDE, resource=resource, at=at).verdict.allowed
+    return _ask(rules, voice, resource, at).verdict.allowed
 
 
 def _person(session: Session, name: str, actor: Actor) -> Principal:

@@ -113,6 +113,7 @@ def actor_of(session: Session, principal: Principal, token: Token | None = None)
         clearance_level=principal.clearance_level,
         clearance_compartments=frozenset(principal.clearance_compartments),
         scopes=None if token is None or token.scopes is None else frozenset(token.scopes),
+        vouched_by=frozenset(token.vouched_by if token is not None else ()),
     )
 
 

@@ -49,6 +49,7 @@ def question_of(decision: Decision, label: Label | None, *, name: str = "") -> Q
             clearance_level=who["clearance_level"],
             clearance_compartments=frozenset(who["clearance_compartments"]),
             scopes=None if scopes is None else frozenset(scopes),
+            vouched_by=frozenset(who.get("vouched_by", ())),  # not noted from the beginning
         ),
         action=decision.action,
         resource=Resource(

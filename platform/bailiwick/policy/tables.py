@@ -113,6 +113,7 @@ class ApprovalRequest(Revised, Base):
 class ApprovalVote(Base):
     """One person's answer, in their own right or with a `voice` that was delegated to them.
 
+    `vouched_by`: who else has held the token that it was given with, or what that was made with.
     The database itself refuses the requester, the maker, a second vote and a voice used twice.
     """
 
@@ -143,9 +144,20 @@ class ApprovalVote(Base):
     trained_by: Mapped[UUID]
     approver_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     voice_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    vouched_by: Mapped[list[str]]  # principals, by id
     approve: Mapped[bool]
     comment: Mapped[str] = mapped_column(String(2000))
     at: Mapped[datetime]
+
+    @property
+    def vouchers(self) -> list[UUID]:
+        """Those of `vouched_by`."""
+        return [UUID(one) for one in self.vouched_by]
+
+    @property
+    def people(self) -> list[UUID]:
+        """Everybody whom the answer names."""
+        return [self.approver_id, self.voice_id, *self.vouchers]
 
 
 class ApprovalComment(Base):

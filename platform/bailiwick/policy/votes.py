@@ -20,6 +20,7 @@ from bailiwick.policy.bundles import Rules
 from bailiwick.policy.decisions import Actor, Resource
 from bailiwick.policy.delegations import (
     DECIDE,
+    circumstances,
     lenders_to,
     lent_on,
     require_lender,
@@ -49,18 +50,20 @@ def decide_approval(
     `voice_id`: whose voice is used; it may be left out where only one could be. `subject`: what
     is asked about as it stands now, so that nobody answers what is void. The policy refuses the
     requester, the maker and services, whether they vote or their voice does; the database
-    refuses them too, and a person or voice that answers twice. The last approval of a waiver
-    lets it act, in this transaction.
+    refuses them too, and a person or voice that answers twice. Somebody's own answer and one
+    with a token that they made are one answer. The last approval of a waiver lets it act, in
+    this transaction.
     """
     session.refresh(request, with_for_update=True)  # two people may answer at the same moment
     resource = approval_resource(session, request)
     voice = _voice(session, resource, voice_id, rules=rules, actor=actor, at=at)
     speaker = speaking_for(actor, voice, resource)
-    require(session, rules, actor=speaker, action=DECIDE, resource=resource, at=at)
+    context = circumstances(rules)
+    require(session, rules, actor=speaker, action=DECIDE, resource=resource, context=context, at=at)
     _check_open(request, subject, at)
-    people = {UUID(actor.id), UUID(voice.id)}
-    if people & {who for vote in request.votes for who in (vote.approver_id, vote.voice_id)}:
-        raise Conflict("you, or the voice that you use, have answered this request already")
+    heard = why_heard(request, actor, voice)
+    if heard is not None:
+        raise Conflict(heard)
     session.add(
         ApprovalVote(
             request_id=request.id,
@@ -68,6 +71,7 @@ def decide_approval(
             trained_by=request.trained_by,
             approver_id=UUID(actor.id),
             voice_id=UUID(voice.id),
+            vouched_by=sorted(actor.vouched_by),
             approve=approve,
             comment=comment,
             at=at,
@@ -79,7 +83,8 @@ def decide_approval(
         request.state = REJECTED
     elif sum(vote.approve for vote in request.votes) >= request.required:
         request.state = APPROVED
-    _note(session, request, "approval.decided", actor, at, approve=approve, voice=str(voice.id))
+    said = {"approve": approve, "voice": voice.id, "vouched_by": sorted(actor.vouched_by)}
+    _note(session, request, "approval.decided", actor, at, **said)
     session.flush()
     if request.subject_type == WAIVER and request.state != OPEN:
         settle_waiver(session, request, approved=request.state == APPROVED, actor=actor, at=at)
@@ -159,6 +164,29 @@ def _voice(
         )
     require_lender(rules, voice, resource, actor=actor, at=at)
     return voice
+
+
+def why_heard(request: ApprovalRequest, actor: Actor, voice: Actor) -> str | None:
+    """Why another answer would be one of somebody who has given theirs; None if it would not.
+
+    Whoever made a token for somebody else has held it: their own answer and one that was given
+    with it count as one person's.
+    """
+    people = {actor.id, voice.id}
+    heard = {str(who) for vote in request.votes for who in (vote.approver_id, vote.voice_id)}
+    if heard & people:
+        return "you, or the voice that you use, have answered this request already"
+    if heard & actor.vouched_by:
+        return (
+            "whoever made the token in use has answered this request already, and both answers "
+            "count as one person's: sign in without that token, or let somebody else answer"
+        )
+    if people & {who for vote in request.votes for who in vote.vouched_by}:
+        return (
+            "you, or the voice that you use, made the token with which this request was answered "
+            "already, and both answers count as one person's: let somebody else answer"
+        )
+    return None
 
 
 def _check_open(request: ApprovalRequest, subject: Subject | None, at: datetime) -> None:

@@ -75,6 +75,7 @@ class Token(TypedDict):
     name: str
     scopes: list[str] | None
     namespaces: list[str] | None
+    vouched_by: list[str]
     created_at: str
     created_by: str
     expires_at: str | None

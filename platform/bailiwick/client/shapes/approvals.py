@@ -10,6 +10,7 @@ class Vote(TypedDict):
 
     approver_id: str
     voice_id: str
+    vouched_by: list[str]
     approve: bool
     comment: str
     at: str

@@ -31,6 +31,7 @@ from bailiwick.policy import (
     withdraw_approval,
 )
 from bailiwick.policy.delegations import involving, lenders_to, standing_of, usable_voices
+from bailiwick.policy.votes import why_heard
 from bailiwick.web import Caller, Governed, acts
 
 MAX_COMMENT_LENGTH = 2_000
@@ -197,12 +198,9 @@ def _unused(
     one: ApprovalRequest, caller: Caller, lenders: list[tuple[str, Actor]]
 ) -> Sequence[Actor]:
     """The voices that the caller could still use on a request."""
-    spoken = {str(who) for vote in one.votes for who in (vote.approver_id, vote.voice_id)}
-    if caller.actor.id in spoken:
-        return []
     resource = approval_resource(caller.session, one)
     voices = usable_voices(resource, lenders, rules=caller.rules, actor=caller.actor, at=caller.at)
-    return [voice for voice in voices if voice.id not in spoken]
+    return [voice for voice in voices if why_heard(one, caller.actor, voice) is None]
 
 
 def _comments(
@@ -220,5 +218,5 @@ def _comments(
 
 
 def _people(row: RequestRow) -> list[UUID]:
-    votes = [who for vote in row.request.votes for who in (vote.approver_id, vote.voice_id)]
+    votes = [who for vote in row.request.votes for who in vote.people]
     return [row.request.requested_by, *votes, *(one.author_id for one in row.comments)]

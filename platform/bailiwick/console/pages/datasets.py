@@ -23,13 +23,12 @@ from bailiwick.lineage import (
     dataset_subject,
     decide_mark,
     find_dataset,
-    find_mark,
     marks_by_dataset,
     set_mark,
 )
 from bailiwick.policy import Label
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
-from bailiwick.web.scans import scan_as
+from bailiwick.web.scans import scan_as, seen_columns, seen_mark, seen_versions
 
 DATASETS_PER_PAGE, VERSIONS_PER_PAGE = 50, 25
 
@@ -129,7 +128,15 @@ def mark(
 ) -> Response:
     """Say what a column holds."""
     found = _governed(caller, namespace, name)
-    set_mark(caller.session, found, column, mark, actor_id=caller.principal_id, at=caller.at)
+    set_mark(
+        caller.session,
+        found,
+        column,
+        mark,
+        actor_id=caller.principal_id,
+        at=caller.at,
+        seen=seen_versions(caller),
+    )
     return _back(namespace, name)
 
 
@@ -142,7 +149,7 @@ def decide(
     answer: Annotated[Literal["accept", "reject"], Form()],
 ) -> Response:
     """Accept or reject a mark."""
-    found = find_mark(caller.session, _governed(caller, namespace, name), mark_id)
+    found = seen_mark(caller, _governed(caller, namespace, name), mark_id)
     accept = answer == "accept"
     decide_mark(caller.session, found, accept=accept, actor_id=caller.principal_id, at=caller.at)
     return _back(namespace, name)
@@ -159,10 +166,12 @@ def _back(namespace: str, name: str) -> Response:
 
 
 def _marks(caller: Caller, found: Dataset) -> dict[str, list[ColumnMark]]:
-    """The dataset's marks by column."""
+    """The dataset's marks by column, of columns that the caller may know of."""
     by_column: dict[str, list[ColumnMark]] = {}
+    seen = set(seen_columns(caller, found))
     for one in marks_by_dataset(caller.session, [found.id]).get(found.id, []):
-        by_column.setdefault(one.column, []).append(one)
+        if one.column in seen:
+            by_column.setdefault(one.column, []).append(one)
     return by_column
 
 

@@ -79,7 +79,7 @@ def one_waiver(request: Request, caller: Governed, waiver_id: UUID) -> Response:
         .order_by(ApprovalRequest.id.desc())
     ).first()
     votes = asked.votes if asked else []
-    people = [waiver.requested_by, waiver.ended_by, *(vote.approver_id for vote in votes)]
+    people = [waiver.requested_by, waiver.ended_by, *(who for vote in votes for who in vote.people)]
     return page(
         request,
         caller,
@@ -92,7 +92,7 @@ def one_waiver(request: Request, caller: Governed, waiver_id: UUID) -> Response:
         lower=explained(caller.rules.scheme, row.waived_label) if row.waived_label else None,
         may_end=row.state == "active"
         and caller.may(waiver_resource(caller.session, waiver), "waiver:end"),
-        names=names_of(caller.session, [*people, *(vote.voice_id for vote in votes)]),
+        names=names_of(caller.session, people),
     )
 
 
