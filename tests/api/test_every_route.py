@@ -12,7 +12,14 @@ from support.api_routes import OPEN, Operation, operations
 from support.api_world import SECRET, World
 
 # Their answers are the same for everybody who is signed in, or name no data at all.
-ABOUT_ALL = {"/me", "/policies", "/classifications", "/environments", "/environments/{name}"}
+ABOUT_ALL = {
+    "/me",
+    "/principal-names",
+    "/policies",
+    "/classifications",
+    "/environments",
+    "/environments/{name}",
+}
 # What the whole installation works by; whoever holds a role anywhere reads it.
 RULES = {"/policies/bundles"}
 # Who decides in whose place in a namespace: it says nothing of what lies there.

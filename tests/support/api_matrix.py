@@ -32,6 +32,7 @@ INSTALLATION = (
     "me",
     "metrics",
     "policies",
+    "principal-names",
     "principals",
     "tokens",
 )
@@ -44,7 +45,7 @@ READING = {
 }
 # What nobody does before another person has approved it.
 NEEDS_ANOTHER = {"bundle:activate"}
-SIGNED_IN = {"classification:read", "policy:read", "self:read", "self:update"}
+SIGNED_IN = {"classification:read", "policy:read", "principal:name", "self:read", "self:update"}
 # What is asked about does not exist yet: its label is that of the request, which all may read.
 CREATIONS = {"POST /models", "POST /datasets"}
 # What carries no label: who holds a role in its namespace may know of it.

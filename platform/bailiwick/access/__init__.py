@@ -25,6 +25,7 @@ from bailiwick.access.principals import (
     enable,
     find_principal,
     find_service,
+    names_of,
     set_clearance,
 )
 from bailiwick.access.review import Holding, access_review
@@ -109,6 +110,7 @@ __all__ = [
     "keep_password",
     "keep_rehashed",
     "known_person",
+    "names_of",
     "note_attempt",
     "note_use",
     "remove_member",

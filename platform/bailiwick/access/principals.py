@@ -100,6 +100,13 @@ def find_principal(session: Session, name: str) -> Principal:
     return principal
 
 
+def names_of(session: Session, ids: Iterable[UUID | None]) -> dict[UUID | None, str]:
+    """Names by id, of those ids that are principals'."""
+    wanted = {identifier for identifier in ids if identifier is not None}
+    rows = session.execute(select(Principal.id, Principal.name).where(Principal.id.in_(wanted)))
+    return dict(rows.all())
+
+
 def find_service(session: Session, name: str) -> Principal:
     """The service of that name, or `NotFound`; of people this tells nothing."""
     service = session.scalar(

@@ -15,6 +15,7 @@ from bailiwick.access import (
     enable,
     find_principal,
     grant_role,
+    names_of,
     revoke_role,
     roles_held,
     set_clearance,
@@ -34,6 +35,7 @@ from bailiwick.web import (
 )
 
 router = APIRouter(tags=["access"], route_class=GovernedRoute)
+MAX_NAMES = 500
 
 
 class PrincipalIn(Body):
@@ -88,6 +90,12 @@ class MeOut(PrincipalOut):
     token: TokenInUseOut | None
 
 
+class NamesOut(Schema):
+    """Names by id."""
+
+    names: dict[UUID, str]
+
+
 class PrincipalPage(Page):
     """Principals, newest first."""
 
@@ -111,6 +119,16 @@ def list_principals(caller: Governed, limit: Limit = 50, cursor: Cursor = None) 
         caller.session, select(Principal), Principal.id, limit=limit, cursor=cursor
     )
     return PrincipalPage(items=_shown(caller, rows), next_cursor=following)
+
+
+@router.get("/principal-names", **acts("principal:name"))
+def read_names(
+    caller: Governed,
+    ids: Annotated[list[UUID], Query(alias="id", default_factory=list, max_length=MAX_NAMES)],
+) -> NamesOut:
+    """Whose ids these are, which other answers mention; unknown ones are left out."""
+    caller.require(PLATFORM)
+    return NamesOut(names=names_of(caller.session, ids))
 
 
 @router.post("/principals", status_code=201, **acts("principal:create"))

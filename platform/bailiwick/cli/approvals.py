@@ -1,5 +1,6 @@
 """`bailiwick approval`: what other people should approve."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -46,8 +47,11 @@ def _approvals(_: Bailiwick, page: Page[Approval]) -> RenderableType:
     return page_table(page, ("APPROVAL", "STATE", "ASKED", "GIVEN", "FOR"), rows)
 
 
-def _approval(_: Bailiwick, one: Approval) -> RenderableType:
-    votes = {f"  {short(vote['approver_id'])}": _vote(vote) for vote in one["votes"]}
+def _approval(client: Bailiwick, one: Approval) -> RenderableType:
+    voices = [who for vote in one["votes"] for who in (vote["approver_id"], vote["voice_id"])]
+    makers = [maker for vote in one["votes"] for maker in vote["vouched_by"]]
+    names = client.principals.names([one["requested_by"], one["trained_by"], *voices, *makers])
+    votes = {f"  {names[vote['approver_id']]}": _vote(vote, names) for vote in one["votes"]}
     return facts(
         {
             "state": f"{one['state']}, but void: {one['void']}" if one["void"] else one["state"],
@@ -57,7 +61,8 @@ def _approval(_: Bailiwick, one: Approval) -> RenderableType:
             "approvals needed": one["required"],
             "answers": len(votes),
             **votes,
-            "asked by": one["requested_by"],
+            "asked by": names[one["requested_by"]],
+            "made by": names[one["trained_by"]],
             "asked": moment(one["created_at"]),
             "until": moment(one["expires_at"]),
             "id": one["id"],
@@ -65,21 +70,24 @@ def _approval(_: Bailiwick, one: Approval) -> RenderableType:
     )
 
 
-def _vote(vote: Vote) -> str:
+def _vote(vote: Vote, names: Mapping[str, str]) -> str:
     own, made = vote["voice_id"] == vote["approver_id"], vote["vouched_by"]
     said = [
         "approved" if vote["approve"] else "rejected",
         moment(vote["at"]),
-        "" if own else f"with the voice of {short(vote['voice_id'])}",
-        f"with a token that {' and '.join(map(short, made))} made" if made else "",
+        "" if own else f"with the voice of {names[vote['voice_id']]}",
+        f"with a token that {' and '.join(names[maker] for maker in made)} made" if made else "",
         vote["comment"],
     ]
     return " ".join(part for part in said if part)
 
 
-def _comments(_: Bailiwick, found: list[Comment]) -> RenderableType:
-    rows = ((moment(one["at"]), short(one["author_id"]), one["text"]) for one in found)
-    return table(("TIME", "BY", "SAID"), rows) if found else plain("Nobody has said anything.")
+def _comments(client: Bailiwick, found: list[Comment]) -> RenderableType:
+    if not found:
+        return plain("Nobody has said anything.")
+    names = client.principals.names(one["author_id"] for one in found)
+    rows = ((moment(one["at"]), names[one["author_id"]], one["text"]) for one in found)
+    return table(("TIME", "BY", "SAID"), rows)
 
 
 @command(app, "list", show=_approvals)

@@ -30,10 +30,10 @@ def _datasets(_: Bailiwick, page: Page[Dataset]) -> RenderableType:
 
 
 def _dataset_or_version(client: Bailiwick, answer: Any) -> RenderableType:
-    return _version(client, answer) if "number" in answer else _dataset(answer)
+    return _version(client, answer) if "number" in answer else _dataset(client, answer)
 
 
-def _dataset(dataset: Dataset) -> RenderableType:
+def _dataset(client: Bailiwick, dataset: Dataset) -> RenderableType:
     return facts(
         {
             "dataset": f"{dataset['namespace']}/{dataset['name']}",
@@ -42,7 +42,7 @@ def _dataset(dataset: Dataset) -> RenderableType:
             **waived(dataset["waivers"]),
             "rows kept": f"{days} days" if (days := dataset["retention_days"]) else "without end",
             "created": moment(dataset["created_at"]),
-            "owner": dataset["owner_id"],
+            "owner": client.principals.names([dataset["owner_id"]])[dataset["owner_id"]],
             "id": dataset["id"],
         }
     )

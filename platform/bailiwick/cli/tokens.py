@@ -26,11 +26,12 @@ class State(StrEnum):
     REVOKED = "revoked"
 
 
-def _tokens(_: Bailiwick, page: Page[Token]) -> RenderableType:
+def _tokens(client: Bailiwick, page: Page[Token]) -> RenderableType:
+    names = client.principals.names(one["principal_id"] for one in page["items"])
     rows = (
         (
             short(one["id"]),
-            short(one["principal_id"]),
+            names[one["principal_id"]],
             _state(one),
             moment(one["last_used_at"]),
             moment(one["expires_at"]),

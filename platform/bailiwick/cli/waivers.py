@@ -50,7 +50,7 @@ def _waivers(_: Bailiwick, page: Page[Waiver]) -> RenderableType:
     return page_table(page, ("WAIVER", "STATE", "UNTIL", "FOR"), rows)
 
 
-def _waiver(_: Bailiwick, one: Waiver) -> RenderableType:
+def _waiver(client: Bailiwick, one: Waiver) -> RenderableType:
     shown = {
         "state": f"{one['state']}, but void: {one['void']}" if one["void"] else one["state"],
         "for": f"{one['subject_type']} {one['subject'] or one['subject_id']}",
@@ -59,7 +59,7 @@ def _waiver(_: Bailiwick, one: Waiver) -> RenderableType:
         "waives": _what(one),
         "because": one["reason"],
         "evidence": one["evidence"],
-        "asked by": one["requested_by"],
+        "asked by": client.principals.names([one["requested_by"]])[one["requested_by"]],
         "asked": moment(one["created_at"]),
         "since": moment(one["started_at"]),
         "until": moment(one["expires_at"]),

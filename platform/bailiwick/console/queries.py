@@ -9,7 +9,6 @@ from markupsafe import Markup
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bailiwick.access import Principal
 from bailiwick.console.charts import sparkline
 from bailiwick.console.visibility import visible_alerts
 from bailiwick.monitoring import Alert, AlertState, CheckResult, Monitor
@@ -18,13 +17,6 @@ from bailiwick.registry import CHAMPION, Alias, Deployment, ModelVersion, versio
 from bailiwick.web import Caller
 
 SPARKLINE_CHECKS = 24
-
-
-def names_of(session: Session, ids: Iterable[UUID | None]) -> dict[UUID | None, str]:
-    """Principals' names by id."""
-    wanted = {identifier for identifier in ids if identifier is not None}
-    rows = session.execute(select(Principal.id, Principal.name).where(Principal.id.in_(wanted)))
-    return dict(rows.all())
 
 
 def labels_of(session: Session, ids: Iterable[str | None]) -> dict[str, Label]:

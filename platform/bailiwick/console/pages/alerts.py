@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 
-from bailiwick.console.queries import labels_of, names_of
+from bailiwick.access import names_of
+from bailiwick.console.queries import labels_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_alerts, visible_jobs

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select
 
+from bailiwick.access import names_of
 from bailiwick.audit import AuditEvent, LogReport, newest_checkpoint, verify_log
 from bailiwick.console.navigation import AUDIT_LOG
-from bailiwick.console.queries import names_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import func, select
 
-from bailiwick.access import Principal
+from bailiwick.access import Principal, names_of
 from bailiwick.console.exceptions import acting_for
-from bailiwick.console.queries import explained, labels_of, names_of
+from bailiwick.console.queries import explained, labels_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_dataset_versions, visible_datasets

@@ -8,17 +8,11 @@ from markupsafe import Markup
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bailiwick.access import Principal
+from bailiwick.access import Principal, names_of
 from bailiwick.console.charts import interval_bar
 from bailiwick.console.exceptions import acting_for, excused
 from bailiwick.console.lineage_view import lineage_view
-from bailiwick.console.queries import (
-    deployment_rows,
-    explained,
-    labels_of,
-    names_of,
-    scalars_of,
-)
+from bailiwick.console.queries import deployment_rows, explained, labels_of, scalars_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_deployments, visible_models, visible_versions

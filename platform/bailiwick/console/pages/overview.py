@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select
 
+from bailiwick.access import names_of
 from bailiwick.console.navigation import AUDIT_LOG, open_alerts
 from bailiwick.console.pages.audit import verification
-from bailiwick.console.queries import deployment_rows, names_of
+from bailiwick.console.queries import deployment_rows
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_decisions, visible_deployments, visible_jobs

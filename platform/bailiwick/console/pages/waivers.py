@@ -10,8 +10,9 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 
+from bailiwick.access import names_of
 from bailiwick.console.exceptions import lower_label, pages_of
-from bailiwick.console.queries import explained, labels_of, names_of
+from bailiwick.console.queries import explained, labels_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_waivers
