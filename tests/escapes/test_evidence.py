@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def backup(platform: Platform) -> Path:
     """A copy of the SQLite file as it is now."""
     path = platform.settings.home.parent / "backup.db"
     source = platform.settings.resolved_database_url.removeprefix("sqlite:///")
-    with sqlite3.connect(source) as live, sqlite3.connect(path) as copy:
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(path)) as copy:
         live.backup(copy)
     return path
 
@@ -134,7 +135,9 @@ def restore(platform: Platform, older: Path) -> None:
     live = Path(platform.settings.resolved_database_url.removeprefix("sqlite:///"))
     for leftover in live.parent.glob(live.name + "-*"):
         leftover.unlink()
-    shutil.copyfile(older, live)
+    fresh = live.with_suffix(".restored")
+    shutil.copyfile(older, fresh)
+    fresh.replace(live)  # whoever still has the old file open keeps that one
 
 
 def on_sqlite(platform: Platform) -> None:

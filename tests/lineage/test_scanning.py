@@ -138,6 +138,6 @@ def test_presidio_is_asked_only_where_it_is_installed(
 ) -> None:
     monkeypatch.setattr(scanning, "second_opinion", lambda: None)
     path = parquet(note=["ada@example.org"])
-    with pytest.raises(Invalid, match="install bailiwick"):
+    with pytest.raises(Invalid, match=r"pip install .bailiwick\[scan\]"):
         scan(path, with_presidio=True)
     assert scan(path).tallies

@@ -6,25 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
-from sqlalchemy import ScalarResult, Select, select
+from sqlalchemy import Select, select
 
 from bailiwick.access import Principal
 from bailiwick.api.policies import PolicyOut
 from bailiwick.api.schemas import Schema
-from bailiwick.core.errors import BailiwickError
-from bailiwick.lifecycle.subjects import TABLES, Thing, named, resource_of
-from bailiwick.policy import (
-    Decision,
-    PolicyBundle,
-    Resource,
-    Rules,
-    Unseen,
-    load_label,
-)
-from bailiwick.policy.enforcement import READ_ACTIONS
-from bailiwick.policy.explanation import Way, people_to_ask, ways_to_allow
-from bailiwick.policy.questions import Question, question_of
-from bailiwick.registry import RegisteredModel, model_resource
+from bailiwick.policy import Decision
 from bailiwick.web import (
     Cursor,
     Governed,
@@ -32,13 +19,12 @@ from bailiwick.web import (
     Limit,
     Page,
     acts,
+    explained_decision,
     page_of,
     visible_decisions,
 )
 
 router = APIRouter(tags=["rules"], route_class=GovernedRoute)
-
-KINDS: dict[str, type[Thing]] = {table.__name__: table for table in TABLES.values()}
 
 
 class DecisionOut(Schema):
@@ -122,88 +108,14 @@ def list_decisions(
 @router.get("/decisions/{decision_id}", **acts("decision:read"))
 def explain_decision(decision_id: UUID, caller: Governed) -> ExplanationOut:
     """One decision in words: what was asked, what decided it, what would change the answer."""
-    decision = caller.session.scalar(
-        select(Decision).where(Decision.id == decision_id, visible_decisions(caller))
-    )
-    if decision is None:
-        raise Unseen
-    label = load_label(caller.session, decision.label_id) if decision.label_id else None
-    who, what = _principal_name(caller, decision), _resource_name(caller, decision)
-    question = question_of(decision, label, name=who or "whoever asked")
-    ways = ways_to_allow(question, caller.rules)
-    then = _rules_then(caller, decision)
-    policies = (then or caller.rules).engine.policies
-    thing = f"{decision.resource_type} {what or decision.resource_id}"
+    found = explained_decision(caller, decision_id)
     return ExplanationOut(
-        **DecisionOut.model_validate(decision).model_dump(),
-        principal=who,
-        resource=what,
-        asked=f"May {question.actor.name} do {decision.action} on {thing}?",
-        policies=[
-            PolicyOut.model_validate(policies[identifier])
-            for identifier in decision.policy_ids
-            if identifier in policies
-        ],
-        policies_as_of="then" if then else "today",
-        today="allow" if question.put_to(caller.rules).allowed else "deny",
-        would_be_allowed_if=_shown(caller, question, ways),
+        **DecisionOut.model_validate(found.decision).model_dump(),
+        principal=found.principal,
+        resource=found.resource,
+        asked=found.asked,
+        policies=[PolicyOut.model_validate(policy) for policy in found.policies],
+        policies_as_of="then" if found.then else "today",
+        today="allow" if found.allowed_today else "deny",
+        would_be_allowed_if=[WayOut.model_validate(remedy) for remedy in found.remedies],
     )
-
-
-def _shown(caller: Governed, question: Question, ways: list[Way]) -> list[WayOut]:
-    people = people_to_ask(caller.session, question, ways)
-    return [
-        WayOut(
-            changes=list(way.words),
-            ask=sorted({name for role in way.roles for name in people[role]}),
-        )
-        for way in ways
-    ]
-
-
-def _rules_then(caller: Governed, decision: Decision) -> Rules | None:
-    """The rules that decided, if they are in force or kept."""
-    if decision.bundle_digest == caller.rules.digest:
-        return caller.rules
-    rulesets = caller.platform.rulesets
-    if decision.bundle_digest == rulesets.shipped.rules.digest:
-        return rulesets.shipped.rules
-    kept = caller.session.scalar(
-        select(PolicyBundle).where(PolicyBundle.digest == decision.bundle_digest)
-    )
-    try:
-        return None if kept is None else rulesets.of(kept).rules
-    except BailiwickError:  # of an older version: its words are in the bundle all the same
-        return None
-
-
-def _principal_name(caller: Governed, decision: Decision) -> str | None:
-    asker = caller.session.get_one(Principal, decision.principal_id)
-    resource = Resource("Principal", str(asker.id), None, None)
-    known = asker.id == caller.principal_id or caller.may(resource, "principal:read")
-    return asker.name if known else None
-
-
-def _resource_name(caller: Governed, decision: Decision) -> str | None:
-    """What people call it, if the caller may read it as it stands now."""
-    kind, read = decision.resource_type, READ_ACTIONS.get(decision.resource_type)
-    try:
-        identifier = UUID(decision.resource_id)
-    except ValueError:
-        return decision.resource_id  # what did not exist yet was asked about by its name
-    if kind == "Model":
-        model = caller.session.get(RegisteredModel, identifier)
-        seen = model is not None and caller.may(model_resource(caller.session, model), str(read))
-        return f"{model.namespace}/{model.name}" if model is not None and seen else None
-    thing = _thing(caller, kind, identifier)
-    if thing is None or not caller.may(resource_of(caller.session, thing), str(read)):
-        return None
-    return named(thing).name
-
-
-def _thing(caller: Governed, kind: str, identifier: UUID) -> Thing | None:
-    table = KINDS.get(kind)
-    if table is None:
-        return None
-    found: ScalarResult[Thing] = caller.session.scalars(select(table).where(table.id == identifier))
-    return found.one_or_none()

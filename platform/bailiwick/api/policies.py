@@ -1,7 +1,8 @@
 """`/policies`, `/classifications`: the rules in force, and how others come into force."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -12,7 +13,7 @@ from bailiwick.api.schemas import Body, Schema, Text
 from bailiwick.lifecycle import bundles
 from bailiwick.lifecycle.bundle_checks import check_bundle
 from bailiwick.lifecycle.rulesets import Ruleset
-from bailiwick.policy import PLATFORM, BundleActivation, PolicyBundle, Resource, Rules
+from bailiwick.policy import PLATFORM, BundleActivation, PolicyBundle, Resource
 from bailiwick.policy.bundle_diff import diff_bundles
 from bailiwick.policy.dry_run import LAST_DECISIONS, dry_run
 from bailiwick.policy.questions import last_questions
@@ -20,7 +21,6 @@ from bailiwick.web import Cursor, Governed, GovernedRoute, Limit, Page, acts, pa
 
 router = APIRouter(tags=["rules"], route_class=GovernedRoute)
 
-State = Literal["proposed", "in force", "was in force"]
 Last = Annotated[int, Field(ge=1, le=10_000, description="How many decisions to ask again.")]
 Files = Annotated[
     dict[str, str],
@@ -87,7 +87,7 @@ class BundleOut(Schema):
     """A policy bundle that was proposed. Only one that passed its checks can be activated."""
 
     digest: str
-    state: State
+    state: bundles.BundleState
     note: str
     passed: bool
     proposed_by: UUID
@@ -219,8 +219,11 @@ def diff(
 ) -> dict[str, Any]:
     """What differs from the bundle in force, or from another: policies, words, actions, tests."""
     caller.require(PLATFORM, action="bundle:list")
-    old = caller.rules if against is None else _rules(caller, against)
-    return diff_bundles(old, _rules(caller, digest))
+    old, new = (
+        bundles.rules_of_bundle(caller.session, caller.platform, one)
+        for one in (against or caller.rules.digest, digest)
+    )
+    return diff_bundles(old, new)
 
 
 @router.post("/policies/bundles/{digest}/approval", status_code=201, **acts("approval:request"))
@@ -277,16 +280,6 @@ def rehearse(body: DryRunIn, caller: Governed) -> DryRunOut:
     return DryRunOut(diff=diff_bundles(caller.rules, proposed), dry_run=run.to_dict())
 
 
-def _rules(caller: Governed, digest: str) -> Rules:
-    """A bundle by its digest, loaded; `Invalid` names the fault of one that did not pass."""
-    rulesets = caller.platform.rulesets
-    if digest in (known := {r.digest: r for r in (caller.rules, rulesets.shipped.rules)}):
-        return known[digest]
-    bundle = bundles.find_bundle(caller.session, digest)
-    texts = {str(name): str(text) for name, text in bundle.files.items()}
-    return rulesets.of(bundle).rules if bundle.passed else Rules.of(bundles.checked_files(texts))
-
-
 def _detail(caller: Governed, bundle: PolicyBundle) -> BundleDetailOut:
     (state,) = _states(caller, [bundle]).values()
     return BundleDetailOut(**_shown(bundle), state=state, checks=bundle.checks, files=bundle.files)
@@ -297,16 +290,6 @@ def _shown(bundle: PolicyBundle) -> dict[str, Any]:
     return {name: getattr(bundle, name) for name in own}
 
 
-def _states(caller: Governed, rows: list[PolicyBundle]) -> dict[str, State]:
-    """Where these bundles stand, in one query."""
+def _states(caller: Governed, rows: Iterable[PolicyBundle]) -> dict[str, bundles.BundleState]:
     digests = [row.digest for row in rows]
-    moves = caller.session.execute(
-        select(BundleActivation.old_digest, BundleActivation.new_digest).where(
-            BundleActivation.old_digest.in_(digests) | BundleActivation.new_digest.in_(digests)
-        )
-    )
-    former = {digest for move in moves for digest in move}
-    states: dict[str, State] = {
-        digest: "was in force" if digest in former else "proposed" for digest in digests
-    }
-    return states | {digest: "in force" for digest in digests if digest == caller.rules.digest}
+    return bundles.bundle_states(caller.session, digests, in_force=caller.rules.digest)

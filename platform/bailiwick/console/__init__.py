@@ -17,11 +17,13 @@ from bailiwick.console.pages import (
     approvals,
     audit,
     datasets,
+    decisions,
     delegations,
     deployments,
     jobs,
     models,
     overview,
+    policies,
     waivers,
 )
 from bailiwick.console.sign_in import make_last_router, make_open_router
@@ -41,6 +43,8 @@ _SECTIONS = (
     approvals,
     delegations,
     waivers,
+    decisions,
+    policies,
     access,
     audit,
 )

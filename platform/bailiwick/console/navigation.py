@@ -35,6 +35,7 @@ def navigation(caller: Caller) -> list[Section]:
         Section("approvals", "Approvals", "/console/approvals", open_approvals(caller)),
         Section("waivers", "Waivers", "/console/waivers"),
         Section("decisions", "Decisions", "/console/decisions"),
+        Section("policies", "Policies", "/console/policies"),
     ]
     if caller.may(PLATFORM, "access:review"):
         sections.append(Section("access", "Access", "/console/access"))

@@ -1,7 +1,7 @@
 """How pages are served: errors that people can read, and headers that confine the browser."""
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -89,10 +89,12 @@ def error_page(request: Request, error: BailiwickError) -> Response:
     """One of our errors as a page. What is hidden and what is not there read the same."""
     if isinstance(error, NotFound):
         return _page(request, 404, "There is no such page here, or you may not see it.")
-    return _page(request, status_of(error), error.message, policies=error.details.get("policies"))
+    return _page(request, status_of(error), error.message, told=error.details)
 
 
-def _page(request: Request, status: int, detail: str, *, policies: object = None) -> Response:
+def _page(
+    request: Request, status: int, detail: str, *, told: Mapping[str, object] | None = None
+) -> Response:
     title = TITLES.get(status, "Error")
     return plain_page(
         request,
@@ -101,7 +103,7 @@ def _page(request: Request, status: int, detail: str, *, policies: object = None
         status=status,
         code=status,
         detail=detail[:1].upper() + detail[1:],
-        policies=policies or [],
+        told=told or {},
     )
 
 

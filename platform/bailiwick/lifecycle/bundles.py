@@ -6,8 +6,9 @@ depended on such a guess would invite changes that are made to look harmless. Wh
 finds is in the report that the approver reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import exists, or_, select
@@ -45,6 +46,8 @@ PURPOSE = "activate"
 APPROVALS_REQUIRED = 1
 MAX_BYTES = 2_000_000
 DIGEST_LENGTH = 64
+
+BundleState = Literal["proposed", "in force", "was in force"]
 
 
 def propose_bundle(
@@ -168,6 +171,33 @@ def find_bundle(session: Session, digest: str) -> PolicyBundle:
     if bundle is None:
         raise Unseen
     return bundle
+
+
+def bundle_states(
+    session: Session, digests: Iterable[str], *, in_force: str
+) -> dict[str, BundleState]:
+    """Where bundles stand, in one query. `in_force`: the digest of the one that is."""
+    wanted = list(digests)
+    moves = session.execute(
+        select(BundleActivation.old_digest, BundleActivation.new_digest).where(
+            BundleActivation.old_digest.in_(wanted) | BundleActivation.new_digest.in_(wanted)
+        )
+    )
+    former = {digest for move in moves for digest in move}
+    states: dict[str, BundleState] = {
+        digest: "was in force" if digest in former else "proposed" for digest in wanted
+    }
+    return states | {digest: "in force" for digest in wanted if digest == in_force}
+
+
+def rules_of_bundle(session: Session, platform: Platform, digest: str) -> Rules:
+    """A bundle by its digest, loaded; `Invalid` names the fault of one that did not pass."""
+    loaded = (platform.rules, platform.rulesets.shipped.rules)
+    if digest in (known := {rules.digest: rules for rules in loaded}):
+        return known[digest]
+    bundle = find_bundle(session, digest)
+    texts = {str(name): str(text) for name, text in bundle.files.items()}
+    return platform.rulesets.of(bundle).rules if bundle.passed else Rules.of(checked_files(texts))
 
 
 def was_in_force(session: Session, digest: str) -> bool:

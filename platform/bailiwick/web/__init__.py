@@ -3,6 +3,7 @@
 from bailiwick.web.callers import Caller, Governed
 from bailiwick.web.decision_lists import visible_decisions
 from bailiwick.web.etags import Precondition, tag
+from bailiwick.web.explained_decisions import ExplainedDecision, explained_decision
 from bailiwick.web.job_lists import visible_jobs
 from bailiwick.web.paging import Cursor, Limit, Page, page_of
 from bailiwick.web.problem import Problem, from_error, install
@@ -15,6 +16,7 @@ __all__ = [
     "LIFETIME",
     "Caller",
     "Cursor",
+    "ExplainedDecision",
     "Governed",
     "GovernedRoute",
     "Limit",
@@ -23,6 +25,7 @@ __all__ = [
     "Problem",
     "acts",
     "end_sessions",
+    "explained_decision",
     "from_error",
     "install",
     "page_of",

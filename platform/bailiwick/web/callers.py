@@ -142,9 +142,18 @@ class Caller:
             require(recording, self.rules, **question)
         self._decided = True
 
-    def may(self, resource: Resource, action: str) -> bool:
+    def may(
+        self, resource: Resource, action: str, context: Mapping[str, Any] | None = None
+    ) -> bool:
         """Whether the policy would allow it; for pages that offer only what works."""
-        asked = ask(self.rules, actor=self.actor, action=action, resource=resource, at=self.at)
+        asked = ask(
+            self.rules,
+            actor=self.actor,
+            action=action,
+            resource=resource,
+            at=self.at,
+            context=context,
+        )
         return asked.verdict.allowed
 
     def visible(

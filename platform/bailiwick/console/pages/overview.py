@@ -14,10 +14,9 @@ from bailiwick.lifecycle.jobs import UNFINISHED
 from bailiwick.lifecycle.tables import Job
 from bailiwick.policy import Decision
 from bailiwick.registry import ACTIVE, Deployment
-from bailiwick.web import Cursor, Governed, acts, page_of
+from bailiwick.web import Governed, acts
 
 SHOWN_DEPLOYMENTS, SHOWN_EVENTS = 12, 8
-DECISIONS_PER_PAGE = 50
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=GovernedPage)
 
@@ -56,28 +55,4 @@ def overview(request: Request, caller: Governed) -> Response:
         decisions=decisions,
         names=names_of(session, [decision.principal_id for decision in decisions]),
         log=verification(request, caller) if caller.may(AUDIT_LOG, "audit:read") else None,
-    )
-
-
-@router.get("/decisions", **acts("decision:list"))
-def decisions(
-    request: Request, caller: Governed, cursor: Cursor = None, denied: str = ""
-) -> Response:
-    """What the policy answered, newest first."""
-    query = select(Decision).where(visible_decisions(caller))
-    if denied:
-        query = query.where(Decision.allowed.is_(False))
-    rows, following = page_of(
-        caller.session, query, Decision.id, limit=DECISIONS_PER_PAGE, cursor=cursor
-    )
-    return page(
-        request,
-        caller,
-        "decisions.html",
-        title="Decisions",
-        section="decisions",
-        rows=rows,
-        following=following,
-        denied=bool(denied),
-        names=names_of(caller.session, [row.principal_id for row in rows]),
     )
