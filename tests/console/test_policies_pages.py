@@ -60,6 +60,10 @@ def test_a_proposal_goes_into_force_and_back_by_forms(team: World, signed_in: Si
     assert "Ask for approval" not in approver.get(f"{HOME}/{digest}").text.replace("asked", "")
     assert steward.post(f"{HOME}/{digest}/approval").status_code == 303
     assert "Nobody has answered" in steward.get(f"{HOME}/{digest}").text
+    assert (
+        f'<a href="{HOME}/{digest}">policies {digest[:12]}</a>'
+        in approver.get("/console/approvals").text
+    )
 
     early = steward.post(f"{HOME}/{digest}/activate", data={"reason": "now"})
     assert early.status_code == 403

@@ -53,6 +53,8 @@ def _page(known: Known, deployment_id: UUID | None) -> str:
             return f"/console/datasets/{name}#v{number}"
         case "dataset":
             return f"/console/datasets/{name}"
+        case "policy-bundle":
+            return f"/console/policies/{known.subject.digest}"
         case "waiver":
             return f"/console/waivers/{known.subject.id}"
         case _:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ScalarResult, select
 from sqlalchemy.orm import Session
 
+from bailiwick.access import EVERY_NAMESPACE
 from bailiwick.lifecycle.retraining_policies import policy_subject_on
 from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.lineage import (
@@ -18,7 +19,15 @@ from bailiwick.lineage import (
     dataset_version_resource,
     dataset_version_subject,
 )
-from bailiwick.policy import ApprovalRequest, LabelMove, Resource, Subject, Waiver, why_void
+from bailiwick.policy import (
+    ApprovalRequest,
+    LabelMove,
+    PolicyBundle,
+    Resource,
+    Subject,
+    Waiver,
+    why_void,
+)
 from bailiwick.policy.waivers import WAIVER, waiver_subject
 from bailiwick.registry import (
     Deployment,
@@ -37,6 +46,7 @@ TABLES: Mapping[str, type[Thing]] = {
     "deployment": Deployment,
 }
 RETRAINING_POLICY = "retraining-policy"
+POLICY_BUNDLE = "policy-bundle"
 LABEL_ROSE = "its label has risen since it was asked about: ask again under the label of now"
 
 
@@ -118,6 +128,17 @@ def _load(session: Session, kind: str, ids: Iterable[UUID]) -> Iterator[Known]:
         for policy, deployment in session.execute(policies.where(RetrainingPolicy.id.in_(ids))):
             name = f"retraining of {deployment.namespace}/{deployment.name}"
             yield Known(policy_subject_on(policy, deployment), name)
+    elif kind == POLICY_BUNDLE:
+        # Under the label that was asked about: what a bundle says does not change.
+        asked = (
+            select(PolicyBundle, ApprovalRequest.label_id)
+            .join(ApprovalRequest, ApprovalRequest.subject_id == PolicyBundle.id)
+            .where(PolicyBundle.id.in_(ids))
+            .order_by(ApprovalRequest.id)
+        )
+        for bundle, label_id in session.execute(asked):
+            subject = Subject(kind, bundle.id, bundle.digest, EVERY_NAMESPACE, label_id)
+            yield Known(subject, f"policies {bundle.digest[:12]}")
     elif kind == WAIVER:
         yield from _waivers(session, ids)
 
