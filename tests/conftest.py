@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """On PostgreSQL only what opens a database runs: nothing else could turn out otherwise."""
     if not config.stash[TEMPLATE]:
         return
-    opening = {"databases", "shared_platform", "lasting_platform"}
+    opening = {"databases", "shared_platform", "lasting_platform", "told"}
     asking = {item for item in items if opening & set(getattr(item, "fixturenames", ()))}
     config.hook.pytest_deselected(items=[item for item in items if item not in asking])
     items[:] = [item for item in items if item in asking]

@@ -1,9 +1,7 @@
 """The console, and an installation with a past to show on it."""
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,19 +14,10 @@ from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
 from bailiwick.lifecycle import Platform, open_platform
 from bailiwick.serving import Gateway
-from console.story import START, Story, sign_in
+from console.story import START, Story, Told, sign_in
 from console.telling import Teller
 from factories import Factory
 from support.databases import Databases, fresh_databases
-
-
-@dataclass(frozen=True)
-class Told:
-    """An installation in which the story happened; nobody is connected to it any more."""
-
-    settings: Settings
-    story: Story
-    until: datetime
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +45,8 @@ def settings(request: pytest.FixtureRequest, databases: Databases, tmp_path: Pat
     if "story" not in request.fixturenames:
         home.mkdir()
         return Settings(home=home, database_url=databases.migrated(), threads=1)
-    past: Settings = request.getfixturevalue("told").settings
-    shutil.copytree(past.home, home)
-    address = databases.copy_of(past.resolved_database_url)
-    return Settings(home=home, database_url=address, threads=1)
+    past: Told = request.getfixturevalue("told")
+    return past.copied(databases, home)
 
 
 @pytest.fixture
@@ -75,18 +62,41 @@ def story(told: Told, platform: Platform, clock: ReplayClock) -> Story:
     return replace(told.story, platform=platform)
 
 
-@pytest.fixture
-def app(platform: Platform) -> FastAPI:
+def application(platform: Platform) -> FastAPI:
     """The application with its console, as it is put together for `bailiwick up`."""
     return create_application(platform, Gateway("http://127.0.0.1:9", ""))
 
 
-@pytest.fixture
-def browser(app: FastAPI) -> Iterator[TestClient]:
+def browse(app: FastAPI) -> TestClient:
     """Somebody who is not signed in; sends the `Origin` of the console's own pages."""
     own = "https://console.test"
-    with TestClient(app, base_url=own, follow_redirects=False, headers={"origin": own}) as client:
+    return TestClient(app, base_url=own, follow_redirects=False, headers={"origin": own})
+
+
+@pytest.fixture
+def app(platform: Platform) -> FastAPI:
+    """The test's own application."""
+    return application(platform)
+
+
+@pytest.fixture
+def browser(app: FastAPI) -> Iterator[TestClient]:
+    """The test's own browser."""
+    with browse(app) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def visitor(
+    request: pytest.FixtureRequest, told: Told, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """A signed-in administrator in a copy that tests of a module only look at."""
+    folder = tmp_path_factory.mktemp("visited")
+    with fresh_databases(request, folder) as fresh:
+        settings = told.copied(fresh, folder / "home")
+        with browse(application(open_platform(settings, ReplayClock(told.until)))) as client:
+            sign_in(client, told.story.admin_token)
+            yield client
 
 
 @pytest.fixture

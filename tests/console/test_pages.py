@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from bailiwick.console.routing import PAGE_POLICY, GovernedPage, OpenPage
 from bailiwick.web import ACTION
-from console.story import HOSTILE, SECRET, Story, sign_in
+from console.story import HOSTILE, SECRET, Story, Told, sign_in
 
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
 OPEN = {
@@ -60,12 +60,13 @@ def crawl(client: TestClient) -> dict[str, str]:
     return pages
 
 
-@pytest.fixture
-def pages(admin: TestClient) -> dict[str, str]:
-    return crawl(admin)
+@pytest.fixture(scope="module")
+def pages(visitor: TestClient) -> dict[str, str]:
+    return crawl(visitor)
 
 
-def test_every_link_of_every_page_leads_to_a_page(pages: dict[str, str], story: Story) -> None:
+def test_every_link_of_every_page_leads_to_a_page(pages: dict[str, str], told: Told) -> None:
+    story = told.story
     assert {
         f"/console/deployments/{story.governed}",
         f"/console/deployments/{story.frozen}",

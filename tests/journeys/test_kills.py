@@ -32,7 +32,7 @@ pytestmark = pytest.mark.torch
 LEASE_SECONDS = 4
 WAIT_SECONDS = 90
 RESULTS = (ModelVersion, Evaluation, Baseline, AliasMove)
-LONG = replace(TINY, pretrain_epochs=0, train_epochs=40, patience_epochs=40)
+LONG = replace(TINY, pretrain_epochs=0, train_epochs=16, patience_epochs=16)
 
 
 @pytest.fixture

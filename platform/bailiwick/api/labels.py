@@ -13,7 +13,6 @@ from sqlalchemy import select
 from bailiwick.api.breaches import BreachOut, breaches_shown
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema
-from bailiwick.api.visible_names import visible_names
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.relabelling import (
     Relabelled,
@@ -35,7 +34,7 @@ from bailiwick.lineage import (
 from bailiwick.lineage.explanation import Explained, Kind, explain_dataset, explain_label
 from bailiwick.policy import Label, LabelMove, Resource, Unseen, load_label
 from bailiwick.registry import find_model, find_version, version_resource, versions_served
-from bailiwick.web import Caller, Governed, GovernedRoute, acts
+from bailiwick.web import Caller, Governed, GovernedRoute, acts, visible_names
 
 router = APIRouter(tags=["rules"], route_class=GovernedRoute)
 

@@ -35,8 +35,9 @@ def navigation(caller: Caller) -> list[Section]:
         Section("approvals", "Approvals", "/console/approvals", open_approvals(caller)),
         Section("waivers", "Waivers", "/console/waivers"),
         Section("decisions", "Decisions", "/console/decisions"),
-        Section("policies", "Policies", "/console/policies"),
     ]
+    if caller.may(PLATFORM, "policy:read"):
+        sections.append(Section("policies", "Policies", "/console/policies"))
     if caller.may(PLATFORM, "access:review"):
         sections.append(Section("access", "Access", "/console/access"))
     if caller.may(AUDIT_LOG, "audit:read"):

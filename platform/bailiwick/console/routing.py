@@ -102,9 +102,14 @@ def _page(
         title=title,
         status=status,
         code=status,
-        detail=detail[:1].upper() + detail[1:],
+        detail=_sentence(detail),
         told=told or {},
     )
+
+
+def _sentence(detail: str) -> str:
+    """With a capital letter, unless it begins with the name of an action (`model:create`)."""
+    return detail if ":" in detail.partition(" ")[0] else detail[:1].upper() + detail[1:]
 
 
 def _to_sign_in(request: Request) -> Response:

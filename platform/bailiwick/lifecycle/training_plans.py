@@ -216,7 +216,6 @@ def _require_training(
     at: datetime,
 ) -> None:
     target = load_label(session, model.label_id)
-    level_number = rules.scheme.level_number
     require(
         session,
         rules,
@@ -225,8 +224,8 @@ def _require_training(
         resource=model_resource(session, model),
         context={
             "purpose": order.purpose,
-            "input_label": label.to_dict() | {"level": level_number(label.level)},
-            "target_level": level_number(target.level),
+            "input_label": label,
+            "target_level": target.level,
             "target_compartments": sorted(target.compartments),
         },
         at=at,

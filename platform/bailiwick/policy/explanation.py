@@ -4,9 +4,10 @@ The engine itself is asked again, with one thing changed at a time, then with tw
 follows from the policies as they are and from nothing else.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from bailiwick.access import EVERY_NAMESPACE, GroupMembership, Principal, RoleBinding
 from bailiwick.access.roles import WHOLE_NAMESPACE, by_holder
 from bailiwick.policy.bundles import Rules
+from bailiwick.policy.classification import Scheme
 from bailiwick.policy.counterfactuals import (
     ADMIN,
     APPROVER,
@@ -54,11 +56,24 @@ def ways_to_allow(question: Question, rules: Rules) -> list[Way]:
     """
     if question.put_to(rules).allowed:
         return []
+    question = replace(question, context=level_names(question.context, rules.scheme))
     changes = list(changes_of(question, rules.scheme))
     ways = _search(question, [c for c in changes if c.kind != LAST_RESORT], rules)
     if not any(change.kind == "role" for way in ways for change in way.changes):
         ways = _search(question, changes, rules)
     return ways
+
+
+def level_names(context: Mapping[str, Any], scheme: Scheme) -> dict[str, Any]:
+    """A recorded context with its levels by name; they were once recorded by their number."""
+    named = {
+        key: level_names(value, scheme) if isinstance(value, Mapping) else value
+        for key, value in context.items()
+    }
+    for key, value in named.items():
+        if isinstance(value, int) and (key == "level" or key.endswith("_level")):
+            named[key] = scheme.levels[min(value, len(scheme.levels) - 1)]
+    return named
 
 
 def people_to_ask(session: Session, question: Question, ways: Iterable[Way]) -> dict[str, set[str]]:

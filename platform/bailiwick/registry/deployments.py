@@ -101,7 +101,7 @@ def find_environment(session: Session, name: str) -> Environment:
 def serving_context(rules: Rules, environment: Environment, purpose: str) -> Mapping[str, Any]:
     """What the policy compares with a version's label before it may run there."""
     return {
-        "environment_level": rules.scheme.level_number(environment.clearance_level),
+        "environment_level": environment.clearance_level,
         "environment_compartments": list(environment.clearance_compartments),
         "environment_zones": sorted(rules.scheme.zone_with_ancestors(environment.zone)),
         "purpose": purpose,

@@ -9,6 +9,7 @@ from bailiwick.web.paging import Cursor, Limit, Page, page_of
 from bailiwick.web.problem import Problem, from_error, install
 from bailiwick.web.routes import ACTION, GovernedRoute, acts
 from bailiwick.web.sessions import CONSOLE, LIFETIME, end_sessions
+from bailiwick.web.visible_names import visible_names
 
 __all__ = [
     "ACTION",
@@ -32,4 +33,5 @@ __all__ = [
     "tag",
     "visible_decisions",
     "visible_jobs",
+    "visible_names",
 ]

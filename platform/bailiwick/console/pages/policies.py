@@ -1,21 +1,19 @@
 """Policies: what is in force, what was proposed instead, and putting it in force or undoing it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from difflib import unified_diff
+from dataclasses import fields
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import false, select, true
 
 from bailiwick.access import names_of
+from bailiwick.console.bundle_reports import approvers_of, differences, standings, turns
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
-from bailiwick.core.errors import BailiwickError
 from bailiwick.lifecycle import bundles
-from bailiwick.lifecycle.bundles import BundleState, bundle_resource, bundle_states
+from bailiwick.lifecycle.bundles import bundle_resource
 from bailiwick.lifecycle.gates import Tier
 from bailiwick.policy import (
     PLATFORM,
@@ -25,7 +23,6 @@ from bailiwick.policy import (
     Resource,
     standing_state,
 )
-from bailiwick.policy.bundle_diff import diff_bundles
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
 HOME = "/console/policies"
@@ -35,19 +32,6 @@ router = APIRouter(prefix=HOME, include_in_schema=False, route_class=GovernedPag
 
 Reason = Annotated[str, Form(min_length=1, max_length=2_000)]
 Former = Annotated[str | None, Form(max_length=64)]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One policy, word, action, test or file that a bundle has otherwise than what is in force.
-
-    `lines` are those of a unified diff, for policies only.
-    """
-
-    what: str
-    how: str
-    name: str
-    lines: tuple[str, ...] = ()
 
 
 @router.get("", **acts("policy:read"))
@@ -72,6 +56,7 @@ def policies(request: Request, caller: Governed, cursor: Cursor = None) -> Respo
         section="policies",
         digest=rules.digest,
         newest=newest,
+        approvers=approvers_of(caller, newest.bundle_id) if newest else [],
         files=[
             (file, list(some))
             for file, some in groupby(rules.engine.policies.values(), key=lambda one: one.file)
@@ -84,7 +69,7 @@ def policies(request: Request, caller: Governed, cursor: Cursor = None) -> Respo
         ],
         may_list=may_list,
         bundles=known,
-        states=bundle_states(session, [one.digest for one in known], in_force=rules.digest),
+        states=standings(caller, known),
         following=following,
         may_roll_back=newest is not None
         and caller.may(
@@ -102,7 +87,7 @@ def bundle(request: Request, caller: Governed, digest: str) -> Response:
     caller.require(PLATFORM, action="bundle:list")
     session = caller.session
     found = bundles.find_bundle(session, digest)
-    (state,) = bundle_states(session, [digest], in_force=caller.rules.digest).values()
+    state = standings(caller, [found])[digest]
     asked = session.scalars(
         select(ApprovalRequest)
         .where(ApprovalRequest.subject_id == found.id)
@@ -118,10 +103,11 @@ def bundle(request: Request, caller: Governed, digest: str) -> Response:
         bundle=found,
         state=state,
         checks=found.checks,
-        differences=[] if state == "in force" else _differences(caller, digest),
+        turns=turns(caller, (found.checks["dry_run"] or {}).get("changes", ())),
+        differences=[] if state == "in force" else differences(caller, digest),
         asked=asked,
         asked_state=standing_state(asked, caller.at) if asked else None,
-        may=_possible(caller, found, state, asked),
+        may=_possible(caller, found, state),
         names=names_of(session, [found.proposed_by, *voters]),
     )
 
@@ -167,52 +153,18 @@ def activate(caller: Governed, digest: str, reason: Reason) -> Response:
     return RedirectResponse(f"{HOME}/{digest}", 303)
 
 
-def _possible(
-    caller: Caller, found: PolicyBundle, state: BundleState, asked: ApprovalRequest | None
-) -> set[str]:
+def _possible(caller: Caller, found: PolicyBundle, state: str) -> set[str]:
     """What the caller is offered to do; the use case decides when they do it."""
-    if state == "in force":
-        return set()
-    resource, approved = bundle_resource(found), asked is not None and asked.state == "approved"
-    waiting = asked is not None and standing_state(asked, caller.at) == "open"
+    resource = bundle_resource(found)
     context = {
         "checks_passed": found.passed,
-        "approvals": int(approved),
+        "approvals": bundles.APPROVALS_REQUIRED if state == "approved" else 0,
         "approvals_required": bundles.APPROVALS_REQUIRED,
     }
     offers = {
-        "ask": found.passed
-        and not approved
-        and not waiting
-        and caller.may(resource, "approval:request"),
-        "activate": state == "proposed" and caller.may(resource, "bundle:activate", context),
+        "ask": state == "proposed" and caller.may(resource, "approval:request"),
+        "activate": state == "approved" and caller.may(resource, "bundle:activate", context),
         "roll back": state == "was in force"
         and caller.may(resource, "bundle:rollback", {"was_active": True}),
     }
     return {name for name, offered in offers.items() if offered}
-
-
-def _differences(caller: Caller, digest: str) -> list[Difference]:
-    """What it says otherwise than what is in force; nothing of a bundle that cannot be loaded."""
-    try:
-        proposed = bundles.rules_of_bundle(caller.session, caller.platform, digest)
-    except BailiwickError:  # its report names the fault
-        return []
-    diff = diff_bundles(caller.rules, proposed)
-    parts = {"policy": diff["policies"], "action": diff["actions"], **diff["words"]}
-    parts |= {"test": diff["tests"], "file": diff["files"]}
-    return [one for what, compared in parts.items() for one in _compared(what, compared)]
-
-
-def _compared(what: str, compared: dict[str, Any]) -> Iterator[Difference]:
-    for how, names in compared.items():
-        for name in names:
-            lines = _lines(how, names[name]) if what == "policy" else ()
-            yield Difference(what, how, name, tuple(lines))
-
-
-def _lines(how: str, told: dict[str, Any]) -> list[str]:
-    old = "" if how == "added" else (told["old"] if how == "changed" else told)["text"]
-    new = "" if how == "removed" else (told["new"] if how == "changed" else told)["text"]
-    lines = unified_diff(old.splitlines(), new.splitlines(), n=3, lineterm="")
-    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]

@@ -24,7 +24,7 @@ from bailiwick.registry import (
     ModelVersion,
     RegisteredModel,
 )
-from bailiwick.web import Caller
+from bailiwick.web.callers import Caller
 
 
 @dataclass(frozen=True)
