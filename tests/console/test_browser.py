@@ -88,6 +88,9 @@ def paths(story: Story) -> list[str]:
         "/console/approvals",
         "/console/waivers",
         f"/console/waivers/about/deployment/{story.governed}",
+        "/console/decisions",
+        "/console/policies",
+        "/console/access",
         "/console/audit",
     ]
 

@@ -56,10 +56,12 @@ def test_a_proposal_goes_into_force_and_back_by_forms(team: World, signed_in: Si
     page = steward.get(f"{HOME}/{digest}").text
     for told in ("Freeze it.", "checks passed", "Ask for approval", "frozen", "model:create"):
         assert told in page
+    assert "engineer on model frozen/before</a>" in page, "what would have been denied"
     assert "Put in force" not in page, "nobody has approved it"
     assert "Ask for approval" not in approver.get(f"{HOME}/{digest}").text.replace("asked", "")
     assert steward.post(f"{HOME}/{digest}/approval").status_code == 303
     assert "Nobody has answered" in steward.get(f"{HOME}/{digest}").text
+    assert "waiting for approval" in steward.get(HOME).text
     assert (
         f'<a href="{HOME}/{digest}">policies {digest[:12]}</a>'
         in approver.get("/console/approvals").text
@@ -74,10 +76,12 @@ def test_a_proposal_goes_into_force_and_back_by_forms(team: World, signed_in: Si
     assert decided.status_code == 303
 
     assert "Put in force" in steward.get(f"{HOME}/{digest}").text
+    assert ">approved<" in steward.get(HOME).text
     done = steward.post(f"{HOME}/{digest}/activate", data={"reason": "agreed on Monday"})
     assert done.headers["location"] == f"{HOME}/{digest}"
     page = steward.get(HOME).text
     assert "agreed on Monday" in page
+    assert "<dt>Approved by</dt><dd>approver</dd>" in page
     assert "Bring back" in page
     assert team.post("/models", frozen("after"), by="engineer").status_code == 403
 
@@ -95,6 +99,7 @@ def test_a_proposal_that_fails_its_checks_says_where(team: World, signed_in: Sig
     assert "checks failed" in page
     assert "an approver does not decide her own request" in page
     assert "Ask for approval" not in page
+    assert "checks failed" in signed_in("steward").get(HOME).text
     broken = propose(team, SHIPPED | {"roles.cedar": "permit ("})["digest"]
     assert "roles.cedar" in signed_in("auditor").get(f"{HOME}/{broken}").text
 
@@ -116,11 +121,36 @@ def test_a_denial_leads_to_its_reason_what_would_allow_it_and_whom_to_ask(
     team: World, signed_in: SignedIn
 ) -> None:
     refused = team.post("/models", frozen("mine"), by="auditor")
+    assert refused.status_code == 403, refused.text
     decision = refused.json()["decision"]
     assert f"/console/decisions/{decision}" in signed_in("auditor").get("/console/decisions").text
     page = signed_in("auditor").get(f"/console/decisions/{decision}").text
-    for told in ("auditors-only-read", "auditor were no auditor", "Whom to ask", ">admin<"):
+    for told in ("auditors-only-read", "auditor were no auditor", "ask admin", "model frozen/mine"):
         assert told in page
+
+
+def test_a_deployment_that_was_refused_says_where_it_may_run(
+    team: World, signed_in: SignedIn
+) -> None:
+    with team.platform.database.transaction() as session:
+        make = team.factory(session)
+        coder = make.model("coder")
+        make.champion(make.model_version(coder, make.dataset_version(make.dataset(), rows=20)))
+        make.environment("fair", clearance="internal")
+    wanted = {"model": "finance/coder", "environment": "fair", "purpose": "accounting"}
+    wanted |= {"namespace": "finance", "name": "stall"}
+    decision = team.post("/deployments", wanted, by="engineer").json()["decision"]
+    page = signed_in("engineer").get(f"/console/decisions/{decision}").text
+    for told in (
+        "model version finance/coder@1?",
+        "no-deploy-up",
+        "the environment were cleared for confidential",
+        "ask admin",
+        "<dt>Environment level</dt><dd>internal</dd>",
+    ):
+        assert told in page
+    team.join("junior", "engineer", clearance="internal")
+    assert signed_in("junior").get(f"/console/decisions/{decision}").status_code == 404
 
 
 def test_a_form_that_is_denied_links_to_the_decision(team: World, signed_in: SignedIn) -> None:

@@ -1,5 +1,6 @@
 """Decisions explained: what would change the answer, found by asking the engine again."""
 
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -141,6 +142,18 @@ def test_every_denial_of_the_tables_has_a_way_and_each_way_really_allows(name: s
             assert not changed.put_to(RULES).allowed  # none of them without the others
             changed = change.make(changed)
         assert changed.put_to(RULES).allowed
+
+
+def test_levels_that_were_recorded_by_their_number_are_read_by_their_name() -> None:
+    asked = question(CASES["an environment with a lower level is refused"])
+    number = RULES.scheme.level_number(asked.context["environment_level"])
+    recorded = replace(asked, context={**asked.context, "environment_level": number})
+    assert told(ways_to_allow(recorded, RULES)) == told(ways_to_allow(asked, RULES))
+    asked = question(CASES["it does not train on what is above its clearance"])
+    label = asked.context["input_label"].to_dict()
+    number = RULES.scheme.level_number(label["level"])
+    recorded = replace(asked, context={**asked.context, "input_label": label | {"level": number}})
+    assert told(ways_to_allow(recorded, RULES)) == told(ways_to_allow(asked, RULES))
 
 
 def test_what_is_allowed_needs_no_way() -> None:

@@ -13,7 +13,7 @@ from bailiwick.console.asked_about import things_of
 from bailiwick.console.rendering import page, when, words
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_decisions
-from bailiwick.policy import Decision, Scheme
+from bailiwick.policy import PLATFORM, Decision, Scheme
 from bailiwick.policy.explanation import level_names
 from bailiwick.web import Cursor, Governed, acts, explained_decision, page_of
 
@@ -53,19 +53,18 @@ def decision(request: Request, caller: Governed, decision_id: UUID) -> Response:
     """What was asked, which policies decided, what would change the answer, and whom to ask."""
     found = explained_decision(caller, decision_id)
     one, actor, asked = found.decision, found.question.actor, found.question.resource
-    people = [
-        *filter(None, map(_principal, asked.attributes.values())),
-        *map(UUID, actor.vouched_by),
-    ]
-    names = names_of(caller.session, people)
+    known = map(_principal, asked.attributes.values())
+    names = names_of(caller.session, [one.principal_id, *known, *map(UUID, actor.vouched_by)])
+    who = names[one.principal_id] if caller.may(PLATFORM, "principal:name") else actor.name
     thing = things_of(caller, [one])[one.id]
     return page(
         request,
         caller,
         "decision.html",
-        title=f"May {actor.name} do {one.action} on {thing.words}?",
+        title=f"May {who} do {one.action} on {thing.words}?",
         section="decisions",
         found=found,
+        who=who,
         one=one,
         thing=thing,
         label=asked.label,

@@ -113,9 +113,7 @@ def bundle(request: Request, caller: Governed, digest: str) -> Response:
 
 
 @router.post("/rollback", **acts("bundle:rollback"))
-def roll_back(
-    caller: Governed, reason: Reason, to: Annotated[str | None, Form()] = None
-) -> Response:
+def roll_back(caller: Governed, reason: Reason, to: Former = None) -> Response:
     """Bring back what was in force before, or another bundle that has been."""
     caller.decided_by_use_case()
     done = bundles.roll_back_bundle(
