@@ -1,12 +1,13 @@
 """Watching deployed models: the inference log, windows of it, checks, alerts."""
 
+from bailiwick.monitoring.alert_life import AlertState, Move, acknowledge, close
 from bailiwick.monitoring.alerts import (
-    AlertState,
-    acknowledge,
+    Signal,
     alert_resource,
-    close,
     evaluate,
     policy_alerts,
+    signal,
+    standing_alerts,
     tell_owner,
     unresolved,
 )
@@ -27,6 +28,7 @@ from bailiwick.monitoring.monitors import (
 )
 from bailiwick.monitoring.tables import (
     Alert,
+    AlertEvent,
     Baseline,
     CheckResult,
     Feedback,
@@ -45,6 +47,7 @@ from bailiwick.monitoring.windows import (
 __all__ = [
     "Accepted",
     "Alert",
+    "AlertEvent",
     "AlertState",
     "Baseline",
     "CheckResult",
@@ -53,8 +56,10 @@ __all__ = [
     "Inference",
     "InferenceRecord",
     "Monitor",
+    "Move",
     "Outcome",
     "Period",
+    "Signal",
     "WindowRow",
     "accuracy_between",
     "acknowledge",
@@ -70,6 +75,8 @@ __all__ = [
     "monitor_resource",
     "policy_alerts",
     "read_window",
+    "signal",
+    "standing_alerts",
     "tell_owner",
     "unresolved",
     "update_monitor",
