@@ -63,6 +63,8 @@ LISTS = (
     "/deployments",
     "/monitors",
     "/alerts",
+    "/silences",
+    "/channels",
     "/breaches",
     "/jobs",
     "/retraining-policies",

@@ -40,6 +40,8 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
     check, alert = alerted(world, monitor)
     breach = _breached(world, deployment.id)
     _gather(world)
+    silence = world.post("/silences", api_bodies.silence(str(deployment.id))).json()["id"]
+    assert world.post("/channels", api_bodies.channel("pager"), by="admin").is_success
     with world.platform.database.reading() as session:
         approval = session.scalars(select(ApprovalRequest.id)).first()
         run = session.scalars(select(Run.id).where(Run.kind == "train")).first()
@@ -53,6 +55,8 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "check_id": check,
         "alert_id": alert,
         "breach_id": breach,
+        "silence_id": silence,
+        "channel": "pager",
         "approval_id": str(approval),
         "run_id": str(run),
         "decision_id": str(decision),
@@ -174,6 +178,7 @@ def _filled(operation: Operation, places: Places) -> Places:
         "/environments": "environment",
         "/principals": "principal",
         "/groups": "group",
+        "/channels": "channel",
     }
     named = next((k for prefix, k in kinds.items() if f"/v1{prefix}" in operation.path), "model")
     filled = places | {
@@ -237,6 +242,9 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /monitors": deployment,
         "PATCH /monitors/{monitor_id}": {"min_rows": 7},
         "POST /alerts/{alert_id}/resolve": {"resolution": "x"},
+        "POST /silences": api_bodies.silence(places["deployment_id"]),
+        "POST /channels": api_bodies.channel(),
+        "PATCH /channels/{name}": {"severities": ["page"]},
         "POST /jobs": {
             "model": model,
             "dataset": dataset,

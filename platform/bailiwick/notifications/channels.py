@@ -109,9 +109,7 @@ def update_channel(
     Whoever is cleared for less than the channel may not touch it: aimed elsewhere, it would tell
     them what they may not know.
     """
-    require_clearance(
-        rules.scheme, actor, channel.clearance_level, channel.clearance_compartments
-    )
+    require_clearance(rules.scheme, actor, channel.clearance_level, channel.clearance_compartments)
     before = terms_of(session, channel)
     after = Terms(**{**asdict(before), **changes})
     _agree(session, channel, after, rules, actor)

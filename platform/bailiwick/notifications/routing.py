@@ -49,11 +49,15 @@ def routes(
 
 def _hand_over(way: Way, by_id: Mapping[UUID, Way], waits: dict[UUID, timedelta]) -> None:
     wait, passed = timedelta(0), {way.id}
-    while way.escalate_to in by_id and way.escalate_to not in passed:
+    while (following := _following(way, by_id)) is not None and following.id not in passed:
         wait += way.escalate_after
-        way = by_id[way.escalate_to]
+        way = following
         passed.add(way.id)
         waits[way.id] = min(wait, waits.get(way.id, wait))
+
+
+def _following(way: Way, by_id: Mapping[UUID, Way]) -> Way | None:
+    return by_id.get(way.escalate_to) if way.escalate_to is not None else None
 
 
 def _covers(way: Way, namespace: str, name: str) -> bool:

@@ -33,4 +33,4 @@ def wait_after(attempts: int) -> timedelta:
     >>> [int(wait_after(n).total_seconds()) for n in (1, 2, 3, 9, 10, 11)]
     [10, 20, 40, 2560, 3600, 3600]
     """
-    return min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << (attempts - 1)), LONGEST_WAIT)
