@@ -76,7 +76,7 @@ def channel(name: str = "fresh", **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def silence(deployment_id: str, **changes: Any) -> dict[str, Any]:
+def silence(deployment_id: str, /, **changes: Any) -> dict[str, Any]:
     """Quiet about a deployment until the middle of January."""
     return {
         "deployment_id": deployment_id,
