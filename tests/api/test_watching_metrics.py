@@ -43,11 +43,11 @@ def metrics(world: World, by: str = "admin") -> dict[str, dict[tuple[str, ...], 
 
 def test_alerts_and_checks_are_counted(world: World, places: Places) -> None:
     told = metrics(world)
-    assert told["bailiwick_alerts"] == {("open", "note"): 1}
+    assert told["bailiwick_alerts"] == {("note", "open"): 1}
     assert told["bailiwick_alerts_unresolved"] == {(): 1}
     assert told["bailiwick_checks_last_day"] == {("drift",): 1}
     world.post(f"/alerts/{places['alert_id']}/resolve", {"resolution": "x"})
-    assert metrics(world)["bailiwick_alerts"] == {("resolved", "note"): 1}
+    assert metrics(world)["bailiwick_alerts"] == {("note", "resolved"): 1}
     assert metrics(world)["bailiwick_alerts_unresolved"] == {(): 0}
 
 
@@ -83,12 +83,12 @@ def test_messages_are_counted_and_the_oldest_has_an_age(
         send_all(world.platform)
         clock.advance_to(clock.now() + timedelta(minutes=3))
         told = metrics(world)
-        assert told["bailiwick_deliveries"] == {("failed",): 1, ("withdrawn",): 1}
+        assert told["bailiwick_deliveries"] == {("failed",): 1}
         assert told["bailiwick_oldest_undelivered_message_seconds"] == {(): 180}
         receiver.status = 200
         send_all(world.platform)
     told = metrics(world)
-    assert told["bailiwick_deliveries"] == {("delivered",): 1, ("withdrawn",): 1}
+    assert told["bailiwick_deliveries"] == {("delivered",): 1}
     assert told["bailiwick_oldest_undelivered_message_seconds"] == {(): 0}
 
 
@@ -145,7 +145,7 @@ def test_the_documented_rules_are_shaped_as_prometheus_reads_them() -> None:
         assert rule["expr"].count("(") == rule["expr"].count(")")
         assert re.fullmatch(r"\d+[smhd]", rule.get("for", "0s"))
         assert rule["labels"]["severity"] in {"warning", "page"}
-        assert rule["annotations"]["summary"].endswith(".")
+        assert rule["annotations"]["summary"][-1] in ".?"
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
     receivers = {one["name"] for one in PARTS["alertmanager.yml"]["receivers"]}
     route = PARTS["alertmanager.yml"]["route"]

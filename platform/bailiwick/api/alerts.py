@@ -15,8 +15,9 @@ from bailiwick.monitoring import (
     acknowledge,
     alert_resource,
     close,
+    silenced,
 )
-from bailiwick.notifications import Channel, Delivery, Hushable, hold_on, standing_silences
+from bailiwick.notifications import Channel, Delivery
 from bailiwick.policy import Unseen
 from bailiwick.registry import Deployment
 from bailiwick.web import (
@@ -248,20 +249,11 @@ def _answer(caller: Governed, alert: Alert, response: Response) -> AlertOut:
 
 def _shown(caller: Governed, alerts: Sequence[Alert]) -> list[AlertOut]:
     """Alerts with the silences that act on them, in two queries more."""
-    if not alerts:
-        return []
-    silences = standing_silences(caller.session, at=caller.at)
-    ids = {alert.deployment_id for alert in alerts}
-    places = select(Deployment.id, Deployment.namespace).where(Deployment.id.in_(ids))
-    namespaces = {row.id: row.namespace for row in caller.session.execute(places)}
+    holds = silenced(caller.session, alerts, at=caller.at)
     shown = []
     for alert in alerts:
-        about = Hushable(
-            alert.deployment_id, namespaces[alert.deployment_id], alert.source, alert.cause
-        )
-        hold = hold_on(silences, about, at=caller.at) if alert.resolved_at is None else None
         out = AlertOut.model_validate(alert)
-        if hold is not None:
+        if (hold := holds.get(alert.id)) is not None:
             out.silence_id, out.silenced_until = hold.silence_id, hold.until
         shown.append(out)
     return shown

@@ -1,10 +1,11 @@
 """`bailiwick alert channel`: where people are told of alerts.
 
-Addresses and secrets are read from the standard input or asked for, never from the command line,
-which other users of the machine can see.
+Addresses and secrets are asked for or read from a file, never taken from the command line, which
+others on the machine can see.
 """
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from bailiwick.cli.output import facts, moment, page_table, said, table
 from bailiwick.client import Bailiwick
 from bailiwick.client.capability import given
 from bailiwick.client.shapes import Channel, Delivery, Page
+from bailiwick.core.errors import Invalid
 
 app = typer.Typer(no_args_is_help=True, help="Where people are told of alerts.")
 
@@ -24,6 +26,10 @@ Compartments = Annotated[list[str] | None, typer.Option("--compartment", help="A
 Namespaces = Annotated[list[str] | None, typer.Option("--namespace", help="Only of these.")]
 Running = Annotated[list[str] | None, typer.Option("--deployment", help="Only NAMESPACE/NAME.")]
 EscalateTo = Annotated[str | None, typer.Option(help="Hand over to this channel …")]
+TargetFile = Annotated[
+    Path | None,
+    typer.Option(help="Holds the address and, on a second line, the secret; default: asked for."),
+]
 Minutes = Annotated[int | None, typer.Option("--after-minutes", help="… if nobody acknowledges.")]
 
 
@@ -108,12 +114,13 @@ def create(
     default: Annotated[bool, typer.Option("--default", help="For what no other takes.")] = False,
     escalate_to: EscalateTo = None,
     after_minutes: Minutes = None,
+    target_file: TargetFile = None,
 ) -> Channel:
     """Open a channel; asks for its address and, of a webhook, its signing secret."""
     return client.channels.create(
         name,
         kind=kind,
-        **_target(kind),
+        **_target(kind, target_file),
         clearance_level=clearance,
         clearance_compartments=compartment,
         severities=severity,
@@ -142,6 +149,7 @@ def update(
     readdress: Annotated[
         bool, typer.Option("--readdress", help="Ask for a new address and secret.")
     ] = False,
+    target_file: TargetFile = None,
 ) -> Channel:
     """Change a channel; what is left out stays. Switched off, it forgets what it has not sent."""
     changes = given(
@@ -155,8 +163,8 @@ def update(
         escalate_after_minutes=after_minutes,
         enabled=enabled,
     )
-    if readdress:
-        changes |= _target(Kind(client.channels.get(name)["kind"]))
+    if readdress or target_file is not None:
+        changes |= _target(Kind(client.channels.get(name)["kind"]), target_file)
     return client.channels.update(name, **changes)
 
 
@@ -180,8 +188,20 @@ def list_trials(client: Bailiwick, name: Name) -> list[Delivery]:
     return list(client.channels.trials(name))
 
 
-def _target(kind: Kind) -> dict[str, Any]:
-    address = typer.prompt("Address", hide_input=True)
-    if kind is Kind.APPRISE:
-        return {"address": address}
-    return {"address": address, "secret": typer.prompt("Signing secret", hide_input=True)}
+def _target(kind: Kind, file: Path | None) -> dict[str, Any]:
+    """The address and, of a webhook, the secret."""
+    wanted = ["address"] if kind is Kind.APPRISE else ["address", "secret"]
+    if file is None:
+        return {name: _ask(name.capitalize()) for name in wanted}
+    try:
+        lines = file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"the file {file} cannot be read as text") from error
+    if len(lines) != len(wanted):
+        raise Invalid(f"the file {file} must hold {' and '.join(wanted)}, each on a line")
+    return dict(zip(wanted, lines, strict=True))
+
+
+def _ask(what: str) -> str:
+    """What is typed, unseen."""
+    return str(typer.prompt(what, hide_input=True, err=True))

@@ -4,7 +4,7 @@ At most one alert of a deployment, source and cause is unresolved (a unique inde
 the same alert, and so is a cause that comes back soon (`alert_life`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +23,15 @@ from bailiwick.monitoring.alert_life import (
 )
 from bailiwick.monitoring.findings import drifted_columns, moved_since
 from bailiwick.monitoring.tables import MONITOR, POLICY, Alert, CheckResult, Monitor
-from bailiwick.notifications import OUT_OF_POLICY, Severity, severity_of
+from bailiwick.notifications import (
+    OUT_OF_POLICY,
+    Hold,
+    Hushable,
+    Severity,
+    hold_on,
+    severity_of,
+    standing_silences,
+)
 from bailiwick.policy import Resource
 from bailiwick.registry import Breach, Deployment, deployment_resource
 
@@ -210,6 +218,24 @@ def alert_resource(session: Session, alert: Alert) -> Resource:
         label=watched.label,
         belongs_to=watched.belongs_to,
     )
+
+
+def silenced(session: Session, alerts: Sequence[Alert], *, at: datetime) -> dict[UUID, Hold]:
+    """The silences that act on those alerts that stand, by alert, in two queries."""
+    if not alerts:
+        return {}
+    silences = standing_silences(session, at=at)
+    ids = {alert.deployment_id for alert in alerts}
+    places = select(Deployment.id, Deployment.namespace).where(Deployment.id.in_(ids))
+    namespaces = {row.id: row.namespace for row in session.execute(places)}
+    found = {}
+    for alert in alerts:
+        place = namespaces[alert.deployment_id]
+        about = Hushable(alert.deployment_id, place, alert.source, alert.cause)
+        hold = hold_on(silences, about, at=at)
+        if hold is not None and alert.state != AlertState.RESOLVED:
+            found[alert.id] = hold
+    return found
 
 
 def _renew(alert: Alert, sent: Signal) -> None:

@@ -17,6 +17,7 @@ from bailiwick.notifications.sealing import Vault
 from bailiwick.notifications.sending import send_next
 from bailiwick.notifications.severity import OUT_OF_POLICY, Severity, severity_of
 from bailiwick.notifications.silences import (
+    Hold,
     Hushable,
     create_silence,
     end_silence,
@@ -32,6 +33,7 @@ __all__ = [
     "Channel",
     "Delivery",
     "DeliveryState",
+    "Hold",
     "Hushable",
     "Notice",
     "Severity",
