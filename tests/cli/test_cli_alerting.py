@@ -60,7 +60,9 @@ def test_an_address_that_is_typed_is_not_shown(
         return typed.pop()
 
     monkeypatch.setattr(channels.typer, "prompt", prompt)
-    made = shell("alert", "channel", "create", "chat", "--kind", "apprise", *CLEARED, who="ada")
+    words = ("alert", "channel", "create", "chat", "--kind", "apprise", *CLEARED)
+    made = shell(*words, "--on-hand-over", who="ada")
+    assert shell("alert", "channel", "show", "chat", "--json", who="ada").json["severities"] == []
     assert "jsons://" in made.out
     assert "let-me-in" not in made.out + made.err
 

@@ -1,10 +1,15 @@
 """Messages that really leave: a receiver on a loopback port, two workers, a worker that dies."""
 
 import logging
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -152,26 +157,42 @@ def test_a_receiver_that_is_not_there_is_told_in_words_without_its_address(
     assert log_of(platform) == [("failed", 1, "the receiver could not be reached")]
 
 
-class Killed(BaseException):
-    """The worker is gone."""
+KILLED_AFTER_SENDING = """
+import os, signal
+from bailiwick.core.clock import SystemClock
+from bailiwick.core.settings import read_settings
+from bailiwick.lifecycle import open_platform
+from bailiwick.notifications import send_next, sending
+
+def kill(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+sending.mark = kill
+platform = open_platform(read_settings(), SystemClock())
+send_next(
+    platform.database,
+    rules=platform.rules,
+    vault=platform.vault,
+    public_url="https://bailiwick.example.com/",
+    clock=platform.clock,
+)
+"""
 
 
-def test_a_worker_that_dies_after_sending_leads_to_the_same_message_twice(
-    platform: Platform,
-    place: UUID,
-    receiver: Receiver,
-    clock: ReplayClock,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_worker_that_is_killed_after_sending_leads_to_the_same_message_twice(
+    platform: Platform, place: UUID, receiver: Receiver, clock: ReplayClock
 ) -> None:
     told_of(platform, place, receiver)
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(sending, "mark", die)
-        with pytest.raises(Killed):
-            send_all(platform)
+    environment = os.environ | {
+        "BAILIWICK_HOME": str(platform.settings.home),
+        "BAILIWICK_DATABASE_URL": platform.settings.resolved_database_url,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_SENDING], env=environment, check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert len(receiver.arrived) == 1
+    clock.advance_to(datetime.now(UTC))
     assert send_all(platform) == 0  # the lease stands
     clock.advance_to(clock.now() + LEASE)
     assert send_all(platform) == 1

@@ -310,7 +310,35 @@ def test_a_message_that_left_or_was_given_up_is_audited(watch: Watch) -> None:
 
 def test_what_waits_may_end_in_any_way_and_an_end_is_one() -> None:
     for state in DeliveryState:
-        assert bool(TRANSITIONS[state]) == (state in WAITING)
+        moves = TRANSITIONS[state]
+        assert DeliveryState.PENDING not in moves
+        assert (DeliveryState.GAVE_UP in moves) == (state in WAITING)
+
+
+def test_what_was_on_its_way_when_it_was_called_off_counts_as_delivered(watch: Watch) -> None:
+    boss = channel(watch.make, "boss", severities=())
+    channel(watch.make, "pager", escalate_to="boss", escalate_after_minutes=15)
+    alert = watch.raised()
+    list(delivered(watch))
+    watch.later = 15 * MINUTE
+    task = taken(watch)
+    acknowledge(watch.make.session, alert, **by(watch))
+    assert states(watch, channel_id=boss.id) == ["withdrawn"]
+    assert mark(watch.make.session, task, error=None, at=watch.at)
+    assert states(watch, channel_id=boss.id) == ["delivered"]
+
+
+def test_what_failed_when_it_was_called_off_is_not_tried_again(watch: Watch) -> None:
+    channel(watch.make, "boss", severities=())
+    channel(watch.make, "pager", escalate_to="boss", escalate_after_minutes=15)
+    alert = watch.raised()
+    list(delivered(watch))
+    watch.later = 15 * MINUTE
+    task = taken(watch)
+    acknowledge(watch.make.session, alert, **by(watch))
+    assert not mark(watch.make.session, task, error="the receiver answered 500", at=watch.at)
+    watch.later = 5 * HOUR
+    assert taken(watch) is None
 
 
 def test_the_database_takes_one_message_of_an_event_a_channel(watch: Watch) -> None:

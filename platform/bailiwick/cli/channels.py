@@ -114,6 +114,9 @@ def create(
     default: Annotated[bool, typer.Option("--default", help="For what no other takes.")] = False,
     escalate_to: EscalateTo = None,
     after_minutes: Minutes = None,
+    on_hand_over: Annotated[
+        bool, typer.Option("--on-hand-over", help="Only what other channels hand over.")
+    ] = False,
     target_file: TargetFile = None,
 ) -> Channel:
     """Open a channel; asks for its address and, of a webhook, its signing secret."""
@@ -123,7 +126,7 @@ def create(
         **_target(kind, target_file),
         clearance_level=clearance,
         clearance_compartments=compartment,
-        severities=severity,
+        severities=[] if on_hand_over else severity,
         namespaces=namespace,
         deployments=deployment,
         is_default=default or None,

@@ -20,7 +20,14 @@ from bailiwick.notifications.messages import RESOLVED, TRIAL, Message, message_o
 from bailiwick.notifications.routing import Way, routes
 from bailiwick.notifications.severity import Severity
 from bailiwick.notifications.silences import Hushable, hold_on, standing_silences
-from bailiwick.notifications.states import LEASE, MAX_ATTEMPTS, WAITING, DeliveryState, wait_after
+from bailiwick.notifications.states import (
+    LEASE,
+    MAX_ATTEMPTS,
+    TRANSITIONS,
+    WAITING,
+    DeliveryState,
+    wait_after,
+)
 from bailiwick.notifications.tables import Channel, Delivery
 from bailiwick.policy import Label, Rules, load_label
 from bailiwick.registry import Deployment
@@ -194,13 +201,16 @@ def claim(session: Session, *, rules: Rules, public_url: str, at: datetime) -> T
         )
         if deployment is not None and _is_held(session, delivery, deployment, at):
             continue
+        channel = session.get_one(Channel, delivery.channel_id)
+        if not channel.enabled:
+            delivery.state, delivery.finished_at = DeliveryState.WITHDRAWN, at
+            continue
         if delivery.attempts >= MAX_ATTEMPTS:
             _finish(session, delivery, DeliveryState.GAVE_UP, at, error=SILENT)
             continue
         delivery.attempts += 1
         delivery.next_at = at + LEASE
         session.flush()
-        channel = session.get_one(Channel, delivery.channel_id)
         return Task(
             delivery.id,
             delivery.attempts,
@@ -212,14 +222,17 @@ def claim(session: Session, *, rules: Rules, public_url: str, at: datetime) -> T
 
 
 def mark(session: Session, task: Task, *, error: str | None, at: datetime) -> bool:
-    """Note how it went; False if the message is somebody else's by now, or was withdrawn.
+    """Note how it went; False if the message is somebody else's by now, or needed no more.
 
     `error` holds no secret; None: it was delivered.
     """
+    outcome = DeliveryState.DELIVERED if error is None else DeliveryState.FAILED
     delivery = session.scalar(
         select(Delivery).where(Delivery.id == task.delivery_id).with_for_update()
     )
-    if delivery is None or delivery.attempts != task.attempt or delivery.state not in WAITING:
+    if delivery is None or delivery.attempts != task.attempt:
+        return False
+    if outcome not in TRANSITIONS[DeliveryState(delivery.state)]:
         return False
     if error is None:
         _finish(session, delivery, DeliveryState.DELIVERED, at)

@@ -16,14 +16,17 @@ class DeliveryState(StrEnum):
     FAILED = "failed"  # tried in vain, and tried again later
     DELIVERED = "delivered"
     GAVE_UP = "gave-up"
-    WITHDRAWN = "withdrawn"  # not needed any more, never sent
+    WITHDRAWN = "withdrawn"  # not needed any more
 
 
 WAITING = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.FAILED)
-# Whatever waits may come to any end or wait on; an end is one.
-TRANSITIONS = {
-    state: set(DeliveryState) - {DeliveryState.PENDING} if state in WAITING else set()
-    for state in DeliveryState
+# Whatever waits may come to any end or wait on; an end is one. But a message that was withdrawn
+# while it was on its way has been delivered all the same.
+TRANSITIONS: dict[DeliveryState, set[DeliveryState]] = {
+    **{state: set(DeliveryState) - {DeliveryState.PENDING} for state in WAITING},
+    DeliveryState.DELIVERED: set(),
+    DeliveryState.GAVE_UP: set(),
+    DeliveryState.WITHDRAWN: {DeliveryState.DELIVERED},
 }
 
 
