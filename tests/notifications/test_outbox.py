@@ -191,6 +191,23 @@ def test_ending_a_silence_early_tells_at_once(watch: Watch) -> None:
     assert list(actions) == ["silence.created", "silence.ended"]
 
 
+@pytest.mark.parametrize("ended_early", [True, False])
+def test_after_a_silence_there_is_as_much_time_to_acknowledge(
+    watch: Watch, *, ended_early: bool
+) -> None:
+    boss = channel(watch.make, "boss", severities=())
+    pager = channel(watch.make, "pager", escalate_to="boss", escalate_after_minutes=15)
+    silence = silenced(watch)
+    watch.raised()
+    watch.later = HOUR if ended_early else 4 * HOUR
+    end_silence(watch.make.session, silence, **by(watch))
+    assert [task.channel_id for task in delivered(watch)] == [pager.id]
+    watch.later += 15 * MINUTE - timedelta(seconds=1)
+    assert list(delivered(watch)) == []
+    watch.later += timedelta(seconds=1)
+    assert [task.channel_id for task in delivered(watch)] == [boss.id]
+
+
 def test_a_silence_that_has_begun_meanwhile_holds_back_what_waits(watch: Watch) -> None:
     boss = channel(watch.make, "boss", severities=())
     channel(watch.make, "pager", escalate_to="boss", escalate_after_minutes=60)

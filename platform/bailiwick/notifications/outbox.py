@@ -87,32 +87,15 @@ def announce(session: Session, notice: Notice, deployment: Deployment) -> list[D
     That an alert is over is told where it was told of before; what was still held back, or waited
     to be handed over, is withdrawn.
     """
-    known = _by_channel(session, notice.alert_id)
-    if notice.move == RESOLVED:
-        call_off(session, notice.alert_id, at=notice.at)
-        told = {d.channel_id for d in known if d.attempts or _is_to_be_told(d)}
-        waits = dict.fromkeys(_enabled(session, told), timedelta(0))
-    else:
-        waits = routes(
-            _ways(session),
-            severity=notice.severity,
-            namespace=deployment.namespace,
-            name=deployment.name,
-            escalates=not notice.is_acknowledged,
-        )
-        waiting = {d.channel_id for d in known if d.is_escalation and d.state in WAITING}
-        waits = {id_: wait for id_, wait in waits.items() if not (wait and id_ in waiting)}
+    waits = _waits(session, notice, deployment)
     if not waits:
         return []
     about = Hushable(deployment.id, deployment.namespace, notice.source, notice.cause)
     hold = hold_on(standing_silences(session, at=notice.at), about, at=notice.at)
-    written = []
-    for channel_id, wait in waits.items():
-        due = notice.at + wait
-        held = hold is not None and due < hold.until
-        if held:
-            _supersede(session, notice, channel_id)
-        delivery = Delivery(
+    if hold is not None:
+        _supersede(session, notice, waits)
+    written = [
+        Delivery(
             id=new_id(),
             event_id=notice.event_id,
             alert_id=notice.alert_id,
@@ -121,18 +104,38 @@ def announce(session: Session, notice: Notice, deployment: Deployment) -> list[D
             severity=notice.severity,
             facts=notice.to_facts(),
             is_escalation=bool(wait),
-            state=DeliveryState.HELD if held else DeliveryState.PENDING,
+            state=DeliveryState.HELD if hold else DeliveryState.PENDING,
             attempts=0,
-            due_at=due,
-            next_at=hold.until if hold and held else due,
-            silence_id=hold.silence_id if hold and held else None,
+            due_at=notice.at + wait,
+            next_at=(hold.until if hold else notice.at) + wait,
+            silence_id=hold.silence_id if hold else None,
             caused_by=notice.caused_by,
             created_at=notice.at,
         )
-        written.append(delivery)
+        for channel_id, wait in waits.items()
+    ]
     session.add_all(written)
     session.flush()
     return written
+
+
+def _waits(session: Session, notice: Notice, deployment: Deployment) -> dict[UUID, timedelta]:
+    """The channels to tell of the event, and after how long."""
+    query = select(Delivery).where(Delivery.alert_id == notice.alert_id)
+    known = session.scalars(query).all()
+    if notice.move == RESOLVED:
+        call_off(session, notice.alert_id, at=notice.at)
+        told = {one.channel_id for one in known if one.attempts or _is_to_be_told(one)}
+        return dict.fromkeys(_enabled(session, told), timedelta(0))
+    waits = routes(
+        _ways(session),
+        severity=notice.severity,
+        namespace=deployment.namespace,
+        name=deployment.name,
+        escalates=not notice.is_acknowledged,
+    )
+    waiting = {one.channel_id for one in known if one.is_escalation and one.state in WAITING}
+    return {id_: wait for id_, wait in waits.items() if not (wait and id_ in waiting)}
 
 
 def call_off(
@@ -315,19 +318,15 @@ def _finish(
     )
 
 
-def _by_channel(session: Session, alert_id: UUID) -> list[Delivery]:
-    return list(session.scalars(select(Delivery).where(Delivery.alert_id == alert_id)))
-
-
 def _is_to_be_told(delivery: Delivery) -> bool:
     """Not tried yet, and still to be: neither withdrawn, nor held, nor a handing over."""
     return delivery.state == DeliveryState.PENDING and not delivery.is_escalation
 
 
-def _supersede(session: Session, notice: Notice, channel_id: UUID) -> None:
-    """Of what a silence holds back, only the newest is told in the end."""
+def _supersede(session: Session, notice: Notice, channels: Collection[UUID]) -> None:
+    """Of what a silence holds back, each channel is told only the newest in the end."""
     held = Delivery.state == DeliveryState.HELD
-    same = (Delivery.alert_id == notice.alert_id) & (Delivery.channel_id == channel_id)
+    same = (Delivery.alert_id == notice.alert_id) & Delivery.channel_id.in_(channels)
     _withdraw(session, held, same, at=notice.at)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bailiwick.access import EVERY_NAMESPACE, checked_name
@@ -100,11 +100,12 @@ def end_silence(session: Session, silence: Silence, *, actor_id: UUID, at: datet
     if silence.ended_at is None and at < silence.ends_at:
         silence.ended_at, silence.ended_by = at, actor_id
         session.flush()
-        session.execute(
-            update(Delivery)
-            .where(Delivery.silence_id == silence.id, Delivery.state == DeliveryState.HELD)
-            .values(next_at=at)
+        held = select(Delivery).where(
+            Delivery.silence_id == silence.id, Delivery.state == DeliveryState.HELD
         )
+        for message in session.scalars(held.with_for_update()):
+            # What is to be handed over waits as long from now as it would have without silence.
+            message.next_at = at + (message.due_at - message.created_at)
         _note(session, silence, "silence.ended", actor_id, at)
     return silence
 
