@@ -140,7 +140,9 @@ def test_lists_and_counts_tell_nothing_of_what_is_hidden(
     metrics = [line for line in seen["/metrics"].text.splitlines() if line[:1] not in {"#", ""}]
     own = "bailiwick_decisions_last_day{"  # what they asked themselves about the installation
     assert [line for line in metrics if not line.startswith(own)] == [
-        "bailiwick_alerts_unresolved 0.0"
+        "bailiwick_alerts_unresolved 0.0",
+        "bailiwick_oldest_undelivered_message_seconds 0.0",
+        "bailiwick_checks_lag_seconds 0.0",
     ]
     assert 'bailiwick_jobs{kind="train"' in world.get("//metrics").text
 

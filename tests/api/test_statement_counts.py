@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.access import add_member, create_group, grant_role
 from factories import Factory
-from support.api_bodies import instances, waiver
+from support.api_bodies import channel, instances, silence, waiver
 from support.api_everything import furnish
 from support.api_world import World
 from support.waiving import acting
@@ -63,6 +63,8 @@ LISTS = (
     "/deployments",
     "/monitors",
     "/alerts",
+    "/silences",
+    "/channels",
     "/breaches",
     "/jobs",
     "/retraining-policies",
@@ -107,6 +109,9 @@ def test_lists_ask_as_much_of_one_row_as_of_many(world: World) -> None:
         body = {"deployment_id": deployment["id"], "acts_as": "robot"}
         assert world.post("/monitors", body).status_code == 201
         number = deployment["name"][-1]
+        assert world.post("/silences", silence(deployment["id"])).status_code == 201
+        more = channel(f"more-{number}", escalate_to="pager", escalate_after_minutes=5)
+        assert world.post("/channels", more, by="admin").status_code == 201
         body |= {"dataset": f"finance/data-{number}"}
         assert world.post("/retraining-policies", body).status_code == 201
     assert counts(world) == few

@@ -124,10 +124,16 @@ def test_later_checks_keep_the_alert_up_to_date_and_recovery_resolves_it(
     bring(world, *requests(100, first=clock.now() - DAY, prefix="third"))
     assert checked(world).verdict == "none"
     (alert,) = alerts(world)
+    assert (alert.state, alert.quiet_checks) == ("open", 1)
+    clock.advance_to(clock.now() + 7 * DAY)
+    bring(world, *requests(100, first=clock.now() - DAY, prefix="fourth"))
+    assert checked(world).verdict == "none"
+    (alert,) = alerts(world)
     assert (alert.state, alert.resolved_at) == ("resolved", clock.now())
     with world.platform.database.reading() as session:
-        assert audited(session, alert.id) == ["alert.raised", "alert.updated", "alert.resolved"]
-    assert reports.runs == 3
+        events = ["alert.raised", "alert.updated", "alert.quieted", "alert.resolved"]
+        assert audited(session, alert.id) == events
+    assert reports.runs == 4
 
 
 def test_too_few_rows_are_not_measured_and_change_no_alert(

@@ -20,7 +20,7 @@ from bailiwick.monitoring import (
     create_monitor,
     evaluate,
 )
-from bailiwick.monitoring.alerts import TRANSITIONS
+from bailiwick.monitoring.alert_life import QUIET_CHECKS, RECOVERED, TRANSITIONS, reopen
 from bailiwick.policy import load_label
 from bailiwick.registry import Deployment, served_version
 from factories import Factory
@@ -128,14 +128,22 @@ def test_too_few_rows_change_nothing(watch: Watch) -> None:
     assert (alert.state, alert.sentence) == ("open", "window 2: drift")
 
 
-def test_recovery_resolves_and_the_next_finding_is_a_new_alert(watch: Watch) -> None:
-    first = raised(watch)
+def test_recovery_resolves_after_enough_quiet_checks(watch: Watch) -> None:
+    alert = raised(watch)
+    for quiet in range(1, QUIET_CHECKS):
+        assert watch.check("none") is alert
+        assert (alert.state, alert.quiet_checks) == ("open", quiet)
     assert watch.check("none") is None
-    assert (first.state, first.resolution) == ("resolved", "a later check found nothing")
-    second = raised(watch)
-    assert second.id != first.id
-    assert second.since == watch.start(3)
-    assert watch.events() == ["alert.raised", "alert.resolved", "alert.raised"]
+    assert (alert.state, alert.resolution) == ("resolved", RECOVERED)
+    assert watch.events() == ["alert.raised", "alert.quieted", "alert.resolved"]
+
+
+def test_a_finding_between_quiet_checks_begins_the_count_anew(watch: Watch) -> None:
+    alert = raised(watch)
+    watch.check("none")
+    assert raised(watch) is alert
+    assert alert.quiet_checks == 0
+    assert watch.check("none") is alert
 
 
 def test_since_when_looks_back_over_quiet_reports_of_the_same_columns(watch: Watch) -> None:
@@ -166,14 +174,14 @@ def test_a_column_that_moves_anew_is_new(watch: Watch) -> None:
 
 def move(watch: Watch, alert: Alert, state: AlertState) -> Any:
     common: Any = {"actor_id": watch.make.engineer.id, "at": watch.make.at}
+    if state is AlertState.OPEN:
+        return reopen(watch.make.session, alert, **common)
     if state is AlertState.ACKNOWLEDGED:
         return acknowledge(watch.make.session, alert, **common)
     return close(watch.make.session, alert, resolution="over", **common)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"), list(product(AlertState, [AlertState.ACKNOWLEDGED, AlertState.RESOLVED]))
-)
+@pytest.mark.parametrize(("old", "new"), list(product(AlertState, AlertState)))
 def test_only_the_moves_of_the_table_are_made(
     watch: Watch, old: AlertState, new: AlertState
 ) -> None:
@@ -211,6 +219,7 @@ def test_the_database_takes_one_unresolved_alert_a_deployment(watch: Watch) -> N
                 deployment_id=first.deployment_id,
                 source=first.source,
                 owner_id=first.owner_id,
+                cause=first.cause,
                 monitor_id=first.monitor_id,
                 check_id=first.check_id,
                 kind="drift",

@@ -63,3 +63,23 @@ def delegation(to: str = "steward", **changes: Any) -> dict[str, Any]:
         "reason": "on leave",
         "until": "2026-02-01T00:00:00Z",
     } | changes
+
+
+def channel(name: str = "fresh", **changes: Any) -> dict[str, Any]:
+    """A webhook that may be told names of what is public."""
+    return {
+        "name": name,
+        "kind": "webhook",
+        "address": "https://hooks.example.com/alerts",
+        "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "clearance_level": "public",
+    } | changes
+
+
+def silence(deployment_id: str, /, **changes: Any) -> dict[str, Any]:
+    """Quiet about a deployment until the middle of January."""
+    return {
+        "deployment_id": deployment_id,
+        "reason": "maintenance",
+        "ends_at": "2026-01-15T00:00:00Z",
+    } | changes

@@ -15,6 +15,7 @@ from bailiwick.registry import ModelVersion, RegisteredModel
 from bailiwick.registry.tables import Breach
 from factories import CONFIDENTIAL
 from support import api_bodies
+from support.alerting import channel
 from support.api_routes import Operation
 from support.api_world import World
 
@@ -40,6 +41,8 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
     check, alert = alerted(world, monitor)
     breach = _breached(world, deployment.id)
     _gather(world)
+    silence = world.post("/silences", api_bodies.silence(str(deployment.id))).json()["id"]
+    _paged(world)
     with world.platform.database.reading() as session:
         approval = session.scalars(select(ApprovalRequest.id)).first()
         run = session.scalars(select(Run.id).where(Run.kind == "train")).first()
@@ -53,6 +56,8 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "check_id": check,
         "alert_id": alert,
         "breach_id": breach,
+        "silence_id": silence,
+        "channel": "pager",
         "approval_id": str(approval),
         "run_id": str(run),
         "decision_id": str(decision),
@@ -81,6 +86,13 @@ def _gather(world: World) -> None:
         group = create_group(session, "team", **by)
         add_member(session, group, robot, **by)
         grant_role(session, group, "service", **by)
+
+
+def _paged(world: World) -> None:
+    """Open a channel that may be told names of what is public."""
+    with world.platform.database.transaction() as session:
+        make = world.factory(session)
+        channel(make, "pager", clearance_level="public", clearance_compartments=())
 
 
 def _asked_to_waive(world: World, label: Label) -> str:
@@ -174,6 +186,7 @@ def _filled(operation: Operation, places: Places) -> Places:
         "/environments": "environment",
         "/principals": "principal",
         "/groups": "group",
+        "/channels": "channel",
     }
     named = next((k for prefix, k in kinds.items() if f"/v1{prefix}" in operation.path), "model")
     filled = places | {
@@ -237,6 +250,9 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /monitors": deployment,
         "PATCH /monitors/{monitor_id}": {"min_rows": 7},
         "POST /alerts/{alert_id}/resolve": {"resolution": "x"},
+        "POST /silences": api_bodies.silence(places["deployment_id"]),
+        "POST /channels": api_bodies.channel(),
+        "PATCH /channels/{name}": {"severities": ["page"]},
         "POST /jobs": {
             "model": model,
             "dataset": dataset,

@@ -26,6 +26,7 @@ NOBODY = "nobody"
 INSTALLATION = (
     "access-review",
     "audit",
+    "channels",
     "classifications",
     "environments",
     "groups",
@@ -38,6 +39,7 @@ INSTALLATION = (
 )
 # Whose existence is secret to whom may not do this with them.
 READING = {
+    "channels": "channel:read",
     "environments": "environment:read",
     "groups": "group:read",
     "principals": "principal:read",

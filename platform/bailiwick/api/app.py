@@ -11,10 +11,12 @@ from fastapi import FastAPI
 from bailiwick import __version__
 from bailiwick.api import (
     access_review,
+    alerts,
     aliases,
     approvals,
     audit,
     breaches,
+    channels,
     datasets,
     decisions,
     delegations,
@@ -32,6 +34,7 @@ from bailiwick.api import (
     principals,
     protected_resource,
     runs,
+    silences,
     tokens,
     waivers,
 )
@@ -116,6 +119,9 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
         marks,
         runs,
         monitors,
+        alerts,
+        silences,
+        channels,
         jobs,
         approvals,
         decisions,

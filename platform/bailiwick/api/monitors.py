@@ -1,4 +1,4 @@
-"""`/monitors`, `/deployments/{id}/checks`, `/alerts`: watching deployed models."""
+"""`/monitors`, `/deployments/{id}/checks`: watching deployed models."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -11,17 +11,13 @@ from sqlalchemy import select
 
 from bailiwick.access import find_service
 from bailiwick.api.deployments import governed_deployment
-from bailiwick.api.schemas import Body, Schema, Slug, Text
+from bailiwick.api.schemas import Body, Schema, Slug
 from bailiwick.core.errors import NotFound
 from bailiwick.lifecycle.jobs import JobKind
 from bailiwick.lifecycle.schedules import enable_schedule, schedule_of, set_schedule
 from bailiwick.monitoring import (
-    Alert,
     CheckResult,
     Monitor,
-    acknowledge,
-    alert_resource,
-    close,
     create_monitor,
     monitor_resource,
     update_monitor,
@@ -122,40 +118,6 @@ class CheckPage(Page):
     """Checks, newest first."""
 
     items: list[CheckOut]
-
-
-class AlertOut(Schema):
-    """An alert: what moved, since when, and where it stands."""
-
-    id: UUID
-    deployment_id: UUID
-    source: Literal["monitor", "policy"]
-    monitor_id: UUID | None
-    check_id: UUID | None
-    breach_id: UUID | None
-    owner_id: UUID
-    kind: str
-    state: str
-    sentence: str
-    since: datetime
-    opened_at: datetime
-    acknowledged_at: datetime | None
-    acknowledged_by: UUID | None
-    resolved_at: datetime | None
-    resolved_by: UUID | None
-    resolution: str | None
-
-
-class AlertPage(Page):
-    """Alerts, newest first."""
-
-    items: list[AlertOut]
-
-
-class ResolveIn(Body):
-    """Why it is over."""
-
-    resolution: Text
 
 
 @router.get("/monitors", **acts("monitor:list"))
@@ -293,85 +255,9 @@ def read_report(deployment_id: UUID, check_id: UUID, caller: Governed) -> HTMLRe
     return HTMLResponse(page, headers=headers)
 
 
-@router.get("/alerts", **acts("alert:list"))
-def list_alerts(
-    caller: Governed,
-    state: Literal["open", "acknowledged", "resolved"] | None = None,
-    deployment_id: UUID | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> AlertPage:
-    """The alerts of the deployments that the caller may see, newest first."""
-    query = (
-        select(Alert)
-        .join(Deployment, Deployment.id == Alert.deployment_id)
-        .where(
-            caller.visible(
-                "Alert",
-                Deployment.namespace,
-                Deployment.label_id,
-                action="alert:read",
-                objects=("deployments", Deployment.name),
-            )
-        )
-    )
-    if state is not None:
-        query = query.where(Alert.state == state)
-    if deployment_id is not None:
-        query = query.where(Alert.deployment_id == deployment_id)
-    rows, following = page_of(caller.session, query, Alert.id, limit=limit, cursor=cursor)
-    return AlertPage(items=list(map(AlertOut.model_validate, rows)), next_cursor=following)
-
-
-@router.get("/alerts/{alert_id}", **acts("alert:read"))
-def read_alert(alert_id: UUID, caller: Governed, response: Response) -> AlertOut:
-    """One alert."""
-    alert = _alert(caller, alert_id)
-    tag(response, alert)
-    return AlertOut.model_validate(alert)
-
-
-@router.post("/alerts/{alert_id}/acknowledge", **acts("alert:acknowledge"))
-def acknowledge_alert(
-    alert_id: UUID, caller: Governed, response: Response, seen: Precondition
-) -> AlertOut:
-    """Say that somebody is looking."""
-    alert = _alert(caller, alert_id)
-    seen.check(alert)
-    acknowledge(caller.session, alert, actor_id=caller.principal_id, at=caller.at)
-    tag(response, alert)
-    return AlertOut.model_validate(alert)
-
-
-@router.post("/alerts/{alert_id}/resolve", **acts("alert:resolve"))
-def resolve_alert(
-    alert_id: UUID, body: ResolveIn, caller: Governed, response: Response, seen: Precondition
-) -> AlertOut:
-    """Close an alert with a reason."""
-    alert = _alert(caller, alert_id)
-    seen.check(alert)
-    close(
-        caller.session,
-        alert,
-        resolution=body.resolution,
-        actor_id=caller.principal_id,
-        at=caller.at,
-    )
-    tag(response, alert)
-    return AlertOut.model_validate(alert)
-
-
 def _monitor(caller: Governed, monitor_id: UUID) -> Monitor:
     monitor = caller.session.get(Monitor, monitor_id)
     if monitor is None:
         raise Unseen
     caller.require(monitor_resource(caller.session, monitor))
     return monitor
-
-
-def _alert(caller: Governed, alert_id: UUID) -> Alert:
-    alert = caller.session.get(Alert, alert_id)
-    if alert is None:
-        raise Unseen
-    caller.require(alert_resource(caller.session, alert))
-    return alert

@@ -8,13 +8,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select, true
 
+from bailiwick.api.watching_metrics import watching_families
 from bailiwick.core.errors import BailiwickError
 from bailiwick.db.migrate import check_current
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
-from bailiwick.monitoring import Alert, AlertState
 from bailiwick.policy import PLATFORM, Decision, DecisionCount
-from bailiwick.registry import Deployment
 from bailiwick.web import Governed, GovernedRoute, acts, visible_decisions, visible_jobs
 
 open_router = APIRouter(tags=["operations"])
@@ -54,24 +53,8 @@ def metrics(caller: Governed) -> Response:
     )
     for kind, state, count in caller.session.execute(counts):
         jobs.add_metric([kind, state], count)
-    unresolved = caller.session.scalar(
-        select(func.count())
-        .select_from(Alert)
-        .join(Deployment, Deployment.id == Alert.deployment_id)
-        .where(
-            Alert.state != AlertState.RESOLVED,
-            caller.visible(
-                "Alert",
-                Deployment.namespace,
-                Deployment.label_id,
-                action="alert:read",
-                objects=("deployments", Deployment.name),
-            ),
-        )
-    )
-    alerts = GaugeMetricFamily("bailiwick_alerts_unresolved", "Alerts that stand.", unresolved)
     registry = CollectorRegistry()
-    registry.register(_Families([jobs, alerts, _decisions(caller)]))
+    registry.register(_Families([jobs, *watching_families(caller), _decisions(caller)]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -7,13 +7,11 @@ verifiers that are not ours (Go's `sumdb/note`, witnesses, openssl) read them.
 import base64
 import binascii
 import hashlib
-import os
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from uuid import uuid4
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -26,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bailiwick.audit.merkle import HASH_BYTES, ProofError
 from bailiwick.core import errors
+from bailiwick.core.keyfiles import create_once
 
 ED25519 = b"\x01"
 KEY_ID_BYTES = 4
@@ -124,7 +123,7 @@ class Signer:
         """
         try:
             if not path.exists():
-                _create_key_file(path)
+                create_once(path, _new_key())
             mode = path.stat().st_mode
             if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
                 raise errors.Invalid(
@@ -193,34 +192,11 @@ def _split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     return found[1], signatures
 
 
-def _create_key_file(path: Path) -> None:
-    """Write a new key beside `path` and link it there: complete or absent, first one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pem = Ed25519PrivateKey.generate().private_bytes(
+def _new_key() -> bytes:
+    """A fresh private key as PEM; a lost one is a lost log."""
+    return Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    fresh = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(fresh, path)
-        _sync_folder(path.parent)
-    except FileExistsError:
-        return  # another process was first
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name in `folder` survive a power cut: a lost key is a lost log."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encode(data: bytes) -> str:

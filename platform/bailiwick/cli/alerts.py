@@ -7,12 +7,16 @@ import typer
 from rich.console import RenderableType
 
 from bailiwick.cli.api_client import Cursor, Limit, command
-from bailiwick.cli.output import day, facts, moment, page_table, said, short
+from bailiwick.cli.channels import app as channels
+from bailiwick.cli.output import day, facts, moment, page_table, said, short, table
 from bailiwick.cli.references import deployment_names, whole_id
+from bailiwick.cli.silences import app as silences
 from bailiwick.client import Bailiwick
-from bailiwick.client.shapes import Alert, Page
+from bailiwick.client.shapes import Alert, AlertEvent, Delivery, Page
 
 app = typer.Typer(no_args_is_help=True, help="Alerts.")
+app.add_typer(silences, name="silence")
+app.add_typer(channels, name="channel")
 
 AlertId = Annotated[str, typer.Argument(metavar="ALERT", help="Its id, or the end of it.")]
 
@@ -30,10 +34,10 @@ def _alerts(client: Bailiwick, page: Page[Alert]) -> RenderableType:
     rows = (
         (
             short(one["id"]),
-            one["state"],
+            one["state"] + (" (silenced)" if one["silenced_until"] else ""),
             names[one["deployment_id"]],
             day(one["since"]),
-            f"{one['kind']}: {one['sentence']}",
+            f"{one['severity']}, {one['kind']}: {one['sentence']}",
         )
         for one in page["items"]
     )
@@ -45,10 +49,14 @@ def _alert(client: Bailiwick, one: Alert) -> RenderableType:
         {
             "deployment": client.deployments.name_of(one["deployment_id"]),
             "state": one["state"],
+            "severity": one["severity"],
             "kind": one["kind"],
+            "cause": one["cause"],
+            "silenced until": moment(one["silenced_until"]),
             "what moved": one["sentence"],
             "since": day(one["since"]),
             "opened": moment(one["opened_at"]),
+            "reopened": moment(one["reopened_at"]),
             "acknowledged": moment(one["acknowledged_at"]),
             "resolved": moment(one["resolved_at"]),
             "resolution": one["resolution"],
@@ -91,6 +99,47 @@ def resolve(
 ) -> Alert:
     """Close an alert with a reason."""
     return client.alerts.resolve(_id(client, alert), resolution=reason)
+
+
+def _history(_: Bailiwick, events: list[AlertEvent]) -> RenderableType:
+    rows = (
+        (
+            one["number"],
+            moment(one["at"]),
+            one["move"],
+            one["new_state"],
+            one["severity"],
+            one["why"],
+        )
+        for one in events
+    )
+    return table(("NO", "WHEN", "MOVE", "STATE", "LOUDNESS", "WHY"), rows)
+
+
+@command(app, "history", show=_history)
+def history(client: Bailiwick, alert: AlertId) -> list[AlertEvent]:
+    """How an alert came to where it stands, newest first."""
+    return list(client.alerts.events(_id(client, alert)))
+
+
+def _told(_: Bailiwick, messages: list[Delivery]) -> RenderableType:
+    rows = (
+        (
+            one["channel"],
+            one["state"],
+            one["attempts"],
+            moment(one["due_at"]),
+            one["last_error"] or "-",
+        )
+        for one in messages
+    )
+    return table(("CHANNEL", "STATE", "TRIED", "DUE", "WHAT WENT WRONG"), rows)
+
+
+@command(app, "deliveries", show=_told)
+def deliveries(client: Bailiwick, alert: AlertId) -> list[Delivery]:
+    """Who was told of an alert, who will be, and what went wrong."""
+    return list(client.alerts.deliveries(_id(client, alert)))
 
 
 def _id(client: Bailiwick, reference: str) -> str:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from bailiwick.client.access import AccessReviews, Groups, Principals, Tokens
+from bailiwick.client.alerting import Channels, Silences
 from bailiwick.client.approvals import Approvals, Delegations, Waivers
 from bailiwick.client.audit import Audit
 from bailiwick.client.datasets import Datasets
@@ -58,6 +59,8 @@ class Bailiwick:
         self.breaches = Breaches(http)
         self.monitors = Monitors(http, self.deployments)
         self.alerts = Alerts(http, self.deployments)
+        self.silences = Silences(http, self.deployments)
+        self.channels = Channels(http)
         self.jobs = Jobs(http)
         self.retraining_policies = RetrainingPolicies(http, self.deployments)
         self.approvals = Approvals(http)

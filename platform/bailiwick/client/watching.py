@@ -6,7 +6,7 @@ from typing import Any, cast
 from bailiwick.client.capability import Capability, given
 from bailiwick.client.deployments import Deployments
 from bailiwick.client.references import path
-from bailiwick.client.shapes import Alert, Check, Monitor, Page
+from bailiwick.client.shapes import Alert, AlertEvent, Check, Delivery, Monitor, Page
 from bailiwick.client.transport import Transport
 
 
@@ -106,6 +106,14 @@ class Alerts(Capability):
         """Close an alert with a reason."""
         body = {"resolution": resolution}
         return cast("Alert", self._http.write("POST", path("alerts", alert_id, "resolve"), body))
+
+    def events(self, alert_id: str) -> Iterator[AlertEvent]:
+        """How the alert came to where it stands, newest first."""
+        return self._http.items(path("alerts", alert_id, "events"))
+
+    def deliveries(self, alert_id: str) -> Iterator[Delivery]:
+        """Who was told of the alert, who will be, and what went wrong; newest first."""
+        return self._http.items(path("alerts", alert_id, "deliveries"))
 
     def _query(self, state: str | None, deployment: str | None) -> dict[str, str | None]:
         wanted = None if deployment is None else self._deployments.id_of(deployment)

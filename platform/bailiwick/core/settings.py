@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     )
     url: str = Field("http://127.0.0.1:8321", description="Where the command line finds the API.")
     token: SecretStr | None = Field(None, description="The command line's API token.")
+    public_url: str = Field(
+        "http://127.0.0.1:8321",
+        description="Address under which people reach the console; messages link to it.",
+    )
     threads: int = Field(
         2, ge=1, description="CPU threads of one training job and of the model server."
     )
@@ -108,6 +112,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """The audit log's Ed25519 private key."""
         return self.home / "keys" / "audit-ed25519.pem"
+
+    @property
+    def channel_key_file(self) -> Path:
+        """The key that seals the secrets of notification channels; API and workers share it."""
+        return self.key_file.with_name("channels-aes256gcm.key")
 
     @property
     def last_checkpoint_file(self) -> Path:

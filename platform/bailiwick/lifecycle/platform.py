@@ -15,6 +15,7 @@ from bailiwick.core.settings import Settings
 from bailiwick.db import Database, make_engine
 from bailiwick.lifecycle.gates import Tier
 from bailiwick.lifecycle.rulesets import Rulesets
+from bailiwick.notifications import Vault
 from bailiwick.policy import Rules
 
 
@@ -53,6 +54,10 @@ class Platform:
     def signer(self) -> Signer:
         """The audit log's key, made at first use."""
         return Signer.load_or_create(self.settings.key_file, self.settings.audit_origin)
+
+    def vault(self) -> Vault:
+        """The key that seals channels' secrets, made at first use."""
+        return Vault.load_or_create(self.settings.channel_key_file)
 
     def keepsake(self) -> Keepsake:
         """The newest checkpoint that was signed here, kept outside the database."""

@@ -14,7 +14,7 @@ from bailiwick.lifecycle.gates import Tier, tier_named
 from bailiwick.lifecycle.relabelling import raise_served
 from bailiwick.lifecycle.tables import Evaluation
 from bailiwick.lifecycle.waivers import excused_gates, gates_passed
-from bailiwick.monitoring import close, unresolved
+from bailiwick.monitoring import close, standing_alerts
 from bailiwick.policy import (
     Actor,
     ApprovalRequest,
@@ -232,8 +232,7 @@ def _point_champion(
                 deployment=deployment,
             )
         raise_served(session, deployment, version, rules=rules, actor_id=UUID(actor.id), at=at)
-        alert = unresolved(session, deployment.id)
-        if alert is not None:
+        for alert in standing_alerts(session, deployment.id):
             # What was wrong was wrong with the old version; the new one has its own baseline.
             said = f"version {version.number} became champion"
             close(session, alert, resolution=said, actor_id=UUID(actor.id), at=at)

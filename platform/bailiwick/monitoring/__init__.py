@@ -1,12 +1,14 @@
 """Watching deployed models: the inference log, windows of it, checks, alerts."""
 
+from bailiwick.monitoring.alert_life import AlertState, Move, acknowledge, close
 from bailiwick.monitoring.alerts import (
-    AlertState,
-    acknowledge,
+    Signal,
     alert_resource,
-    close,
     evaluate,
     policy_alerts,
+    signal,
+    silenced,
+    standing_alerts,
     tell_owner,
     unresolved,
 )
@@ -27,6 +29,7 @@ from bailiwick.monitoring.monitors import (
 )
 from bailiwick.monitoring.tables import (
     Alert,
+    AlertEvent,
     Baseline,
     CheckResult,
     Feedback,
@@ -45,6 +48,7 @@ from bailiwick.monitoring.windows import (
 __all__ = [
     "Accepted",
     "Alert",
+    "AlertEvent",
     "AlertState",
     "Baseline",
     "CheckResult",
@@ -53,8 +57,10 @@ __all__ = [
     "Inference",
     "InferenceRecord",
     "Monitor",
+    "Move",
     "Outcome",
     "Period",
+    "Signal",
     "WindowRow",
     "accuracy_between",
     "acknowledge",
@@ -70,6 +76,9 @@ __all__ = [
     "monitor_resource",
     "policy_alerts",
     "read_window",
+    "signal",
+    "silenced",
+    "standing_alerts",
     "tell_owner",
     "unresolved",
     "update_monitor",

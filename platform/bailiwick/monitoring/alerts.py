@@ -1,52 +1,125 @@
 """Alerts: raised by a check or a policy, kept up to date, closed by people or by recovery.
 
-States: `open` → `acknowledged` → `resolved`; an open one may be resolved directly. At most one
-alert of a deployment and source is unresolved (a unique index): a worsening is the same alert.
+At most one alert of a deployment, source and cause is unresolved (a unique index): a worsening is
+the same alert, and so is a cause that comes back soon (`alert_life`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bailiwick.audit.log import record
-from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
+from bailiwick.monitoring.alert_life import (
+    REOPEN_WITHIN,
+    AlertState,
+    begin,
+    keep_up,
+    quieten,
+    reopen,
+)
 from bailiwick.monitoring.findings import drifted_columns, moved_since
-from bailiwick.monitoring.tables import Alert, CheckResult, Monitor
+from bailiwick.monitoring.tables import MONITOR, POLICY, Alert, CheckResult, Monitor
+from bailiwick.notifications import (
+    OUT_OF_POLICY,
+    Hold,
+    Hushable,
+    Severity,
+    hold_on,
+    severity_of,
+    standing_silences,
+)
 from bailiwick.policy import Resource
 from bailiwick.registry import Breach, Deployment, deployment_resource
 
-
-class AlertState(StrEnum):
-    """Where an alert stands."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    RESOLVED = "resolved"
-
-
-TRANSITIONS = {
-    AlertState.OPEN: {AlertState.ACKNOWLEDGED, AlertState.RESOLVED},
-    AlertState.ACKNOWLEDGED: {AlertState.RESOLVED},
-    AlertState.RESOLVED: set[AlertState](),
-}
 QUIET, INSUFFICIENT = "none", "insufficient"
-MONITOR, POLICY = "monitor", "policy"  # what an alert comes from
-OUT_OF_POLICY = "out-of-policy"
 HISTORY = 100  # windows that are looked back at to say since when
 
 
-def unresolved(session: Session, deployment_id: UUID, source: str = MONITOR) -> Alert | None:
-    """The deployment's alert of that source that nobody and nothing has resolved yet."""
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something is there that somebody should know: what raises an alert, or keeps one standing.
+
+    `cause` groups: signals of one cause are one alert, whatever their kind. Exactly one of check
+    (with its monitor) and breach is given.
+    """
+
+    deployment_id: UUID
+    source: str
+    cause: str
+    kind: str
+    severity: Severity
+    sentence: str
+    since: datetime
+    owner_id: UUID
+    monitor_id: UUID | None = None
+    check_id: UUID | None = None
+    breach_id: UUID | None = None
+
+
+def signal(session: Session, sent: Signal, *, actor_id: UUID, at: datetime) -> Alert:
+    """The alert of a signal: the one that stands, one that is open again, or a new one.
+
+    An alert that stands keeps its `since`.
+    """
+    standing = unresolved(session, sent.deployment_id, sent.source, sent.cause)
+    return _tell(session, sent, standing, actor_id=actor_id, at=at)
+
+
+def _tell(
+    session: Session, sent: Signal, standing: Alert | None, *, actor_id: UUID, at: datetime
+) -> Alert:
+    if standing is not None:
+        _renew(standing, sent)
+        return keep_up(session, standing, sent.severity, actor_id=actor_id, at=at)
+    returning = _resolved_lately(session, sent, at)
+    if returning is not None:
+        _renew(returning, sent)
+        returning.since, returning.severity = sent.since, sent.severity
+        return reopen(session, returning, actor_id=actor_id, at=at)
+    new = Alert(
+        id=new_id(),
+        deployment_id=sent.deployment_id,
+        source=sent.source,
+        cause=sent.cause,
+        monitor_id=sent.monitor_id,
+        owner_id=sent.owner_id,
+        severity=sent.severity,
+        since=sent.since,
+        opened_at=at,
+    )
+    _renew(new, sent)
+    return begin(session, new, actor_id=actor_id, at=at)
+
+
+def unresolved(
+    session: Session, deployment_id: UUID, source: str = MONITOR, cause: str | None = None
+) -> Alert | None:
+    """The deployment's alert of that source and cause (default: the source's own) that stands."""
     return session.scalar(
         select(Alert).where(
             Alert.deployment_id == deployment_id,
             Alert.source == source,
+            Alert.cause == (cause or source),
             Alert.state != AlertState.RESOLVED,
+        )
+    )
+
+
+def standing_alerts(session: Session, deployment_id: UUID, source: str = MONITOR) -> list[Alert]:
+    """All alerts of a deployment and source that nobody and nothing has resolved yet."""
+    return list(
+        session.scalars(
+            select(Alert)
+            .where(
+                Alert.deployment_id == deployment_id,
+                Alert.source == source,
+                Alert.state != AlertState.RESOLVED,
+            )
+            .order_by(Alert.id)
         )
     )
 
@@ -56,20 +129,23 @@ def evaluate(
 ) -> Alert | None:
     """What a new check means for the deployment's alert: raise, update, resolve or leave it."""
     alert = unresolved(session, monitor.deployment_id)
-    if check.verdict == INSUFFICIENT:
+    if check.verdict == INSUFFICIENT or (alert is None and check.verdict == QUIET):
         return alert
-    if check.verdict == QUIET:
-        if alert is not None:
-            close(
-                session, alert, resolution="a later check found nothing", actor_id=actor_id, at=at
-            )
-        return None
-    if alert is None:
-        return _raise(session, monitor, check, actor_id=actor_id, at=at)
-    alert.check_id, alert.kind, alert.sentence = check.id, check.verdict, check.sentence
-    session.flush()
-    _event(session, alert, "alert.updated", actor_id, at, check=str(check.id), kind=alert.kind)
-    return alert
+    if alert is not None and check.verdict == QUIET:
+        return quieten(session, alert, found=check.sentence, actor_id=actor_id, at=at)
+    found = Signal(
+        deployment_id=monitor.deployment_id,
+        source=MONITOR,
+        cause=MONITOR,
+        kind=check.verdict,
+        severity=severity_of(check.verdict),
+        sentence=check.sentence,
+        since=alert.since if alert else _since(session, monitor, check),
+        owner_id=session.get_one(Deployment, monitor.deployment_id).created_by,
+        monitor_id=monitor.id,
+        check_id=check.id,
+    )
+    return _tell(session, found, alert, actor_id=actor_id, at=at)
 
 
 def policy_alerts(session: Session, deployment_ids: Collection[UUID]) -> dict[UUID, Alert]:
@@ -98,67 +174,20 @@ def tell_owner(
     It is for the breach's owner and stays until the breach is resolved. The breach must have been
     written (flushed) before.
     """
-    if alert is not None:
-        alert.breach_id, alert.sentence = breach.id, sentence
-        _event(session, alert, "alert.updated", actor_id, at, breach=str(breach.id))
-        return alert
-    alert = Alert(
-        id=new_id(),
+    told = Signal(
         deployment_id=breach.deployment_id,
         source=POLICY,
-        breach_id=breach.id,
-        owner_id=breach.owner_id,
+        cause=POLICY,
         kind=OUT_OF_POLICY,
-        state=AlertState.OPEN,
+        severity=severity_of(
+            OUT_OF_POLICY, stops=breach.stop_at is not None or breach.stopped_at is not None
+        ),
         sentence=sentence,
         since=breach.found_at,
-        opened_at=at,
+        owner_id=breach.owner_id,
+        breach_id=breach.id,
     )
-    session.add(alert)
-    _event(
-        session,
-        alert,
-        "alert.raised",
-        actor_id,
-        at,
-        deployment=str(breach.deployment_id),
-        breach=str(breach.id),
-        kind=alert.kind,
-        since=alert.since.isoformat(),
-    )
-    return alert
-
-
-def _raise(
-    session: Session, monitor: Monitor, check: CheckResult, *, actor_id: UUID, at: datetime
-) -> Alert:
-    alert = Alert(
-        id=new_id(),
-        deployment_id=monitor.deployment_id,
-        source=MONITOR,
-        monitor_id=monitor.id,
-        check_id=check.id,
-        owner_id=session.get_one(Deployment, monitor.deployment_id).created_by,
-        kind=check.verdict,
-        state=AlertState.OPEN,
-        sentence=check.sentence,
-        since=_since(session, monitor, check),
-        opened_at=at,
-    )
-    session.add(alert)
-    session.flush()
-    _event(
-        session,
-        alert,
-        "alert.raised",
-        actor_id,
-        at,
-        deployment=str(monitor.deployment_id),
-        check=str(check.id),
-        kind=alert.kind,
-        since=alert.since.isoformat(),
-    )
-    return alert
+    return _tell(session, told, alert, actor_id=actor_id, at=at)
 
 
 def _since(session: Session, monitor: Monitor, check: CheckResult) -> datetime:
@@ -179,27 +208,6 @@ def _since(session: Session, monitor: Monitor, check: CheckResult) -> datetime:
     return moved_since(history[::-1])
 
 
-def acknowledge(session: Session, alert: Alert, *, actor_id: UUID, at: datetime) -> Alert:
-    """Somebody is looking; doing it again changes nothing."""
-    if alert.state != AlertState.ACKNOWLEDGED:
-        _move(alert, AlertState.ACKNOWLEDGED)
-        alert.acknowledged_at, alert.acknowledged_by = at, actor_id
-        session.flush()
-        _event(session, alert, "alert.acknowledged", actor_id, at)
-    return alert
-
-
-def close(
-    session: Session, alert: Alert, *, resolution: str, actor_id: UUID, at: datetime
-) -> Alert:
-    """It is over; the resolution says why."""
-    _move(alert, AlertState.RESOLVED)
-    alert.resolved_at, alert.resolved_by, alert.resolution = at, actor_id, resolution
-    session.flush()
-    _event(session, alert, "alert.resolved", actor_id, at, resolution=resolution)
-    return alert
-
-
 def alert_resource(session: Session, alert: Alert) -> Resource:
     """The alert as the policy sees it: labelled like its deployment."""
     watched = deployment_resource(session, session.get_one(Deployment, alert.deployment_id))
@@ -212,21 +220,42 @@ def alert_resource(session: Session, alert: Alert) -> Resource:
     )
 
 
-def _move(alert: Alert, state: AlertState) -> None:
-    if state not in TRANSITIONS[AlertState(alert.state)]:
-        raise Conflict(f"this alert is {alert.state} and cannot become {state}")
-    alert.state = state
+def silenced(session: Session, alerts: Sequence[Alert], *, at: datetime) -> dict[UUID, Hold]:
+    """The silences that act on those alerts that stand, by alert, in two queries."""
+    if not alerts:
+        return {}
+    silences = standing_silences(session, at=at)
+    ids = {alert.deployment_id for alert in alerts}
+    places = select(Deployment.id, Deployment.namespace).where(Deployment.id.in_(ids))
+    namespaces = {row.id: row.namespace for row in session.execute(places)}
+    found = {}
+    for alert in alerts:
+        place = namespaces[alert.deployment_id]
+        about = Hushable(alert.deployment_id, place, alert.source, alert.cause)
+        hold = hold_on(silences, about, at=at)
+        if hold is not None and alert.state != AlertState.RESOLVED:
+            found[alert.id] = hold
+    return found
 
 
-def _event(
-    session: Session, alert: Alert, action: str, actor_id: UUID, at: datetime, **details: str
-) -> None:
-    record(
-        session,
-        action,
-        subject_type="alert",
-        subject_id=alert.id,
-        actor_id=actor_id,
-        at=at,
-        details=details,
+def _renew(alert: Alert, sent: Signal) -> None:
+    """The newest of what is known of it."""
+    alert.kind, alert.sentence = sent.kind, sent.sentence
+    alert.check_id, alert.breach_id = sent.check_id, sent.breach_id
+    alert.owner_id = sent.owner_id
+
+
+def _resolved_lately(session: Session, sent: Signal, at: datetime) -> Alert | None:
+    """The alert of the same cause that was resolved last, if that is not too long ago."""
+    return session.scalar(
+        select(Alert)
+        .where(
+            Alert.deployment_id == sent.deployment_id,
+            Alert.source == sent.source,
+            Alert.cause == sent.cause,
+            Alert.state == AlertState.RESOLVED,
+            Alert.resolved_at >= at - REOPEN_WITHIN,
+        )
+        .order_by(Alert.resolved_at.desc(), Alert.id.desc())
+        .limit(1)
     )

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
 
+MONITOR, POLICY = "monitor", "policy"  # what alerts come from
+
 
 class InferenceRecord(Base):
     """One request to a deployment and its answer; the text only where policy allows it."""
@@ -104,7 +106,10 @@ class CheckResult(Base):
 
 
 class Alert(Revised, Base):
-    """Something that somebody should know; at most one per deployment and source is open."""
+    """Something that somebody should know; at most one per deployment and cause is unresolved.
+
+    Its row says where it stands now, its events (`AlertEvent`) how it came to that.
+    """
 
     __tablename__ = "alerts"
     __table_args__ = (
@@ -118,6 +123,7 @@ class Alert(Revised, Base):
             "uq_alerts_one_unresolved",
             "deployment_id",
             "source",
+            "cause",
             unique=True,
             sqlite_where=text("state <> 'resolved'"),
             postgresql_where=text("state <> 'resolved'"),
@@ -142,3 +148,33 @@ class Alert(Revised, Base):
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[UUID | None] = mapped_column(ForeignKey("principals.id"))
     resolution: Mapped[str | None] = mapped_column(String(2000))
+    # What raised it, within its source: alerts are grouped by it.
+    cause: Mapped[str] = mapped_column(String(100), server_default=MONITOR)
+    severity: Mapped[str] = mapped_column(String(20), server_default="warning")
+    reopened_at: Mapped[datetime | None]
+    quiet_checks: Mapped[int] = mapped_column(server_default="0")  # in a row, up to now
+    moves: Mapped[int] = mapped_column(server_default="0")  # events so far
+
+
+class AlertEvent(Base):
+    """One move of an alert: who, what, when and why. Never changes."""
+
+    __tablename__ = "alert_events"
+    __table_args__ = (
+        UniqueConstraint("alert_id", "number"),
+        CheckConstraint("severity IN ('note', 'warning', 'page')", name="severity"),
+    )
+
+    id: Mapped[Id]
+    alert_id: Mapped[UUID] = mapped_column(ForeignKey("alerts.id"))
+    number: Mapped[int]  # from 1 on, without gaps
+    move: Mapped[str] = mapped_column(String(20))
+    old_state: Mapped[str | None] = mapped_column(String(20))
+    new_state: Mapped[str] = mapped_column(String(20))
+    severity: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str] = mapped_column(String(20))
+    why: Mapped[str] = mapped_column(String(2000))
+    check_id: Mapped[UUID | None] = mapped_column(ForeignKey("check_results.id"))
+    breach_id: Mapped[UUID | None] = mapped_column(ForeignKey("breaches.id"))
+    actor_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    at: Mapped[datetime]

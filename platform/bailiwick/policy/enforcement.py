@@ -43,6 +43,8 @@ READ_ACTIONS = {
     "Principal": "principal:read",
     "Group": "group:read",
     "Token": "token:list",
+    "Silence": "silence:list",
+    "Channel": "channel:read",
 }
 # Answers to questions that change nothing are counted, not recorded, when they are yes.
 UNRECORDED_VERBS = ("list", "read", "predict", "write-inferences", "write-feedback", "run")

@@ -8,7 +8,7 @@ from sqlalchemy import ScalarResult, select
 from bailiwick.access import Principal
 from bailiwick.core.errors import BailiwickError
 from bailiwick.lifecycle.subjects import TABLES, Thing, named, resource_of
-from bailiwick.policy import Decision, PolicyBundle, Resource, Rules, Unseen, load_label
+from bailiwick.policy import PLATFORM, Decision, PolicyBundle, Rules, Unseen, load_label
 from bailiwick.policy.decisions import Policy
 from bailiwick.policy.enforcement import READ_ACTIONS
 from bailiwick.policy.explanation import people_to_ask, ways_to_allow
@@ -100,8 +100,7 @@ def _rules_then(caller: Caller, decision: Decision) -> Rules | None:
 
 def _principal_name(caller: Caller, decision: Decision) -> str | None:
     asker = caller.session.get_one(Principal, decision.principal_id)
-    resource = Resource("Principal", str(asker.id), None, None)
-    known = asker.id == caller.principal_id or caller.may(resource, "principal:read")
+    known = asker.id == caller.principal_id or caller.may(PLATFORM, "principal:name")
     return asker.name if known else None
 
 

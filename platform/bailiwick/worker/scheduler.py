@@ -34,13 +34,14 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 6)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 7)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
         self._every(ticks.answer_alerts, interval_seconds)
         self._every(ticks.stop_out_of_policy, interval_seconds)
         self._every(ticks.sequence_audit, interval_seconds)
         self._every(ticks.end_waivers, interval_seconds)
+        self._every(ticks.send_messages, interval_seconds, self._stopping)
         self._every(ticks.write_counts, FLUSH_SECONDS)
         for number in range(workers):
             owner = f"{self._owner}:{number}"

@@ -8,6 +8,7 @@ from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.waivers import end_expired_waivers
+from bailiwick.notifications import send_next
 from bailiwick.policy.waivers import expired
 
 
@@ -45,6 +46,18 @@ def end_waivers(platform: Platform) -> None:
             return
     with platform.database.transaction() as session:
         end_expired_waivers(session, rules=platform.rules, at=at)
+
+
+def send_messages(platform: Platform, stopping: Event) -> None:
+    """Send what channels are to be told, until nothing is due or the worker is to stop."""
+    while not stopping.is_set() and send_next(
+        platform.database,
+        rules=platform.rules,
+        vault=platform.vault,
+        public_url=platform.settings.public_url,
+        clock=platform.clock,
+    ):
+        pass
 
 
 def write_counts(platform: Platform) -> None:

@@ -17,6 +17,7 @@ from bailiwick.client.shapes.access import (
     Token,
     TokenInUse,
 )
+from bailiwick.client.shapes.alerting import AlertEvent, Channel, Delivery, Silence, Weekly
 from bailiwick.client.shapes.approvals import (
     ActingWaiver,
     Approval,
@@ -104,6 +105,7 @@ __all__ = [
     "ActingWaiver",
     "Activation",
     "Alert",
+    "AlertEvent",
     "Alias",
     "Approval",
     "AuditEvent",
@@ -111,6 +113,7 @@ __all__ = [
     "Bundle",
     "BundleApproval",
     "BundleDetail",
+    "Channel",
     "Check",
     "Checkpoint",
     "ColumnMark",
@@ -119,6 +122,7 @@ __all__ = [
     "DatasetVersion",
     "Decision",
     "Delegation",
+    "Delivery",
     "Deployment",
     "DryRun",
     "Environment",
@@ -164,6 +168,7 @@ __all__ = [
     "Run",
     "Scan",
     "Scheme",
+    "Silence",
     "Token",
     "TokenInUse",
     "Verification",
@@ -171,6 +176,7 @@ __all__ = [
     "Vote",
     "Waiver",
     "Way",
+    "Weekly",
     "WhatIf",
     "WouldBreach",
 ]

@@ -43,20 +43,26 @@ class Alert(TypedDict):
     id: str
     deployment_id: str
     source: str
+    cause: str
     monitor_id: str | None
     check_id: str | None
     breach_id: str | None
     owner_id: str
     kind: str
+    severity: str
     state: str
     sentence: str
     since: str
     opened_at: str
+    reopened_at: str | None
+    quiet_checks: int
     acknowledged_at: str | None
     acknowledged_by: str | None
     resolved_at: str | None
     resolved_by: str | None
     resolution: str | None
+    silence_id: str | None
+    silenced_until: str | None
 
 
 class Job(TypedDict):

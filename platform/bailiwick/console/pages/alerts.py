@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 
 from bailiwick.access import names_of
+from bailiwick.console.alert_stories import events_of, messages_of
 from bailiwick.console.queries import labels_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
@@ -25,7 +26,9 @@ from bailiwick.monitoring import (
     alert_resource,
     close,
     monitor_resource,
+    silenced,
 )
+from bailiwick.notifications.channels import channel_names
 from bailiwick.policy import Unseen
 from bailiwick.registry import Breach, Deployment
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
@@ -62,6 +65,7 @@ def alerts(request: Request, caller: Governed, cursor: Cursor = None) -> Respons
         rows=rows,
         following=following,
         deployments={deployment.id: deployment for deployment in watched},
+        holds=silenced(caller.session, rows, at=caller.at),
     )
 
 
@@ -73,7 +77,13 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
     resource = alert_resource(session, found)
     deployment = session.get_one(Deployment, found.deployment_id)
     breach = session.get(Breach, found.breach_id) if found.breach_id else None
-    people = [found.acknowledged_by, found.resolved_by, breach.caused_by if breach else None]
+    events, messages = events_of(session, found), messages_of(session, found)
+    people = [
+        *(event.actor_id for event in events),
+        found.acknowledged_by,
+        found.resolved_by,
+        breach.caused_by if breach else None,
+    ]
     return page(
         request,
         caller,
@@ -89,6 +99,10 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
         checks=_checks(caller, found),
         jobs=_answers(caller, found),
         names=names_of(session, people),
+        events=events,
+        messages=messages,
+        channels=channel_names(session, {message.channel_id for message in messages}),
+        hold=silenced(session, [found], at=caller.at).get(found.id),
         may_acknowledge=found.state == AlertState.OPEN
         and caller.may(resource, "alert:acknowledge"),
         may_resolve=found.state != AlertState.RESOLVED and caller.may(resource, "alert:resolve"),

@@ -1,0 +1,259 @@
+"""`/alerts`: what moved, since when, where it stands, how it came to that, and who was told."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import select
+
+from bailiwick.api.schemas import Body, Schema, Text
+from bailiwick.monitoring import (
+    Alert,
+    AlertEvent,
+    acknowledge,
+    alert_resource,
+    close,
+    silenced,
+)
+from bailiwick.notifications import Channel, Delivery
+from bailiwick.policy import Unseen
+from bailiwick.registry import Deployment
+from bailiwick.web import (
+    Cursor,
+    Governed,
+    GovernedRoute,
+    Limit,
+    Page,
+    Precondition,
+    acts,
+    page_of,
+    tag,
+)
+
+router = APIRouter(prefix="/alerts", tags=["watching"], route_class=GovernedRoute)
+
+
+class AlertOut(Schema):
+    """An alert: what moved, since when, and where it stands.
+
+    `silenced_until`: a silence keeps people from being told of it, until then at least.
+    """
+
+    id: UUID
+    deployment_id: UUID
+    source: Literal["monitor", "policy"]
+    cause: str
+    monitor_id: UUID | None
+    check_id: UUID | None
+    breach_id: UUID | None
+    owner_id: UUID
+    kind: str
+    severity: Literal["note", "warning", "page"]
+    state: str
+    sentence: str
+    since: datetime
+    opened_at: datetime
+    reopened_at: datetime | None
+    quiet_checks: int
+    acknowledged_at: datetime | None
+    acknowledged_by: UUID | None
+    resolved_at: datetime | None
+    resolved_by: UUID | None
+    resolution: str | None
+    silence_id: UUID | None = None
+    silenced_until: datetime | None = None
+
+
+class AlertPage(Page):
+    """Alerts, newest first."""
+
+    items: list[AlertOut]
+
+
+class AlertEventOut(Schema):
+    """One move of an alert: who, what, when and why."""
+
+    id: UUID
+    number: int
+    move: str
+    old_state: str | None
+    new_state: str
+    severity: str
+    kind: str
+    why: str
+    check_id: UUID | None
+    breach_id: UUID | None
+    actor_id: UUID
+    at: datetime
+
+
+class AlertEventPage(Page):
+    """Moves of an alert, newest first."""
+
+    items: list[AlertEventOut]
+
+
+class DeliveryOut(Schema):
+    """One message about an alert, to one channel. Its id is what the receiver sees."""
+
+    id: UUID
+    event_id: UUID | None
+    channel: str
+    severity: str
+    state: str
+    is_escalation: bool
+    attempts: int
+    due_at: datetime
+    next_at: datetime | None
+    silence_id: UUID | None
+    last_error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class DeliveryPage(Page):
+    """Messages about an alert, newest first."""
+
+    items: list[DeliveryOut]
+
+
+class ResolveIn(Body):
+    """Why it is over."""
+
+    resolution: Text
+
+
+@router.get("", **acts("alert:list"))
+def list_alerts(
+    caller: Governed,
+    state: Literal["open", "acknowledged", "resolved"] | None = None,
+    severity: Literal["note", "warning", "page"] | None = None,
+    deployment_id: UUID | None = None,
+    cause: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> AlertPage:
+    """The alerts of the deployments that the caller may see, newest first."""
+    query = (
+        select(Alert)
+        .join(Deployment, Deployment.id == Alert.deployment_id)
+        .where(
+            caller.visible(
+                "Alert",
+                Deployment.namespace,
+                Deployment.label_id,
+                action="alert:read",
+                objects=("deployments", Deployment.name),
+            )
+        )
+    )
+    wanted = {
+        Alert.state: state,
+        Alert.severity: severity,
+        Alert.deployment_id: deployment_id,
+        Alert.cause: cause,
+    }
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(column == value)
+    rows, following = page_of(caller.session, query, Alert.id, limit=limit, cursor=cursor)
+    return AlertPage(items=_shown(caller, rows), next_cursor=following)
+
+
+@router.get("/{alert_id}", **acts("alert:read"))
+def read_alert(alert_id: UUID, caller: Governed, response: Response) -> AlertOut:
+    """One alert."""
+    return _answer(caller, _alert(caller, alert_id), response)
+
+
+@router.get("/{alert_id}/events", **acts("alert:read"))
+def list_events(
+    alert_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
+) -> AlertEventPage:
+    """How the alert came to where it stands."""
+    alert = _alert(caller, alert_id)
+    query = select(AlertEvent).where(AlertEvent.alert_id == alert.id)
+    rows, following = page_of(caller.session, query, AlertEvent.id, limit=limit, cursor=cursor)
+    items = [AlertEventOut.model_validate(row) for row in rows]
+    return AlertEventPage(items=items, next_cursor=following)
+
+
+@router.get("/{alert_id}/deliveries", **acts("alert:read"))
+def list_deliveries(
+    alert_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
+) -> DeliveryPage:
+    """Who was told of the alert, who will be, and what went wrong."""
+    alert = _alert(caller, alert_id)
+    query = select(Delivery).where(Delivery.alert_id == alert.id)
+    rows, following = page_of(caller.session, query, Delivery.id, limit=limit, cursor=cursor)
+    return DeliveryPage(items=deliveries_shown(caller, rows), next_cursor=following)
+
+
+@router.post("/{alert_id}/acknowledge", **acts("alert:acknowledge"))
+def acknowledge_alert(
+    alert_id: UUID, caller: Governed, response: Response, seen: Precondition
+) -> AlertOut:
+    """Say that somebody is looking; nobody else is called then."""
+    alert = _alert(caller, alert_id)
+    seen.check(alert)
+    acknowledge(caller.session, alert, actor_id=caller.principal_id, at=caller.at)
+    return _answer(caller, alert, response)
+
+
+@router.post("/{alert_id}/resolve", **acts("alert:resolve"))
+def resolve_alert(
+    alert_id: UUID, body: ResolveIn, caller: Governed, response: Response, seen: Precondition
+) -> AlertOut:
+    """Close an alert with a reason. It is open again if its cause is back within a week."""
+    alert = _alert(caller, alert_id)
+    seen.check(alert)
+    close(
+        caller.session,
+        alert,
+        resolution=body.resolution,
+        actor_id=caller.principal_id,
+        at=caller.at,
+    )
+    return _answer(caller, alert, response)
+
+
+def deliveries_shown(caller: Governed, rows: Sequence[Delivery]) -> list[DeliveryOut]:
+    """Messages with the names of their channels, in one query more."""
+    known = select(Channel.id, Channel.name).where(Channel.id.in_({row.channel_id for row in rows}))
+    names = {row.id: row.name for row in caller.session.execute(known)}
+    fields = set(DeliveryOut.model_fields) - {"channel", "next_at"}
+    return [
+        DeliveryOut(
+            channel=names[row.channel_id],
+            next_at=row.next_at if row.finished_at is None else None,
+            **{field: getattr(row, field) for field in fields},
+        )
+        for row in rows
+    ]
+
+
+def _alert(caller: Governed, alert_id: UUID) -> Alert:
+    alert = caller.session.get(Alert, alert_id)
+    if alert is None:
+        raise Unseen
+    caller.require(alert_resource(caller.session, alert))
+    return alert
+
+
+def _answer(caller: Governed, alert: Alert, response: Response) -> AlertOut:
+    tag(response, alert)
+    return _shown(caller, [alert])[0]
+
+
+def _shown(caller: Governed, alerts: Sequence[Alert]) -> list[AlertOut]:
+    """Alerts with the silences that act on them, in two queries more."""
+    holds = silenced(caller.session, alerts, at=caller.at)
+    shown = []
+    for alert in alerts:
+        out = AlertOut.model_validate(alert)
+        if (hold := holds.get(alert.id)) is not None:
+            out.silence_id, out.silenced_until = hold.silence_id, hold.until
+        shown.append(out)
+    return shown
