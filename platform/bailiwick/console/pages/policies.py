@@ -103,7 +103,7 @@ def bundle(request: Request, caller: Governed, digest: str) -> Response:
         bundle=found,
         state=state,
         checks=found.checks,
-        turns=turns(caller, (found.checks["dry_run"] or {}).get("changes", ())),
+        turns=turns(caller, (found.checks.get("dry_run") or {}).get("changes", ())),
         differences=[] if state == "in force" else differences(caller, digest),
         asked=asked,
         asked_state=standing_state(asked, caller.at) if asked else None,
