@@ -216,7 +216,8 @@ def _following(session: Session, channel: Channel, name: str | None) -> UUID | N
 
 def _told(terms: Terms) -> dict[str, Any]:
     """For the audit log: lists as JSON has them."""
-    return json.loads(json.dumps(asdict(terms)))  # type: ignore[no-any-return]
+    told: dict[str, Any] = json.loads(json.dumps(asdict(terms)))
+    return told
 
 
 def _note(
