@@ -215,16 +215,14 @@ def test_nobody_below_the_risen_label_is_tolerated(world: World) -> None:
 
 
 def test_answers_of_a_version_above_the_deployment_cannot_be_logged_for_it(world: World) -> None:
-    deployment = world.running()
+    above = replace(CONFIDENTIAL, level="restricted")
     with world.platform.database.transaction() as session:
         make = world.factory(session)
-        model = session.get_one(Deployment, deployment.id).model
-        secret = make.dataset_version(
-            make.dataset("secret", label=replace(CONFIDENTIAL, level="restricted")), seed=1
-        )
-        model = make.model("other", label=replace(CONFIDENTIAL, level="restricted"))
-        above = make.model_version(model, secret)
-        version_id = str(above.id)
+        model = make.model(label=above)
+        make.champion(make.model_version(model, make.dataset_version(make.dataset())))
+        deployment = make.deployment(model, make.environment())
+        secret = make.dataset_version(make.dataset("secret", label=above), seed=1)
+        version_id = str(make.model_version(model, secret).id)
     record = {
         "record_id": "r",
         "at": "2026-01-01T00:00:00Z",

@@ -63,6 +63,7 @@ LISTS = (
     "/deployments",
     "/monitors",
     "/alerts",
+    "/breaches",
     "/jobs",
     "/retraining-policies",
     "/approvals",

@@ -33,25 +33,20 @@ UNSEEN = "an input that you may not see"
 
 def explained(_: Bailiwick, found: LabelExplained) -> RenderableType:
     """A label with the source of each part."""
-    shown: list[RenderableType] = [facts({"label": _words(found["label"], found["sealed"])})]
-    rows = ((_part(one), _said(one), _way(one)) for one in found["parts"])
-    shown += [Text(), table(("PART", "WHO SAID SO", "FROM THERE TO HERE"), rows)]
+    lines = ["", "Where it comes from:"]
+    for one in found["parts"]:
+        lines += [f"  {_part(one)}", f"      {_said(one)}", f"      {_way(one)}"]
     if found["moves"]:
-        moves = (
-            (moment(one["at"]), words_of(one["old"]), f"{words_of(one['new'])}: {one['reason']}")
-            for one in found["moves"]
-        )
-        shown += [Text(), table(("ROSE", "FROM", "TO"), moves)]
-    return Group(*shown)
+        lines += ["", "How it rose:"]
+    for move in found["moves"]:
+        lines += [f"  {moment(move['at'])} from {words_of(move['old'])}", f"      {move['reason']}"]
+    label = _words(found["label"], sealed=found["sealed"])
+    return Group(facts({"label": label}), *map(plain, lines))
 
 
 def _part(one: LabelPart) -> str:
-    names = ", ".join(one["names"])
-    return (
-        f"not for {names}"
-        if one["part"] == "purpose"
-        else (f"not in {names}" if one["part"] == "residency" else names)
-    )
+    kinds = {"residency": "not in ", "purpose": "not for "}
+    return kinds.get(one["part"], f"{one['part']} ") + ", ".join(one["names"])
 
 
 def _said(one: LabelPart) -> str:
@@ -68,7 +63,7 @@ def _way(one: LabelPart) -> str:
     return " > ".join([*unseen, *one["path"]]) or "-"
 
 
-def _words(label: Label, sealed: bool) -> str:  # noqa: FBT001 - a value to show
+def _words(label: Label, *, sealed: bool) -> str:
     return words_of(label) + (" (sealed: nothing may be done with it)" if sealed else "")
 
 
