@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """On PostgreSQL only what opens a database runs: nothing else could turn out otherwise."""
     if not config.stash[TEMPLATE]:
         return
-    opening = {"databases", "shared_platform"}
+    opening = {"databases", "shared_platform", "lasting_platform"}
     asking = {item for item in items if opening & set(getattr(item, "fixturenames", ()))}
     config.hook.pytest_deselected(items=[item for item in items if item not in asking])
     items[:] = [item for item in items if item in asking]
@@ -108,17 +108,35 @@ def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databa
         yield fresh
 
 
-@pytest.fixture(scope="module")
-def shared_platform(
+@contextmanager
+def one_installation(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
-    """One installation for all tests of a module, which leave nothing that others would meet."""
+    """One that many tests look at."""
     folder = tmp_path_factory.mktemp("shared")
     with fresh_databases(request, folder) as fresh:
         settings = Settings(home=folder, database_url=fresh.migrated(), threads=1)
         opened = open_platform(settings, ReplayClock(MONDAY))
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="module")
+def shared_platform(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """One installation for all tests of a module, which leave nothing that others would meet."""
+    with one_installation(request, tmp_path_factory) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def lasting_platform(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """One installation for tests of several modules, which change nothing in it."""
+    with one_installation(request, tmp_path_factory) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from support.api_world import World
 from support.escapes import Vault, founded, lock_up
 
 
-@pytest.fixture(scope="module")
-def vault(shared_platform: Platform) -> Iterator[Vault]:
+@pytest.fixture(scope="session")
+def vault(lasting_platform: Platform) -> Iterator[Vault]:
     """Everything above the junior's clearance, in a namespace where the stranger holds nothing."""
-    locked = lock_up(shared_platform)
+    locked = lock_up(lasting_platform)
     yield locked
     locked.world.client.close()
     locked.world.app.state.platform.database.close()

@@ -1,28 +1,33 @@
 """Ways to be believed with a token that the identity provider never gave, or not for this."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bailiwick.core.settings import Settings
+from bailiwick.access import OpenIdProvider
 from bailiwick.lifecycle import Platform
 from support.api_world import World
 from support.escapes import founded, made
 from support.oidc_provider import CLIENT, Person, Provider, new_key
 
 
-@pytest.fixture
-def settings(settings: Settings, provider: Provider) -> Settings:
-    """An installation with single sign-on."""
-    told = {"oidc_issuer": provider.issuer, "oidc_client_id": CLIENT}
-    return settings.model_copy(update=told)
+@pytest.fixture(scope="module")
+def provider(provider_server: Provider, shared_platform: Platform) -> Provider:
+    """The provider with nothing in mind, by the installation's clock."""
+    provider_server.begin_anew(shared_platform.clock)
+    return provider_server
 
 
-@pytest.fixture
-def town(platform: Platform) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def town(shared_platform: Platform, provider: Provider) -> Iterator[World]:
     """A group that the provider knows as `ml`, and something that its members may read."""
-    world = founded(platform)
+    told = {"oidc_issuer": provider.issuer, "oidc_client_id": CLIENT}
+    settings = shared_platform.settings.model_copy(update=told)
+    world = founded(
+        replace(shared_platform, settings=settings, provider=OpenIdProvider.of(settings))
+    )
     world.join("admin", "admin")
     made(world, "/models", "finance/coder")
     world.post("/groups", {"name": "crew", "claim": "ml"}, by="admin")
@@ -104,16 +109,18 @@ def test_a_token_from_before_the_group_was_left(town: World, provider: Provider)
 
 def test_a_claim_that_another_group_takes_over(town: World, provider: Provider) -> None:
     """Who came in by the old meaning of a word is not in by the new one, nor the other way."""
-    provider.person = Person(subject="s3", username="cyd", groups=["ml"])
+    town.post("/groups", {"name": "band", "claim": "data"}, by="admin")
+    town.post("/groups/band/roles", {"role": "engineer"}, by="admin")
+    provider.person = Person(subject="s3", username="cyd", groups=["data"])
     cleared = {"clearance_level": "confidential", "clearance_compartments": ["finance"]}
     reads(town, provider.token())
     town.patch("/principals/cyd", cleared, by="admin")
     assert reads(town, provider.token()) == 200
-    taken = town.post("/groups", {"name": "other", "claim": "ml"}, by="admin")
+    taken = town.post("/groups", {"name": "other", "claim": "data"}, by="admin")
     assert taken.status_code == 409
-    town.patch("/groups/crew", {"claim": "machine-learning"}, by="admin")
+    town.patch("/groups/band", {"claim": "data-science"}, by="admin")
     assert reads(town, provider.token()) == 404
-    assert town.post("/groups", {"name": "other", "claim": "ml"}, by="admin").status_code == 201
+    assert town.post("/groups", {"name": "other", "claim": "data"}, by="admin").status_code == 201
     assert reads(town, provider.token()) == 404
     assert listed(town, provider.token()) == []
 
