@@ -1,0 +1,245 @@
+"""What quiet windows look like: season, latent noise, and how far its innovations really wander.
+
+Steps, for contrasts x of shape (T, C) over T windows:
+
+1. Weighted least squares on the season's columns, weights 1 / (a + v / N_t), `a` by moments.
+2. (a, phi) of the latent AR(1) from the residuals (`whitening.fit_latent`).
+3. Leave-one-fold-out residuals (a fold is a week), so that every window is judged by a season
+   that has not seen it; they go through the filter, and out come innovations z.
+4. Pairs (z_i + z_j) / sqrt 2 and (z_i - z_j) / sqrt 2 of main contrasts: two features that move
+   together show twice the information of one, and a difference is free of what both share.
+5. Long-run variance of every single and pair by means of blocks of a day (Carlstein, Annals of
+   Statistics 14 (1986) 1171), half shrunk to the mean over all of its kind, times 1.2.
+
+What steps 1 and 2 get wrong (a second time scale, a sharper season, coefficients learned from
+few weeks) appears in 3 as innovations that wander, and 5 charges for it.
+
+Assumes that the baseline holds no drift of its own: a change inside it inflates `a` and makes the
+detector slow, not noisy. NOT guaranteed: wandering slower than the baseline is long is unseen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bailiwick.monitoring.contrasts import Contrast
+from bailiwick.monitoring.seasons import Array, Season
+from bailiwick.monitoring.whitening import (
+    MAX_STEP,
+    FilterState,
+    Latent,
+    advance,
+    fit_latent,
+    start,
+)
+
+MIN_ROWS = 30  # below, a window is not judged: its share of anything is hardly a share
+LONG_RUN_MARGIN = 1.2
+MAX_PAIRED_FEATURES = 24
+PAIRED_SHARES = 4
+
+_MIN_VARIANCE = 0.01  # of one row: a category of 1 %, below the tolerance of any share
+_ROUNDS = 3
+_RIDGE = 1e-6
+_MIN_BLOCKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The numbers of a baseline; leading axes may stack several baselines of one shape.
+
+    coefficients (..., columns, C); a, phi, v (..., C): see `whitening`; spread (..., C + P):
+    long-run standard deviation of the innovations of C singles and P pairs; windows (...,):
+    judged windows behind the means.
+    """
+
+    coefficients: Array
+    a: Array
+    phi: Array
+    v: Array
+    spread: Array
+    windows: Array
+
+    @property
+    def latent(self) -> Latent:
+        """What the whitening filter needs."""
+        return Latent(self.a, self.phi, self.v)
+
+    def expected(self, design: Array) -> Array:
+        """The season at one row of the design, shape (columns,): shape (..., C)."""
+        found: Array = np.einsum("p,...pc->...c", design, self.coefficients)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Nested lists of numbers."""
+        return {item.name: getattr(self, item.name).tolist() for item in fields(self)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Model":
+        """The model that `to_json` wrote, to the last bit."""
+        return cls(**{name: np.array(inner, dtype=np.float64) for name, inner in value.items()})
+
+    @classmethod
+    def stacked(cls, models: Sequence["Model"]) -> "Model":
+        """Several models of one shape as one, along a new first axis."""
+        return cls(
+            *(np.stack([getattr(model, item.name) for model in models]) for item in fields(cls))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Places of two contrasts, and whether they are added (+1) or subtracted (-1): shape (P,)."""
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    sign: Array
+
+    def extend(self, z: Array) -> Array:
+        """(..., C) to (..., C + P)."""
+        pairs = (z[..., self.first] + self.sign * z[..., self.second]) / np.sqrt(2.0)
+        return np.concatenate([z, pairs], axis=-1)
+
+    def widen(self, band: Array) -> Array:
+        """Half widths (..., C) to (..., C + P): both of a pair may use theirs up."""
+        pairs = (band[..., self.first] + band[..., self.second]) / np.sqrt(2.0)
+        return np.concatenate([band, pairs], axis=-1)
+
+
+def pairs_of(contrasts: Sequence[Contrast]) -> Pairs:
+    """Levels of two numeric features, added and subtracted; shares of one feature, subtracted.
+
+    At most the first `MAX_PAIRED_FEATURES` levels and, of each categorical feature, its
+    `PAIRED_SHARES` most frequent names.
+    """
+    levels = [place for place, contrast in enumerate(contrasts) if contrast.main]
+    found = [
+        (first, second, sign)
+        for first, second in combinations(levels[:MAX_PAIRED_FEATURES], 2)
+        for sign in (1.0, -1.0)
+    ]
+    shares: dict[str, list[int]] = {}
+    for place, contrast in enumerate(contrasts):
+        if contrast.name.startswith("share of "):
+            shares.setdefault(contrast.feature, []).append(place)
+    for places in shares.values():
+        found += [
+            (first, second, -1.0) for first, second in combinations(places[:PAIRED_SHARES], 2)
+        ]
+    first, second, sign = zip(*found, strict=True) if found else ((), (), ())
+    return Pairs(np.array(first, np.intp), np.array(second, np.intp), np.array(sign, np.float64))
+
+
+def calibrate(
+    x: Array,
+    rows: Array,
+    *,
+    season: Season,
+    hours: Array,
+    fold: NDArray[np.intp],
+    variance: Array,
+    pairs: Pairs,
+    block: int,
+    hidden: Array,
+) -> Model:
+    """Fit one baseline.
+
+    x, rows: shape (T, C) on a gapless grid of windows, `rows` 0 where there is none; hours,
+    fold: shape (T,); variance: v of one row, shape (C,); block: windows a block of step 5;
+    hidden: the season's frequencies, see `fit_latent`.
+    """
+    seen = rows >= MIN_ROWS
+    noise = np.maximum(variance, _MIN_VARIANCE) / np.where(seen, rows, 1.0)
+    design = season.design(hours)
+    coefficients, without = _regress(x, seen, noise, design, fold)
+    residual = np.where(seen, x - design @ coefficients, 0.0)
+    judged = np.maximum(seen.sum(axis=0), 1)
+    v = np.maximum(variance, _MIN_VARIANCE)
+    latent = fit_latent(residual, (noise * seen).sum(axis=0) / judged, v, hidden=hidden)
+    held_out = x - np.einsum("tp,tpc->tc", design, without[fold])
+    z = _innovations(latent, held_out, np.where(seen, rows, 0.0))
+    singles = x.shape[1]
+    long_run = _long_run_variance(pairs.extend(z), _extended(seen, pairs), block)
+    spread = np.sqrt(
+        np.concatenate([np.maximum(_shrunk(long_run[:singles]), 1.0), _shrunk(long_run[singles:])])
+    )
+    return Model(coefficients, latent.a, latent.phi, v, spread, np.array(float(judged.min())))
+
+
+def _regress(
+    x: Array, seen: NDArray[np.bool_], noise: Array, design: Array, fold: NDArray[np.intp]
+) -> tuple[Array, Array]:
+    """Coefficients from all windows (columns, C), and without each fold (folds, columns, C)."""
+    columns = design.shape[1]
+    freedom = seen.sum(axis=0) / np.maximum(seen.sum(axis=0) - columns, 1)
+    judged = np.maximum(seen.sum(axis=0), 1)
+    a = np.zeros(x.shape[1])
+    for _ in range(_ROUNDS):
+        weights = np.where(seen, 1 / (a + noise), 0.0)
+        weights /= np.maximum(weights.mean(axis=0), 1e-300)
+        grams, targets = _normal_equations(x, weights, design, fold)
+        coefficients = _solved(grams.sum(axis=0), targets.sum(axis=0))
+        squared = (x - design @ coefficients) ** 2 * freedom - noise
+        a = np.maximum((squared * seen).sum(axis=0) / judged, 0.0)
+    without = np.stack(
+        [
+            _solved(grams.sum(axis=0) - gram, targets.sum(axis=0) - target)
+            for gram, target in zip(grams, targets, strict=True)
+        ]
+    )
+    return coefficients, without
+
+
+def _normal_equations(
+    x: Array, weights: Array, design: Array, fold: NDArray[np.intp]
+) -> tuple[Array, Array]:
+    """X'WX (folds, C, columns, columns) and X'Wy (folds, C, columns)."""
+    grams, targets = [], []
+    for number in range(int(fold.max()) + 1):
+        there = fold == number
+        regressors, weight = design[there], weights[there]
+        products = regressors[:, :, None] * regressors[:, None, :]
+        grams.append(np.tensordot(weight, products, axes=(0, 0)))
+        targets.append((weight * x[there]).T @ regressors)
+    return np.stack(grams), np.stack(targets)
+
+
+def _solved(gram: Array, target: Array) -> Array:
+    ridge = _RIDGE * np.eye(gram.shape[-1])
+    found: Array = np.linalg.solve(gram + ridge, target[..., None])[..., 0].T
+    return found
+
+
+def _innovations(latent: Latent, residual: Array, rows: Array) -> Array:
+    state: FilterState = start(latent)
+    z = np.zeros_like(residual)
+    for place in range(residual.shape[0]):
+        state, step = advance(latent, state, residual[place], rows[place])
+        z[place] = np.clip(step.z, -MAX_STEP, MAX_STEP)
+    return z
+
+
+def _extended(seen: NDArray[np.bool_], pairs: Pairs) -> NDArray[np.bool_]:
+    both = seen[:, pairs.first] & seen[:, pairs.second]
+    return np.concatenate([seen, both], axis=1)
+
+
+def _long_run_variance(z: Array, seen: NDArray[np.bool_], block: int) -> Array:
+    """Mean square of block sums over the square root of their length, shape (K,)."""
+    length = max(1, min(block, z.shape[0] // _MIN_BLOCKS))
+    whole = z.shape[0] // length * length
+    sums = np.where(seen, z, 0.0)[:whole].reshape(-1, length, z.shape[1]).sum(axis=1)
+    counts = seen[:whole].reshape(-1, length, z.shape[1]).sum(axis=1)
+    found: Array = (sums**2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+    return found
+
+
+def _shrunk(long_run: Array) -> Array:
+    moving = long_run[long_run > 0]  # constants say nothing about the others
+    typical = float(moving.mean()) if moving.size else 1.0
+    found: Array = LONG_RUN_MARGIN * (long_run + typical) / 2
+    return found

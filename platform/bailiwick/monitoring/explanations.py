@@ -1,0 +1,258 @@
+"""What an alarm says: which features, since when, which way, and how much in their own units.
+
+Which: features are ranked by the evidence of their contrasts, a pair's evidence counting half for
+each of the two; `confirmed` are those that e-d-BH would name on their own evidence.
+
+Since when and how much: for the strongest contrast, a step of unknown size at an unknown window,
+seen through the same whitening filter. For a step at window v let h_tv be what the filter makes
+of a step of height 1; then
+
+    size(v) = sum z_t h_tv / sum h_tv^2,   p(v) proportional to exp(gain(v)) / sqrt(sum h_tv^2),
+    gain(v) = (sum z_t h_tv)^2 / (2 s^2 sum h_tv^2),
+
+the posterior of the onset under flat priors (Smith, Biometrika 62 (1975) 407). The estimate is
+its mode and the interval its smallest set of 95 %, from the first to the last window in it.
+
+Assumes one step. A ramp gets an onset late in its course and a size short of its end; `gradual`
+says that a straight line fits better. NOT guaranteed: an alarm is what makes us look, so sizes
+are a little too large on average, the more the smaller they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.calibration import MIN_ROWS
+from bailiwick.monitoring.contrasts import Contrast
+from bailiwick.monitoring.eprocess import Detector, DetectorState, Judgement, Sensitivity
+from bailiwick.monitoring.seasons import Array
+from bailiwick.monitoring.shapes import Layout, NumericShape
+from bailiwick.monitoring.summaries import CategoricalPart, NumericPart, Summary, sketch_of
+from bailiwick.monitoring.whitening import advance, start
+
+LONGEST_HISTORY = 1_000
+_CREDIBLE = 0.95
+_NORMAL_95 = 1.96
+_LINE_BETTER = 3.0  # in log-likelihood: about twenty to one
+_MOST_MOVES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A feature, the evidence against it, and its contrast that moved most."""
+
+    feature: str
+    evidence: float
+    confirmed: bool
+    contrast: int
+    direction: Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A step in one contrast: places in the history handed in, sizes in the contrast's unit.
+
+    `onset`, `earliest`, `latest` are places; `size` with its 95 % interval [lower, upper].
+    `worth_waking`: the interval reaches the smallest change worth waking somebody for.
+    """
+
+    onset: int
+    earliest: int
+    latest: int
+    size: float
+    lower: float
+    upper: float
+    gradual: bool
+    worth_waking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One figure of a feature before and after."""
+
+    name: str
+    before: float
+    after: float
+
+
+def suspects(
+    detector: Detector, contrasts: Sequence[Contrast], judgement: Judgement
+) -> tuple[Suspect, ...]:
+    """The features by evidence, strongest first; of one stream, not of a stack.
+
+    `confirmed`: e-d-BH at the detector's threshold c. With F features in order of their own
+    average evidence E_(1) >= ... >= E_(F), the first k are confirmed for the largest k with
+    E_(k) >= F c / k.
+    """
+    singles = detector.singles
+    weighted = judgement.of_contrast * detector.weights[:, None] / 2
+    evidence: dict[str, float] = {}
+    for contrast, of_contrast in zip(contrasts, weighted[:singles], strict=True):
+        evidence[contrast.feature] = evidence.get(contrast.feature, 0.0) + of_contrast.sum()
+    own = dict(evidence)
+    pairs = detector.pairs
+    strongest = weighted[:singles].copy()
+    for first, second, sign, of_pair in zip(
+        pairs.first, pairs.second, pairs.sign, weighted[singles:], strict=True
+    ):
+        for place, turn in ((first, 1.0), (second, sign)):
+            feature = contrasts[place].feature
+            evidence[feature] += of_pair.sum() / 2
+            strongest[place] += (of_pair if turn > 0 else of_pair[::-1]) / 2
+    share = detector.weights[:singles].sum() / len(own)  # every feature's part of the mixture
+    named = _confirmed({feature: value / share for feature, value in own.items()}, detector)
+    return tuple(
+        _suspect(feature, evidence[feature], feature in named, contrasts, strongest)
+        for feature in sorted(evidence, key=lambda name: (-evidence[name], name))
+    )
+
+
+def shift_of(
+    detector: Detector,
+    contrast: Contrast,
+    place: int,
+    *,
+    x: Array,
+    rows: Array,
+    expected: Array,
+    sensitivity: Sensitivity,
+) -> Shift:
+    """The step in contrast `place` over the last windows, the newest one last.
+
+    x, rows, expected: shape (H,), the contrast's values, rows and season; H at most 1,000. Take
+    windows from well before the suspected onset. Costs O(H^2), at an alarm only.
+    """
+    if not 1 < x.size <= LONGEST_HISTORY:
+        raise Invalid(f"An onset is sought in 2 to {LONGEST_HISTORY} windows.")
+    spread = float(detector.model.spread[place])
+    windows = x.size
+    step = np.tri(windows)  # column v: a step at window v
+    line = np.maximum(np.arange(windows)[:, None] - np.arange(windows) + 1.0, 0.0)
+    inputs = np.concatenate([(x - expected)[:, None], step, line], axis=1)
+    outputs, response = _filtered(detector, place, inputs, rows)
+    z, steps, lines = outputs[:, 0], outputs[:, 1 : windows + 1], outputs[:, windows + 1 :]
+    gain, size, information = _profile(z, steps, spread)
+    posterior = np.where(
+        information > 0, gain - np.log(np.maximum(information, 1e-300)) / 2, -np.inf
+    )
+    posterior = np.exp(posterior - posterior.max())
+    posterior /= posterior.sum()
+    onset = int(posterior.argmax())
+    inside = _smallest_set(posterior)
+    baseline = spread**2 / max(response**2 * float(detector.model.windows), 1e-300)
+    error = _NORMAL_95 * np.sqrt(spread**2 / information[onset] + baseline)
+    found = np.array([size[onset], size[onset] - error, size[onset] + error]) / contrast.per_unit
+    smallest = sensitivity.smallest(contrast) / contrast.per_unit
+    return Shift(
+        onset=onset,
+        earliest=int(inside.min()),
+        latest=int(inside.max()),
+        size=float(found[0]),
+        lower=float(found[1]),
+        upper=float(found[2]),
+        gradual=bool(_profile(z, lines, spread)[0].max() > gain.max() + _LINE_BETTER),
+        worth_waking=bool(np.abs(found[1:]).max() >= smallest),
+    )
+
+
+def moves(layout: Layout, feature: str, before: Summary, after: Summary) -> tuple[Move, ...]:
+    """What a person compares, before and after.
+
+    Of a numeric feature mean, median, 1 % and 99 % quantiles and missing share; of a categorical
+    one the shares that moved most, "(other)" and "(missing)" among them; of others nothing.
+    """
+    shape = next(shape for shape in layout.features if shape.name == feature)
+    old, new = before.parts[feature], after.parts[feature]
+    if isinstance(old, CategoricalPart) and isinstance(new, CategoricalPart):
+        names = (*getattr(shape, "known", ()), "(other)", "(missing)")
+        was, now = np.array(old.counts, float), np.array(new.counts, float)
+        was, now = was / max(was.sum(), 1), now / max(now.sum(), 1)
+        order = np.argsort(-np.abs(now - was), kind="stable")[:_MOST_MOVES]
+        return tuple(Move(names[k], float(was[k]), float(now[k])) for k in order)
+    if isinstance(old, NumericPart) and isinstance(new, NumericPart):
+        pivot = shape.pivot if isinstance(shape, NumericShape) else 0.0
+        figures = [_figures(part, pivot, layout.sketch_k) for part in (old, new)]
+        return tuple(Move(name, figures[0][name], figures[1][name]) for name in figures[0])
+    return ()
+
+
+def onset_guess(state: DetectorState, suspect: Suspect) -> int:
+    """Judged windows ago that the suspect's evidence was last below 1: a first, free estimate."""
+    column = 0 if suspect.direction == "up" else 1
+    return int(state.windows - state.since[suspect.contrast, column])
+
+
+def _confirmed(evidence: dict[str, float], detector: Detector) -> set[str]:
+    order = sorted(evidence, key=lambda name: -evidence[name])
+    passed = [
+        rank
+        for rank, name in enumerate(order, start=1)
+        if evidence[name] >= len(order) * detector.threshold / rank
+    ]
+    return set(order[: max(passed, default=0)])
+
+
+def _suspect(
+    feature: str,
+    evidence: float,
+    confirmed: bool,  # noqa: FBT001 - private
+    contrasts: Sequence[Contrast],
+    strongest: Array,
+) -> Suspect:
+    places = [place for place, contrast in enumerate(contrasts) if contrast.feature == feature]
+    row, column = np.unravel_index(strongest[places].argmax(), (len(places), 2))
+    return Suspect(
+        feature, float(evidence), confirmed, places[int(row)], "down" if column else "up"
+    )
+
+
+def _filtered(detector: Detector, place: int, inputs: Array, rows: Array) -> tuple[Array, float]:
+    """Each column of `inputs` (H, columns) through the filter of contrast `place`, unclipped."""
+    model = detector.model
+    latent = replace(model.latent, a=model.a[place], phi=model.phi[place], v=model.v[place])
+    columns = inputs.shape[1]
+    state = start(latent)
+    state = replace(state, mean=np.zeros(columns))
+    outputs, response = np.zeros_like(inputs), 0.0
+    enough = np.where(rows >= MIN_ROWS, rows, 0.0)
+    for window in range(inputs.shape[0]):
+        state, moved = advance(latent, state, inputs[window], enough[window], clip=np.inf)
+        outputs[window] = moved.z
+        response = float(moved.response)
+    return outputs, response
+
+
+def _profile(z: Array, shapes: Array, spread: float) -> tuple[Array, Array, Array]:
+    """(gain, size, sum of squares) for every candidate onset."""
+    information = (shapes**2).sum(axis=0)
+    along = z @ shapes
+    safe = np.maximum(information, 1e-300)
+    gain = np.where(information > 0, along**2 / (2 * spread**2 * safe), 0.0)
+    return gain, along / safe, information
+
+
+def _smallest_set(posterior: Array) -> NDArray[np.intp]:
+    order = np.argsort(-posterior, kind="stable")
+    reached = int(np.searchsorted(np.cumsum(posterior[order]), _CREDIBLE))
+    return order[: reached + 1]
+
+
+def _figures(part: NumericPart, pivot: float, k: int) -> dict[str, float]:
+    rows = sum(part.counts)
+    sketch = sketch_of(part, k)
+    finite = sketch.n
+    if sketch.is_empty():
+        nothing = float("nan")
+        return {"mean": nothing, "median": nothing, "1 %": nothing, "99 %": nothing, "missing": 1.0}
+    low, middle, high = sketch.get_quantiles([0.01, 0.5, 0.99])
+    return {
+        "mean": pivot + part.total / finite,
+        "median": middle,
+        "1 %": low,
+        "99 %": high,
+        "missing": part.counts[-1] / max(rows, 1),
+    }
