@@ -5,7 +5,7 @@ directions and each lambda in {1/4, 1/2, 1, 2}:
 
     y_t = clip(+-z_t / s_k - d_k, -5, 5)
     d_k = (tolerance, through the filter, + 2.5 standard errors of the baseline's mean) / s_k
-    L_t = exp(lambda y_t - lambda^2 / 2),     R_t = (R_{t-1} + 1) L_t,     R_0 = 0
+    L_t = exp(lambda y_t - lambda^2 / 2 - charge_k),     R_t = (R_{t-1} + 1) L_t,     R_0 = 0
     M_t = sum of weight * R_t;                alarm when M_t >= c
 
 If E[L_t | past] <= 1 without drift, R_t - t is a supermartingale and so is M_t - t, whatever the
@@ -17,32 +17,32 @@ no single window, however strange or large, can alarm.
 
 Which features: e-d-BH (Dandapanthula, Ramdas, 2501.04130) on the features' own averages.
 
-NOT guaranteed: E[L_t | past] <= 1 holds for Gaussian innovations with the calibrated long-run
-variance. Baselines of weeks estimate it, they do not know it; `benchmarks/drift.py` measures what
+NOT guaranteed: E[L_t | past] <= 1 holds for innovations with the calibrated long-run variance
+and tails. Baselines of weeks estimate it, they do not know it; `benchmarks/drift.py` measures what
 that is worth. The bound is on the mean time to a false alarm, not on the chance in one year: c
 must be 20 times larger for 5 % a year. Drift inside the band never alarms; drift that was in the
 baseline already is the baseline.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
-from bailiwick.monitoring.calibration import MIN_ROWS, Model, Pairs
+from bailiwick.monitoring.calibration import CLIP, LAMBDAS, MIN_ROWS, Model, Pairs
 from bailiwick.monitoring.contrasts import Contrast
 from bailiwick.monitoring.seasons import Array
 from bailiwick.monitoring.whitening import FilterState, advance, start
 
-LAMBDAS = np.array([0.25, 0.5, 1.0, 2.0])
-CLIP = 5.0
 STANDARD_ERRORS = 2.5
 TOLERATED = 0.2  # of the smallest change worth waking somebody for
 PROVISIONAL_FACTOR = 2.0
 HOURS_PER_YEAR = 8_760.0
+EMPHASIS = MappingProxyType({"prediction": 3.0})
 
 _MOST = 1e200  # evidence is kept finite: an alarm came long before
 _PAIRS_WEIGHT = 0.4
@@ -166,11 +166,16 @@ def detector(
     *,
     window_hours: float,
     provisional: bool = False,
+    emphasis: Mapping[str, float] = EMPHASIS,
 ) -> Detector:
-    """Ready to judge windows against `model`."""
+    """Ready to judge windows against `model`.
+
+    `emphasis`: how many times the usual part of the mixture a feature gets. It moves delays by a
+    window or so and leaves the bound alone, as long as it is chosen before looking at the data.
+    """
     tolerance = np.array([TOLERATED * sensitivity.smallest(contrast) for contrast in contrasts])
     threshold = sensitivity.threshold(window_hours, provisional=provisional)
-    return Detector(model, pairs, tolerance, _weights(contrasts, pairs), threshold)
+    return Detector(model, pairs, tolerance, _weights(contrasts, pairs, emphasis), threshold)
 
 
 def fresh(detector: Detector) -> DetectorState:
@@ -194,7 +199,7 @@ def step(
     evidence stays. For a window that is missing altogether pass rows of 0.
 
     >>> from bailiwick.monitoring.calibration import pairs_of
-    >>> one = Model(*(np.array(v) for v in ([[0.0]], [0.0], [0.0], [1.0], [1.1], 672.0)))
+    >>> one = Model(*(np.array(v, float) for v in ([[0]], [0], [0], [1], [1.1], [[0] * 4], 672)))
     >>> level = Contrast("words", "level", "sd", (), (), 1.0, 0.56)
     >>> watched = detector(one, [level], pairs_of([level]), Sensitivity(), window_hours=1)
     >>> random, state = np.random.default_rng(4), fresh(watched)
@@ -219,7 +224,7 @@ def step(
     error = STANDARD_ERRORS / np.sqrt(detector.model.windows)[..., None]
     band = pairs.widen(detector.tolerance * moved.response) / spread + error
     y = np.clip(np.stack([z - band, -z - band], axis=-1), -CLIP, CLIP)
-    gain = np.exp(y[..., None] * LAMBDAS - LAMBDAS**2 / 2)
+    gain = np.exp(y[..., None] * LAMBDAS - LAMBDAS**2 / 2 - detector.model.charge[..., None, :])
     grown = np.minimum((state.evidence + 1) * gain, _MOST)
     both = np.concatenate([enough, enough[..., pairs.first] & enough[..., pairs.second]], axis=-1)
     evidence = np.where(both[..., None, None], grown, state.evidence)
@@ -243,19 +248,26 @@ def _judgement(detector: Detector, evidence: Array, *, judged: bool) -> Judgemen
     return Judgement(total, detector.threshold, of_contrast, judged)
 
 
-def _weights(contrasts: Sequence[Contrast], pairs: Pairs) -> Array:
-    """The mixture, summing to 1: 40 % on pairs; the rest even over features, levels first."""
+def _weights(contrasts: Sequence[Contrast], pairs: Pairs, emphasis: Mapping[str, float]) -> Array:
+    """The mixture, summing to 1: 40 % on pairs, half of them of shares where there are such.
+
+    The rest is shared by features in proportion to their emphasis, levels first within each.
+    """
     features: dict[str, list[int]] = {}
     for place, contrast in enumerate(contrasts):
         features.setdefault(contrast.feature, []).append(place)
     singles = np.zeros(len(contrasts))
-    for places in features.values():
+    for feature, places in features.items():
         main = [place for place in places if contrasts[place].main]
         others = [place for place in places if not contrasts[place].main]
         on_main = _LEVEL_WEIGHT if main and others else float(bool(main))
         singles[main] = on_main / max(len(main), 1)
         singles[others] = (1 - on_main) / max(len(others), 1)
-    singles /= len(features)
-    count = pairs.sign.size
-    on_pairs = _PAIRS_WEIGHT if count else 0.0
-    return np.concatenate([singles * (1 - on_pairs), np.full(count, on_pairs / max(count, 1))])
+        singles[places] *= emphasis.get(feature, 1.0)
+    levels = np.array([float(contrasts[place].main) for place in pairs.first])
+    names = [contrasts[place].feature for place in pairs.first]
+    shares = (1 - levels) * np.array([emphasis.get(name, 1.0) for name in names])
+    kinds = [kind / kind.sum() for kind in (levels, shares) if kind.any()]
+    on_pairs = np.array([_PAIRS_WEIGHT / len(kinds) * kind for kind in kinds]).sum(axis=0)
+    on_pairs = np.broadcast_to(on_pairs, pairs.sign.shape)
+    return np.concatenate([singles / singles.sum() * (1 - on_pairs.sum()), on_pairs])

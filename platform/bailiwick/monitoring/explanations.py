@@ -3,19 +3,19 @@
 Which: features are ranked by the evidence of their contrasts, a pair's evidence counting half for
 each of the two; `confirmed` are those that e-d-BH would name on their own evidence.
 
-Since when and how much: for the strongest contrast, a step of unknown size at an unknown window,
-seen through the same whitening filter. For a step at window v let h_tv be what the filter makes
-of a step of height 1; then
+Since when and how much: for the strongest contrast, either a step at an unknown window v or a
+straight line that starts there and goes on until now, seen through the same whitening filter. For
+each of them let h_t be what the filter makes of a change that is now of size 1; then
 
-    size(v) = sum z_t h_tv / sum h_tv^2,   p(v) proportional to exp(gain(v)) / sqrt(sum h_tv^2),
-    gain(v) = (sum z_t h_tv)^2 / (2 s^2 sum h_tv^2),
+    size = sum z_t h_t / sum h_t^2,     gain = (sum z_t h_t)^2 / (2 s^2 sum h_t^2),
+    p(kind, v) proportional to exp(gain) / sqrt(sum h_t^2),
 
-the posterior of the onset under flat priors (Smith, Biometrika 62 (1975) 407). The estimate is
-its mode and the interval its smallest set of 95 %, from the first to the last window in it.
+the posterior under flat priors (Smith, Biometrika 62 (1975) 407). The onset is the mode of p over
+v, its interval the smallest set of 95 %, from the first to the last window in it; the size is
+that of the likeliest change, as it is now. `gradual` says that the line has 95 % of p.
 
-Assumes one step. A ramp gets an onset late in its course and a size short of its end; `gradual`
-says that a straight line fits better. NOT guaranteed: an alarm is what makes us look, so sizes
-are a little too large on average, the more the smaller they are.
+Assumes one change. NOT guaranteed: an alarm is what makes us look, so sizes are a little too
+large on average, the more the smaller they are; a line that has stopped looks like a step.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from bailiwick.monitoring.whitening import advance, start
 LONGEST_HISTORY = 1_000
 _CREDIBLE = 0.95
 _NORMAL_95 = 1.96
-_LINE_BETTER = 3.0  # in log-likelihood: about twenty to one
+_TINY = 1e-300
 _MOST_MOVES = 5
 
 
@@ -54,7 +54,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A step in one contrast: places in the history handed in, sizes in the contrast's unit.
+    """A change of one contrast: places in the history handed in, sizes in the contrast's unit.
 
     `onset`, `earliest`, `latest` are places; `size` with its 95 % interval [lower, upper].
     `worth_waking`: the interval reaches the smallest change worth waking somebody for.
@@ -103,8 +103,10 @@ def suspects(
             feature = contrasts[place].feature
             evidence[feature] += of_pair.sum() / 2
             strongest[place] += (of_pair if turn > 0 else of_pair[::-1]) / 2
-    share = detector.weights[:singles].sum() / len(own)  # every feature's part of the mixture
-    named = _confirmed({feature: value / share for feature, value in own.items()}, detector)
+    part = dict.fromkeys(own, 0.0)  # of the mixture
+    for contrast, weight in zip(contrasts, detector.weights[:singles], strict=True):
+        part[contrast.feature] += weight
+    named = _confirmed({feature: own[feature] / part[feature] for feature in own}, detector)
     return tuple(
         _suspect(feature, evidence[feature], feature in named, contrasts, strongest)
         for feature in sorted(evidence, key=lambda name: (-evidence[name], name))
@@ -121,7 +123,7 @@ def shift_of(
     expected: Array,
     sensitivity: Sensitivity,
 ) -> Shift:
-    """The step in contrast `place` over the last windows, the newest one last.
+    """The change in contrast `place` over the last windows, the newest one last.
 
     x, rows, expected: shape (H,), the contrast's values, rows and season; H at most 1,000. Take
     windows from well before the suspected onset. Costs O(H^2), at an alarm only.
@@ -130,31 +132,26 @@ def shift_of(
         raise Invalid(f"An onset is sought in 2 to {LONGEST_HISTORY} windows.")
     spread = float(detector.model.spread[place])
     windows = x.size
-    step = np.tri(windows)  # column v: a step at window v
-    line = np.maximum(np.arange(windows)[:, None] - np.arange(windows) + 1.0, 0.0)
-    inputs = np.concatenate([(x - expected)[:, None], step, line], axis=1)
+    remaining = windows - np.arange(windows)
+    line = np.maximum(np.arange(windows)[:, None] - np.arange(windows) + 1.0, 0.0) / remaining
+    inputs = np.concatenate([(x - expected)[:, None], np.tri(windows), line], axis=1)
     outputs, response = _filtered(detector, place, inputs, rows)
-    z, steps, lines = outputs[:, 0], outputs[:, 1 : windows + 1], outputs[:, windows + 1 :]
-    gain, size, information = _profile(z, steps, spread)
-    posterior = np.where(
-        information > 0, gain - np.log(np.maximum(information, 1e-300)) / 2, -np.inf
-    )
-    posterior = np.exp(posterior - posterior.max())
-    posterior /= posterior.sum()
-    onset = int(posterior.argmax())
-    inside = _smallest_set(posterior)
-    baseline = spread**2 / max(response**2 * float(detector.model.windows), 1e-300)
-    error = _NORMAL_95 * np.sqrt(spread**2 / information[onset] + baseline)
-    found = np.array([size[onset], size[onset] - error, size[onset] + error]) / contrast.per_unit
+    posterior, size, information = _posterior(outputs[:, 0], outputs[:, 1:], spread)
+    of_onset = posterior.reshape(2, windows).sum(axis=0)
+    best = int(posterior.argmax())
+    inside = _smallest_set(of_onset)
+    baseline = spread**2 / max(response**2 * float(detector.model.windows), _TINY)
+    error = _NORMAL_95 * np.sqrt(spread**2 / information[best] + baseline)
+    found = np.array([size[best], size[best] - error, size[best] + error]) / contrast.per_unit
     smallest = sensitivity.smallest(contrast) / contrast.per_unit
     return Shift(
-        onset=onset,
+        onset=int(of_onset.argmax()),
         earliest=int(inside.min()),
         latest=int(inside.max()),
         size=float(found[0]),
         lower=float(found[1]),
         upper=float(found[2]),
-        gradual=bool(_profile(z, lines, spread)[0].max() > gain.max() + _LINE_BETTER),
+        gradual=bool(posterior[windows:].sum() > _CREDIBLE),
         worth_waking=bool(np.abs(found[1:]).max() >= smallest),
     )
 
@@ -226,13 +223,14 @@ def _filtered(detector: Detector, place: int, inputs: Array, rows: Array) -> tup
     return outputs, response
 
 
-def _profile(z: Array, shapes: Array, spread: float) -> tuple[Array, Array, Array]:
-    """(gain, size, sum of squares) for every candidate onset."""
-    information = (shapes**2).sum(axis=0)
+def _posterior(z: Array, shapes: Array, spread: float) -> tuple[Array, Array, Array]:
+    """(probability, size, sum of squares) for every candidate change, a column of `shapes`."""
+    information = np.maximum((shapes**2).sum(axis=0), _TINY)
     along = z @ shapes
-    safe = np.maximum(information, 1e-300)
-    gain = np.where(information > 0, along**2 / (2 * spread**2 * safe), 0.0)
-    return gain, along / safe, information
+    gain = along**2 / (2 * spread**2 * information)
+    height = np.where(information > _TINY, gain - np.log(information) / 2, -np.inf)
+    posterior = np.exp(height - height.max())
+    return posterior / posterior.sum(), along / information, information
 
 
 def _smallest_set(posterior: Array) -> NDArray[np.intp]:
