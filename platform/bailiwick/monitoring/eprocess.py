@@ -109,8 +109,8 @@ class Detector:
 class DetectorState:
     """All that is carried from window to window: O(contrasts), nothing of the rows.
 
-    `evidence` R, shape (..., K, 2, 4); `since`, shape (..., K, 2): the judged window after which
-    R of that contrast and direction was last below 1; `windows`: judged so far.
+    `evidence` R, shape (..., K, 2, 4); `since`, same shape: the judged window after which that R
+    was last below 1; `windows`: judged so far.
     """
 
     latent: FilterState
@@ -180,13 +180,9 @@ def detector(
 
 def fresh(detector: Detector) -> DetectorState:
     """Before the first window, or after an incident was closed as fixed."""
-    shape = (*detector.model.spread.shape, 2)
-    return DetectorState(
-        start(detector.model.latent),
-        np.zeros((*shape, LAMBDAS.size)),
-        np.zeros(shape, dtype=np.int64),
-        0,
-    )
+    shape = (*detector.model.spread.shape, 2, LAMBDAS.size)
+    nothing = np.zeros(shape, dtype=np.int64)
+    return DetectorState(start(detector.model.latent), np.zeros(shape), nothing, 0)
 
 
 def step(
@@ -229,7 +225,7 @@ def step(
     both = np.concatenate([enough, enough[..., pairs.first] & enough[..., pairs.second]], axis=-1)
     evidence = np.where(both[..., None, None], grown, state.evidence)
     windows = state.windows + 1
-    since = np.where(evidence.mean(axis=-1) < 1, windows, state.since)
+    since = np.where(evidence < 1, windows, state.since)
     return (
         DetectorState(latent, evidence, since, windows),
         _judgement(detector, evidence, judged=True),

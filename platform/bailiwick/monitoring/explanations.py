@@ -178,9 +178,13 @@ def moves(layout: Layout, feature: str, before: Summary, after: Summary) -> tupl
 
 
 def onset_guess(state: DetectorState, suspect: Suspect) -> int:
-    """Judged windows ago that the suspect's evidence was last below 1: a first, free estimate."""
+    """Judged windows since the suspect's evidence was last below 1: a first, free estimate.
+
+    Looks at the lambda with the most evidence, in the state at the alarm, before it is restarted.
+    """
     column = 0 if suspect.direction == "up" else 1
-    return int(state.windows - state.since[suspect.contrast, column])
+    best = int(state.evidence[suspect.contrast, column].argmax())
+    return int(state.windows - state.since[suspect.contrast, column, best])
 
 
 def _confirmed(evidence: dict[str, float], detector: Detector) -> set[str]:

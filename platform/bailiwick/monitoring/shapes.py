@@ -101,7 +101,9 @@ class EmbeddingShape:
         """(n, terms) or sums of shape (terms,) to `PROJECTIONS` directions of unit length."""
         random = np.random.default_rng([self.seed, 1])
         signs = random.choice([-1.0, 1.0], self.terms) / np.sqrt(self.terms / PROJECTIONS)
-        grouped = (features * signs).reshape(*features.shape[:-1], PROJECTIONS, -1)
+        grouped = (features * signs).reshape(
+            *features.shape[:-1], PROJECTIONS, self.terms // PROJECTIONS
+        )
         found: Array = grouped.sum(axis=-1)
         return found
 

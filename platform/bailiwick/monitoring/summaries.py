@@ -210,12 +210,13 @@ def _fewest_hashes(names: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 
 def _embedding(shape: EmbeddingShape, values: Sequence[Any] | NDArray[Any]) -> EmbeddingPart:
     there = [vector for vector in values if vector is not None]
-    vectors = np.array(there, dtype=np.float64).reshape(len(there), -1)
-    if there and vectors.shape[1] != shape.dimensions:
+    vectors = np.array(there, dtype=np.float64) if there else np.zeros((0, shape.dimensions))
+    if vectors.ndim != 2 or vectors.shape[1] != shape.dimensions:  # noqa: PLR2004 - rows of numbers
         raise Invalid(
-            f"{shape.name} has {vectors.shape[1]} dimensions; its baseline has {shape.dimensions}."
+            f"{shape.name} must be vectors of {shape.dimensions} numbers, as in its baseline; "
+            f"these are {vectors.shape[-1]} long."
         )
-    features = shape.features(vectors) if there else np.zeros((0, shape.terms))
+    features = shape.features(vectors)
     squares = (shape.projections(features) ** 2).sum(axis=0)
     sums = features.sum(axis=0)
     missing = len(values) - len(there)
