@@ -40,7 +40,6 @@ _FOLD_BY_WEEK_DAYS = 14.0
 _WATCHED_RATIO = 0.5
 _HOURS_PER_DAY = 24.0
 _SECONDS_PER_HOUR = 3600.0
-_FEWEST_BLOCK = 3
 
 Grade = Literal["provisional", "full"]
 
@@ -168,8 +167,7 @@ def fit_baseline(
         fold=folds(grid, window_hours),
         variance=np.array([contrast.variance for contrast in contrasts]),
         pairs=pairs_of(contrasts),
-        block=block_of(window_hours),
-        hidden=season.frequencies(window_hours),
+        window_hours=window_hours,
     )
     watched = {contrast.feature for contrast in contrasts}
     unwatched = tuple(shape.name for shape in layout.features if shape.name not in watched)
@@ -198,11 +196,6 @@ def folds(windows: int, window_hours: float) -> NDArray[np.intp]:
     number = (np.arange(windows) * window_hours // length).astype(np.intp)
     whole = int(windows * window_hours // length)
     return np.minimum(number, max(whole - 1, 0))
-
-
-def block_of(window_hours: float) -> int:
-    """Windows a block of the long-run variance: a day, at least three."""
-    return max(round(_HOURS_PER_DAY / window_hours), _FEWEST_BLOCK)
 
 
 def total(summaries: Iterable[Summary]) -> Summary:

@@ -3,15 +3,16 @@
 Steps, for contrasts x of shape (T, C) over T windows:
 
 1. Weighted least squares on the season's columns, weights 1 / (a + v / N_t), `a` by moments.
-2. (a, phi) of the latent AR(1) from the residuals (`whitening.fit_latent`).
+2. (a, phi) of the latent AR(1) from the residuals (`whitening.fit_latent`), and from their
+   spectrum how far each part of the season stands out of the noise: it is shrunk accordingly.
 3. Leave-one-fold-out residuals (a fold is a week), so that every window is judged by a season
    that has not seen it; they go through the filter, and out come innovations z.
 4. Pairs (z_i + z_j) / sqrt 2 and (z_i - z_j) / sqrt 2 of main contrasts: two features that move
    together show twice the information of one, and a difference is free of what both share.
 5. Long-run variance of every single and pair by means of blocks of a day (Carlstein, Annals of
-   Statistics 14 (1986) 1171), half shrunk to the mean over all of its kind; times 1.1, and times
-   the upper 95 % limit of that mean over itself. Where features wander independently the mean is
-   sharp and the limit costs 5 %; where they share a factor it is not, and costs what it must.
+   Statistics 14 (1986) 1171), half shrunk to the mean over all of its kind; times the upper 95 %
+   limit of that mean over itself. Where features wander independently the mean is sharp and the
+   limit costs 5 %; where they share a factor it is not, and costs what it must.
 6. For each lambda of the detector a charge max(0, log G), G the mean over the same innovations,
    standardised and clipped, of exp(lambda y - lambda^2 / 2), half shrunk likewise: Gaussian
    innovations have G = 1, heavier tails more, and then their evidence is worth less.
@@ -32,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bailiwick.monitoring.contrasts import Contrast
+from bailiwick.monitoring.regression import NormalEquations, shrinkage
 from bailiwick.monitoring.seasons import Array, Season
 from bailiwick.monitoring.whitening import (
     MAX_STEP,
@@ -43,15 +45,14 @@ from bailiwick.monitoring.whitening import (
 )
 
 MIN_ROWS = 30  # below, a window is not judged: its share of anything is hardly a share
-LONG_RUN_MARGIN = 1.1
 LAMBDAS = np.array([0.25, 0.5, 1.0, 2.0])
 CLIP = 5.0
 MAX_PAIRED_FEATURES = 24
 PAIRED_SHARES = 4
 
 _MIN_VARIANCE = 0.01  # of one row: a category of 1 %, below the tolerance of any share
-_ROUNDS = 3
-_RIDGE = 1e-6
+_FEWEST_BLOCK = 3
+_HOURS_PER_DAY = 24.0
 _MIN_BLOCKS = 8
 _UPPER_95 = 1.645
 
@@ -144,6 +145,11 @@ def pairs_of(contrasts: Sequence[Contrast]) -> Pairs:
     return Pairs(np.array(first, np.intp), np.array(second, np.intp), np.array(sign, np.float64))
 
 
+def block_of(window_hours: float) -> int:
+    """Windows a block of the long-run variance: a day, at least three."""
+    return max(round(_HOURS_PER_DAY / window_hours), _FEWEST_BLOCK)
+
+
 def calibrate(
     x: Array,
     rows: Array,
@@ -153,76 +159,37 @@ def calibrate(
     fold: NDArray[np.intp],
     variance: Array,
     pairs: Pairs,
-    block: int,
-    hidden: Array,
+    window_hours: float,
 ) -> Model:
     """Fit one baseline.
 
     x, rows: shape (T, C) on a gapless grid of windows, `rows` 0 where there is none; hours,
-    fold: shape (T,); variance: v of one row, shape (C,); block: windows a block of step 5;
-    hidden: the season's frequencies, see `fit_latent`.
+    fold: shape (T,); variance: v of one row, shape (C,).
     """
     seen = rows >= MIN_ROWS
-    noise = np.maximum(variance, _MIN_VARIANCE) / np.where(seen, rows, 1.0)
-    design = season.design(hours)
-    coefficients, without = _regress(x, seen, noise, design, fold)
-    residual = np.where(seen, x - design @ coefficients, 0.0)
-    judged = np.maximum(seen.sum(axis=0), 1)
     v = np.maximum(variance, _MIN_VARIANCE)
-    latent = fit_latent(residual, (noise * seen).sum(axis=0) / judged, v, hidden=hidden)
+    noise = v / np.where(seen, rows, 1.0)
+    judged = np.maximum(seen.sum(axis=0), 1)
+    mean_noise = (noise * seen).sum(axis=0) / judged
+    design = season.design(hours)
+    equations = NormalEquations.of(x, seen, noise, design, fold)
+    plain = equations.solved()
+    residual = np.where(seen, x - design @ plain, 0.0)
+    hidden = season.frequencies(window_hours)
+    latent = fit_latent(residual, mean_noise, v, hidden=hidden)
+    spectrum = latent.spectrum(season.column_frequencies(window_hours), mean_noise)
+    penalty = shrinkage(plain, design, spectrum, season.column_groups())
+    coefficients, without = equations.solved(penalty), equations.solved_without(penalty)
     held_out = x - np.einsum("tp,tpc->tc", design, without[fold])
     z = _innovations(latent, held_out, np.where(seen, rows, 0.0))
     singles = x.shape[1]
     everything, there = pairs.extend(z), _extended(seen, pairs)
-    blocks = _block_squares(everything, there, block)
+    blocks = _block_squares(everything, there, block_of(window_hours))
     long_run = [_long_run_variance(blocks[:, :singles]), _long_run_variance(blocks[:, singles:])]
     spread = np.sqrt(np.concatenate([np.maximum(long_run[0], 1.0), long_run[1]]))
     charge = _charge(everything / spread, there, singles)
     windows = np.array(float(judged.min()))
     return Model(coefficients, latent.a, latent.phi, v, spread, charge, windows)
-
-
-def _regress(
-    x: Array, seen: NDArray[np.bool_], noise: Array, design: Array, fold: NDArray[np.intp]
-) -> tuple[Array, Array]:
-    """Coefficients from all windows (columns, C), and without each fold (folds, columns, C)."""
-    columns = design.shape[1]
-    freedom = seen.sum(axis=0) / np.maximum(seen.sum(axis=0) - columns, 1)
-    judged = np.maximum(seen.sum(axis=0), 1)
-    a = np.zeros(x.shape[1])
-    for _ in range(_ROUNDS):
-        weights = np.where(seen, 1 / (a + noise), 0.0)
-        weights /= np.maximum(weights.mean(axis=0), 1e-300)
-        grams, targets = _normal_equations(x, weights, design, fold)
-        coefficients = _solved(grams.sum(axis=0), targets.sum(axis=0))
-        squared = (x - design @ coefficients) ** 2 * freedom - noise
-        a = np.maximum((squared * seen).sum(axis=0) / judged, 0.0)
-    without = np.stack(
-        [
-            _solved(grams.sum(axis=0) - gram, targets.sum(axis=0) - target)
-            for gram, target in zip(grams, targets, strict=True)
-        ]
-    )
-    return coefficients, without
-
-
-def _normal_equations(
-    x: Array, weights: Array, design: Array, fold: NDArray[np.intp]
-) -> tuple[Array, Array]:
-    """X'WX (folds, C, columns, columns) and X'Wy (folds, C, columns)."""
-    grams, targets = [], []
-    for number in range(int(fold.max()) + 1):
-        there = fold == number
-        regressors, weight = design[there], weights[there]
-        products = regressors[:, :, None] * regressors[:, None, :]
-        grams.append(np.tensordot(weight, products, axes=(0, 0)))
-        targets.append((weight * x[there]).T @ regressors)
-    return np.stack(grams), np.stack(targets)
-
-
-def _solved(gram: Array, target: Array) -> Array:
-    ridge = _RIDGE * np.eye(gram.shape[-1])
-    return np.asarray(np.linalg.solve(gram + ridge, target[..., None])[..., 0].T, dtype=np.float64)
 
 
 def _innovations(latent: Latent, residual: Array, rows: Array) -> Array:
@@ -258,7 +225,7 @@ def _long_run_variance(blocks: Array) -> Array:
     typical = moving.mean(axis=1)
     mean = float(typical.mean())
     error = float(typical.std(ddof=1)) / np.sqrt(typical.size) / mean
-    found: Array = LONG_RUN_MARGIN * float(1 + _UPPER_95 * error) * (own + mean) / 2
+    found: Array = float(1 + _UPPER_95 * error) * (own + mean) / 2
     return found
 
 

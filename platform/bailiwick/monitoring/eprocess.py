@@ -45,7 +45,7 @@ HOURS_PER_YEAR = 8_760.0
 EMPHASIS = MappingProxyType({"prediction": 3.0})
 
 _MOST = 1e200  # evidence is kept finite: an alarm came long before
-_PAIRS_WEIGHT = 0.4
+_LEVEL_PAIRS_WEIGHT, _SHARE_PAIRS_WEIGHT = 0.3, 0.1
 _LEVEL_WEIGHT = 0.55
 
 
@@ -245,7 +245,7 @@ def _judgement(detector: Detector, evidence: Array, *, judged: bool) -> Judgemen
 
 
 def _weights(contrasts: Sequence[Contrast], pairs: Pairs, emphasis: Mapping[str, float]) -> Array:
-    """The mixture, summing to 1: 40 % on pairs, half of them of shares where there are such.
+    """The mixture, summing to 1: 30 % on pairs of levels, 10 % on pairs of shares.
 
     The rest is shared by features in proportion to their emphasis, levels first within each.
     """
@@ -263,7 +263,8 @@ def _weights(contrasts: Sequence[Contrast], pairs: Pairs, emphasis: Mapping[str,
     levels = np.array([float(contrasts[place].main) for place in pairs.first])
     names = [contrasts[place].feature for place in pairs.first]
     shares = (1 - levels) * np.array([emphasis.get(name, 1.0) for name in names])
-    kinds = [kind / kind.sum() for kind in (levels, shares) if kind.any()]
-    on_pairs = np.array([_PAIRS_WEIGHT / len(kinds) * kind for kind in kinds]).sum(axis=0)
-    on_pairs = np.broadcast_to(on_pairs, pairs.sign.shape)
+    on_pairs = np.zeros(pairs.sign.size)
+    for kind, weight in ((levels, _LEVEL_PAIRS_WEIGHT), (shares, _SHARE_PAIRS_WEIGHT)):
+        if kind.any():
+            on_pairs += weight * kind / kind.sum()
     return np.concatenate([singles / singles.sum() * (1 - on_pairs.sum()), on_pairs])

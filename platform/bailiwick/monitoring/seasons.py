@@ -80,13 +80,27 @@ class Season:
 
     def frequencies(self, window_hours: float) -> Array:
         """The cycles a window that the season takes out of a series, besides 0."""
+        week = window_hours / HOURS_PER_WEEK
+        own = self.column_frequencies(window_hours)[1:]
+        if not self.weekend_daily:
+            return own
+        # A day that is another one at weekends also has cycles a week or two beside the day's.
+        day = window_hours / HOURS_PER_DAY
+        return np.concatenate([own, [day + turn * week for turn in (-2, -1, 1, 2)]])
+
+    def column_frequencies(self, window_hours: float) -> Array:
+        """Cycles a window of each column of the design; 0 for the constant."""
         day, week = window_hours / HOURS_PER_DAY, window_hours / HOURS_PER_WEEK
-        daily = day * np.arange(1, self.daily + 1)
-        weekly = week * np.arange(1, self.weekly + 1)
-        found = [daily, weekly]
-        if self.weekend_daily:  # a day that is another one at weekends
-            found += [np.array([day + turn * week for turn in (-2, -1, 1, 2)])]
-        return np.concatenate(found)
+        daily = np.tile(day * np.arange(1, self.daily + 1), 2)
+        weekly = np.tile(week * np.arange(1, self.weekly + 1), 2)
+        at_weekends = [np.array([week])] if self.weekend else []
+        at_weekends += [daily] if self.weekend_daily else []
+        return np.concatenate([np.zeros(1), daily, weekly, *at_weekends])
+
+    def column_groups(self) -> NDArray[np.intp]:
+        """What stands or falls together: 0 constant, 1 day, 2 week, 3 the day at weekends."""
+        counts = (1, 2 * self.daily, 2 * self.weekly + self.weekend)
+        return np.repeat(np.arange(4), [*counts, 2 * self.daily * self.weekend_daily])
 
 
 def _visible(harmonics: int, period: float, window_hours: float) -> int:

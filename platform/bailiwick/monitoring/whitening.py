@@ -39,6 +39,12 @@ class Latent:
     phi: Array
     v: Array
 
+    def spectrum(self, frequency: Array, noise: Array) -> Array:
+        """Spectral density at `frequency` (F,) cycles a window, over mean v / N (C,): (F, C)."""
+        turn = np.cos(2 * np.pi * frequency)[:, None]
+        found: Array = noise + self.a * (1 - self.phi**2) / (1 + self.phi**2 - 2 * self.phi * turn)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class FilterState:
