@@ -65,7 +65,8 @@ class Season:
             weekly = _visible(WEEKLY_HARMONICS, HOURS_PER_WEEK, window_hours)
         # From daily windows three weekly cycles already make every day of the week its own.
         weekend = weekly > 0 and window_hours < HOURS_PER_DAY
-        return cls(daily, weekly, weekend, weekend and days >= _DAYS_FOR["weekend day"])
+        own_day = weekend and daily > 0 and days >= _DAYS_FOR["weekend day"]
+        return cls(daily, weekly, weekend, own_day)
 
     def design(self, hours: Array) -> Array:
         """The regressors at `hours` of the week, shape (T,): shape (T, columns)."""
