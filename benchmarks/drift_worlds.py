@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
 from bailiwick.monitoring.contrasts import contrasts_of
 from bailiwick.monitoring.shapes import CategoricalShape, Layout, NumericShape, numeric_shape
+from bailiwick.monitoring.sketches import Sketch
 from bailiwick.monitoring.summaries import (
     CategoricalPart,
     NumericPart,
@@ -158,14 +158,15 @@ def simulate(
 def layout_of(*, heavy: bool) -> Layout:
     """Bins from a sketch of 20,000 rows, as a deployment would have them."""
     random = np.random.default_rng(12)
-    shapes: list[NumericShape | CategoricalShape] = []
-    for name in NUMERIC:
-        sketch = kll_doubles_sketch(200)
-        sketch.update(_rows(random, 20_000, heavy=heavy))
-        shapes.append(numeric_shape(name, sketch))
-    for name, shares in CATEGORIES.items():
-        shapes.append(CategoricalShape(name, tuple(f"{name} {k}" for k in range(len(shares)))))
-    return Layout(tuple(shapes))
+    numeric = [
+        numeric_shape(name, Sketch.of(_rows(random, 20_000, heavy=heavy), k=200))
+        for name in NUMERIC
+    ]
+    categorical = [
+        CategoricalShape(name, tuple(f"{name} {k}" for k in range(len(shares))))
+        for name, shares in CATEGORIES.items()
+    ]
+    return Layout((*numeric, *categorical))
 
 
 def columns_of(random: np.random.Generator, rows: int) -> dict[str, Array | NDArray[np.str_]]:

@@ -20,16 +20,15 @@ from bailiwick.monitoring.shapes import (
     embedding_shape,
     numeric_shape,
 )
-from bailiwick.monitoring.summaries import NumericPart, sketch_of, summarize
+from bailiwick.monitoring.sketches import Sketch
+from bailiwick.monitoring.summaries import NumericPart, summarize
 
 RANDOM = np.random.default_rng(5)
 ROWS = RANDOM.normal(10.0, 2.0, 20_000)
 
 
 def shape_for(values: Any) -> NumericShape:
-    sketch = sketch_of(NumericPart((), 0.0, 0.0, None, None), 200)
-    sketch.update(np.asarray(values, dtype=np.float64))
-    return numeric_shape("n", sketch)
+    return numeric_shape("n", Sketch.of(np.asarray(values, dtype=np.float64), k=200))
 
 
 def asked_of(values: Any) -> tuple[Layout, dict[str, Contrast]]:
@@ -70,7 +69,7 @@ def test_heavy_tails_do_not_govern_the_standard_deviation() -> None:
     layout = Layout((shape_for(rows),), sketch_k=200)
     part = summarize(layout, {"n": rows}).parts["n"]
     assert isinstance(part, NumericPart)
-    assert robust_sd(part, 200) < 2.5 < np.std(rows)
+    assert robust_sd(part) < 2.5 < np.std(rows)
 
 
 def test_a_constant_is_watched_for_no_longer_being_one() -> None:

@@ -17,6 +17,7 @@ from bailiwick.monitoring import (
     incidents,
     seasons,
     shapes,
+    sketches,
 )
 from bailiwick.monitoring.baselines import Baseline, Window, fit_baseline
 from bailiwick.monitoring.calibration import Model, pairs_of
@@ -101,7 +102,9 @@ def changed(
     return found
 
 
-@pytest.mark.parametrize("module", [baselines, contrasts, eprocess, incidents, seasons, shapes])
+@pytest.mark.parametrize(
+    "module", [baselines, contrasts, eprocess, incidents, seasons, shapes, sketches]
+)
 def test_doctests_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 

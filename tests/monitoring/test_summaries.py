@@ -16,6 +16,7 @@ from bailiwick.monitoring.shapes import (
     embedding_shape,
     numeric_shape,
 )
+from bailiwick.monitoring.sketches import Sketch
 from bailiwick.monitoring.summaries import (
     MAX_NEW,
     CategoricalPart,
@@ -60,7 +61,7 @@ def exact(found: Summary) -> tuple[Any, ...]:
     assert isinstance(amount, NumericPart)
     assert isinstance(merchant, CategoricalPart)
     assert isinstance(text, EmbeddingPart)
-    seen = (amount.counts, amount.minimum, amount.maximum, sketch_of(amount, 100).n)
+    seen = (amount.counts, amount.minimum, amount.maximum, len(sketch_of(amount)))
     return (found.rows, seen, merchant, text.rows, text.missing, dict(found.confusion))
 
 
@@ -121,7 +122,7 @@ def test_merged_sketches_keep_their_rank_error() -> None:
     assert isinstance(merged, NumericPart)
     values = np.concatenate(windows)
     for asked in (0.1, 0.5, 0.9):
-        found = sketch_of(merged, 100).get_quantile(asked)
+        found = sketch_of(merged).quantiles([asked])[0]
         assert abs(np.mean(values <= found) - asked) < 0.04
 
 
@@ -201,7 +202,7 @@ def test_a_layout_survives_json_and_its_digest_names_it() -> None:
         lambda: EmbeddingShape("e", 2, 0.0),
         lambda: EmbeddingShape("e", 2, 1.0, terms=9),
         lambda: Layout((CategoricalShape("c", ()), CategoricalShape("c", ()))),
-        lambda: numeric_shape("n", sketch_of(NumericPart((), 0.0, 0.0, None, None), 100)),
+        lambda: numeric_shape("n", Sketch()),
     ],
     ids=["no edge", "equal edges", "name twice", "width", "scale", "terms", "twice", "no values"],
 )

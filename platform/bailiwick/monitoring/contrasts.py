@@ -77,7 +77,7 @@ def contrasts_of(layout: Layout, reference: Summary) -> tuple[Contrast, ...]:
     return tuple(
         contrast
         for shape in layout.features
-        for contrast in _contrasts(shape, reference.parts[shape.name], layout.sketch_k)
+        for contrast in _contrasts(shape, reference.parts[shape.name])
     )
 
 
@@ -109,33 +109,33 @@ def multinomial_variance(shares: Array, weights: Array) -> float:
     return float(shares @ weights**2 - mean**2)
 
 
-def robust_sd(part: NumericPart, k: int) -> float:
+def robust_sd(part: NumericPart) -> float:
     """Half the distance between the quantiles one normal standard deviation off the median.
 
     For bell shapes the standard deviation; for heavy tails not governed by a few rows. Falls
     back to the moments where more than two thirds of the rows are one value; 0 for a constant.
     """
-    sketch = sketch_of(part, k)
-    if sketch.is_empty():
+    sketch = sketch_of(part)
+    rows = len(sketch)
+    if not rows:
         return 0.0
-    low, high = sketch.get_quantiles([1 - _ONE_SD, _ONE_SD])
-    rows = sketch.n
+    low, high = sketch.quantiles([1 - _ONE_SD, _ONE_SD])
     moments = np.sqrt(max(part.squares / rows - (part.total / rows) ** 2, 0.0))
     return float((high - low) / 2 or moments)
 
 
 def _contrasts(
-    shape: NumericShape | CategoricalShape | EmbeddingShape, part: Part, k: int
+    shape: NumericShape | CategoricalShape | EmbeddingShape, part: Part
 ) -> Iterator[Contrast]:
     if isinstance(shape, NumericShape) and isinstance(part, NumericPart):
-        yield from _numeric(shape, part, k)
+        yield from _numeric(shape, part)
     elif isinstance(shape, CategoricalShape) and isinstance(part, CategoricalPart):
         yield from _categorical(shape, part)
     elif isinstance(shape, EmbeddingShape) and isinstance(part, EmbeddingPart):
         yield from _embedding(shape, part)
 
 
-def _numeric(shape: NumericShape, part: NumericPart, k: int) -> Iterator[Contrast]:
+def _numeric(shape: NumericShape, part: NumericPart) -> Iterator[Contrast]:
     counts = cells(part)
     present, bins = counts[:-1].sum(), shape.cells - 1
     if not present:
@@ -144,7 +144,7 @@ def _numeric(shape: NumericShape, part: NumericPart, k: int) -> Iterator[Contras
     ranks = np.cumsum(shares) - shares / 2
     level, spread = 2 * ranks - 1, 2 * np.abs(2 * ranks - 1) - 1
     there = (1.0,) * bins + (0.0,)
-    slope, stretch = _slopes(shape, part, k, np.stack([level, spread]))
+    slope, stretch = _slopes(shape, part, np.stack([level, spread]))
 
     def contrast(name: str, unit: Unit, weights: Array, per_unit: float, main: bool) -> Contrast:  # noqa: FBT001 - private
         variance = multinomial_variance(shares, weights)
@@ -165,20 +165,20 @@ def _numeric(shape: NumericShape, part: NumericPart, k: int) -> Iterator[Contras
     yield _share(shape.name, "missing", shape.cells - 1, counts)
 
 
-def _slopes(shape: NumericShape, part: NumericPart, k: int, weights: Array) -> tuple[float, float]:
+def _slopes(shape: NumericShape, part: NumericPart, weights: Array) -> tuple[float, float]:
     """How far the level moves per sd of a shift, and the spread per logarithm of a stretch.
 
     Both by moving the baseline's own distribution by a tenth of an sd each way: bins of the
     shifted rows are the unshifted distribution between shifted edges.
     """
-    sd = robust_sd(part, k)
+    sd = robust_sd(part)
     if sd == 0:
         return 0.0, 0.0
-    sketch, edges = sketch_of(part, k), np.array(shape.edges)
-    middle = sketch.get_quantile(_HALF_RANK)
+    sketch, edges = sketch_of(part), np.array(shape.edges)
+    (middle,) = sketch.quantiles([_HALF_RANK])
 
     def mean(row: int, moved: Array) -> float:
-        return float(weights[row] @ np.array(sketch.get_pmf(moved.tolist())))
+        return float(weights[row] @ sketch.shares(moved))
 
     shift, factor = _PROBE_SD * sd, np.exp(_PROBE_SD)
     slope = mean(0, edges - shift) - mean(0, edges + shift)

@@ -172,7 +172,7 @@ def moves(layout: Layout, feature: str, before: Summary, after: Summary) -> tupl
         return tuple(Move(names[k], float(was[k]), float(now[k])) for k in order)
     if isinstance(old, NumericPart) and isinstance(new, NumericPart):
         pivot = shape.pivot if isinstance(shape, NumericShape) else 0.0
-        figures = [_figures(part, pivot, layout.sketch_k) for part in (old, new)]
+        figures = [_figures(part, pivot) for part in (old, new)]
         return tuple(Move(name, figures[0][name], figures[1][name]) for name in figures[0])
     return ()
 
@@ -243,16 +243,15 @@ def _smallest_set(posterior: Array) -> NDArray[np.intp]:
     return order[: reached + 1]
 
 
-def _figures(part: NumericPart, pivot: float, k: int) -> dict[str, float]:
+def _figures(part: NumericPart, pivot: float) -> dict[str, float]:
     rows = sum(part.counts)
-    sketch = sketch_of(part, k)
-    finite = sketch.n
-    if sketch.is_empty():
+    sketch = sketch_of(part)
+    if not len(sketch):
         nothing = float("nan")
         return {"mean": nothing, "median": nothing, "1 %": nothing, "99 %": nothing, "missing": 1.0}
-    low, middle, high = sketch.get_quantiles([0.01, 0.5, 0.99])
+    low, middle, high = sketch.quantiles([0.01, 0.5, 0.99])
     return {
-        "mean": pivot + part.total / finite,
+        "mean": pivot + part.total / len(sketch),
         "median": middle,
         "1 %": low,
         "99 %": high,

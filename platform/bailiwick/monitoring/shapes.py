@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.seasons import Array
+from bailiwick.monitoring.sketches import Sketch
 
 # 16 bins, narrower towards the ends: what breaks first is often at the end of a range.
 _UP_TO_MEDIAN = (0.01, 0.04, 0.1, 0.175, 0.25, 0.325, 0.4, 0.5)
@@ -167,26 +167,24 @@ def _shape(value: dict[str, Any]) -> Shape:
     return EmbeddingShape(**fields)
 
 
-def numeric_shape(name: str, sketch: kll_doubles_sketch) -> NumericShape:
+def numeric_shape(name: str, sketch: Sketch) -> NumericShape:
     """Edges at `QUANTILES` of what the sketch has seen.
 
     A value that holds several quantiles (a constant, a default, small integers) gets a bin of
     its own, so that "still exactly this" and "more than this" stay apart. Raises `Invalid` if
     nothing was seen.
 
-    >>> sketch = kll_doubles_sketch(100)
-    >>> sketch.update(np.array([7.0] * 50))
-    >>> shape = numeric_shape("words", sketch)
+    >>> shape = numeric_shape("words", Sketch.of(np.array([7.0] * 50), k=100))
     >>> shape.edges[0], shape.edges[1] > 7, len(shape.edges)
     (7.0, True, 2)
     """
-    if sketch.is_empty():
+    if not len(sketch):
         raise Invalid(f"{name} has no values yet: its bins need a baseline with some.")
-    found = Counter(sketch.get_quantiles(list(QUANTILES)))
+    found = Counter(sketch.quantiles(QUANTILES))
     edges = set(found) | {
         float(np.nextafter(value, np.inf)) for value, times in found.items() if times > 1
     }
-    return NumericShape(name, tuple(sorted(edges)), sketch.get_quantile(0.5))
+    return NumericShape(name, tuple(sorted(edges)), sketch.quantiles([0.5])[0])
 
 
 def categorical_shape(name: str, counts: Counter[str], most: int = MAX_KNOWN) -> CategoricalShape:

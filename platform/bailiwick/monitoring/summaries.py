@@ -5,7 +5,6 @@ and grouping (floating-point sums up to rounding). KLL sketches merge with rando
 answers stay within the rank error, their bytes are not the same twice. Size does not depend on
 the number of rows, and neither does anything computed from a summary.
 
-KLL: Karnin, Lang, Liberty, "Optimal quantile approximation in streams", FOCS 2016.
 The sample of new names keeps the `MAX_NEW` with the smallest hashes (Cohen, "Bottom-k sketches",
 PODC 2007), which is what makes it mergeable; with more names than that it is a uniform sample of
 the NAMES, so that a frequent one may be missing; `other` counts all rows of them.
@@ -24,12 +23,12 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 import numpy as np
-from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.seasons import Array
 from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Layout, NumericShape
+from bailiwick.monitoring.sketches import Sketch
 
 MAX_NEW = 16
 MAX_NAME_CHARACTERS = 64
@@ -138,9 +137,9 @@ def cells(part: Part, shape: EmbeddingShape | None = None) -> Array:
     return np.array(part.counts, dtype=np.float64)
 
 
-def sketch_of(part: NumericPart, k: int) -> kll_doubles_sketch:
-    """The quantile sketch, an empty one if no value was seen."""
-    return kll_doubles_sketch.deserialize(part.sketch) if part.sketch else kll_doubles_sketch(k)
+def sketch_of(part: NumericPart) -> Sketch:
+    """The quantiles of a numeric feature; of nothing if no value was seen or sketches were cut."""
+    return Sketch(part.sketch)
 
 
 def to_bytes(summary: Summary, *, sketches: bool = True) -> bytes:
@@ -172,18 +171,13 @@ def _numeric(shape: NumericShape, values: Array, sketch_k: int) -> NumericPart:
     counts = np.bincount(bins, minlength=shape.cells - 1).tolist()
     finite = there[np.isfinite(there)]
     centred = finite - shape.pivot
-    sketch = b""
-    if finite.size:
-        filled = kll_doubles_sketch(sketch_k)
-        filled.update(finite)
-        sketch = filled.serialize()
     return NumericPart(
         counts=(*counts, values.size - there.size),
         total=float(centred.sum()),
         squares=float(centred @ centred),
         minimum=float(finite.min()) if finite.size else None,
         maximum=float(finite.max()) if finite.size else None,
-        sketch=sketch,
+        sketch=Sketch.of(finite, sketch_k).stored,
     )
 
 
@@ -231,7 +225,7 @@ def _merged(first: Part, second: Part) -> Part:
             squares=first.squares + second.squares,
             minimum=min(_known(first.minimum, second.minimum), default=None),
             maximum=max(_known(first.maximum, second.maximum), default=None),
-            sketch=_joined(first.sketch, second.sketch),
+            sketch=(sketch_of(first) | sketch_of(second)).stored,
         )
     if isinstance(first, CategoricalPart) and isinstance(second, CategoricalPart):
         new = Counter(dict(first.new)) + Counter(dict(second.new))
@@ -252,14 +246,6 @@ def _added(first: tuple[Number, ...], second: tuple[Number, ...]) -> tuple[Numbe
 
 def _known(*values: float | None) -> list[float]:
     return [value for value in values if value is not None]
-
-
-def _joined(first: bytes, second: bytes) -> bytes:
-    if not first or not second:
-        return first or second
-    joined = kll_doubles_sketch.deserialize(first)
-    joined.merge(kll_doubles_sketch.deserialize(second))
-    return bytes(joined.serialize())
 
 
 def _to_json(summary: Summary, sketches: bool) -> dict[str, Any]:  # noqa: FBT001 - private
