@@ -33,6 +33,7 @@ from bailiwick.monitoring.eprocess import (
     step,
 )
 from bailiwick.monitoring.explanations import moves, onset_guess, suspects
+from bailiwick.monitoring.shapes import Layout, embedding_shape
 from support.quiet_traffic import LAYOUT, MONDAY, drawn, quiet, window
 
 LEVEL = Contrast("words", "level", "sd", (), (), 0.33, 0.56)
@@ -286,3 +287,20 @@ def test_moves_tell_before_and_after_in_the_features_own_units(baseline: Baselin
     numbers = {move.name: move for move in moves(LAYOUT, "words", baseline.reference, after)}
     assert numbers["mean"].before == pytest.approx(0.0, abs=0.02)
     assert numbers["99 %"].after == pytest.approx(2.33, abs=0.4)
+
+
+def test_texts_about_something_else_are_seen_in_their_embeddings() -> None:
+    random = np.random.default_rng(31)
+    layout = Layout((embedding_shape("text", random.normal(size=(500, 16))),))
+
+    def embedded(hour: int, topic: float) -> Window:
+        vectors = random.normal(size=(60, 16))
+        vectors[:20, 0] += topic  # a third of the texts
+        return window(hour, {"text": vectors}, layout)
+
+    week = fit_baseline(layout, [embedded(hour, 0.0) for hour in range(168)], window_hours=1)
+    assert watch(week, [embedded(hour, 0.0) for hour in range(168, 336)])[0] is None
+    place, watching, _, judgement = watch(week, [embedded(hour, 4.0) for hour in range(168, 208)])
+    assert place is not None
+    assert place < 15
+    assert suspects(watching, week.contrasts, judgement)[0].feature == "text"
