@@ -3,6 +3,7 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,6 +97,22 @@ def test_grouping_does_not_matter(windows: list[Rows]) -> None:
 def test_what_is_stored_reads_back_the_same(drawn: Rows) -> None:
     before = summary(drawn)
     assert from_bytes(to_bytes(before)) == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows)
+def test_arrow_columns_give_the_same_summary_as_lists(drawn: Rows) -> None:
+    names_of_columns = ("amount", "merchant", "text")
+    kinds = (pa.float64(), pa.string(), pa.list_(pa.float64(), 2))
+    columns = {
+        name: pa.array([row[place] for row in drawn], kind)
+        for place, (name, kind) in enumerate(zip(names_of_columns, kinds, strict=True))
+    }
+    from_arrow = summarize(LAYOUT, columns, outcomes=[row[3:] for row in drawn])
+    assert exact(from_arrow) == exact(summary(drawn))
+    chunked = summarize(LAYOUT, {"merchant": pa.chunked_array([columns["merchant"]] * 2)})
+    doubled = summarize(LAYOUT, {"merchant": [row[1] for row in drawn] * 2})
+    assert chunked.parts["merchant"] == doubled.parts["merchant"]
 
 
 def test_fifteen_features_take_little_room_however_many_rows() -> None:

@@ -20,9 +20,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
@@ -35,8 +37,9 @@ MAX_NAME_CHARACTERS = 64
 
 Number = TypeVar("Number", int, float)
 
-Outcomes = Iterable[tuple[str, str]]
-Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
+Outcomes: TypeAlias = Iterable[tuple[str, str]]
+Column: TypeAlias = Sequence[Any] | NDArray[Any] | pa.Array | pa.ChunkedArray
+Columns: TypeAlias = Mapping[str, Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Summary:
 
 
 def summarize(layout: Layout, columns: Columns, *, outcomes: Outcomes = ()) -> Summary:
-    """The summary of some rows, given as columns of equal length.
+    """The summary of some rows, given as columns of equal length: lists, arrays or Arrow arrays.
 
     A watched column that is absent is missing in every row; columns that the layout does not
     know are not looked at (a new baseline takes them up). None and NaN are missing; infinities
@@ -102,7 +105,7 @@ def summarize(layout: Layout, columns: Columns, *, outcomes: Outcomes = ()) -> S
     parts: dict[str, Part] = {}
     for shape in layout.features:
         column = columns.get(shape.name)
-        values: Sequence[Any] | NDArray[Any] = [None] * rows if column is None else column
+        values: Column = [None] * rows if column is None else column
         if isinstance(shape, NumericShape):
             parts[shape.name] = _numeric(shape, _floats(values), layout.sketch_k)
         elif isinstance(shape, CategoricalShape):
@@ -159,7 +162,9 @@ def from_bytes(stored: bytes) -> Summary:
         raise Invalid("This window's summary is damaged; make it again from its rows.") from damage
 
 
-def _floats(values: Sequence[Any] | NDArray[Any]) -> Array:
+def _floats(values: Column) -> Array:
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
     if isinstance(values, np.ndarray) and values.dtype != np.object_:
         return values.astype(np.float64)
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -181,14 +186,21 @@ def _numeric(shape: NumericShape, values: Array, sketch_k: int) -> NumericPart:
     )
 
 
-def _categorical(shape: CategoricalShape, values: Sequence[Any] | NDArray[Any]) -> CategoricalPart:
-    found = Counter(values.tolist() if isinstance(values, np.ndarray) else values)
+def _categorical(shape: CategoricalShape, values: Column) -> CategoricalPart:
+    found = _frequencies(values)
     missing = sum(found.pop(nothing, 0) for nothing in [name for name in found if _nothing(name)])
     counts = [found.pop(name, 0) for name in shape.known]
     new = Counter[str]()
     for name, rows in found.items():
         new[str(name)[:MAX_NAME_CHARACTERS]] += rows
     return CategoricalPart((*counts, new.total(), missing), _fewest_hashes(new))
+
+
+def _frequencies(values: Column) -> Counter[Any]:
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        counted = pc.value_counts(values).to_pylist()
+        return Counter({entry["values"]: entry["counts"] for entry in counted})
+    return Counter(values.tolist() if isinstance(values, np.ndarray) else values)
 
 
 def _nothing(value: Any) -> bool:
@@ -202,7 +214,8 @@ def _fewest_hashes(names: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(names.items(), key=hashed)[:MAX_NEW])
 
 
-def _embedding(shape: EmbeddingShape, values: Sequence[Any] | NDArray[Any]) -> EmbeddingPart:
+def _embedding(shape: EmbeddingShape, column: Column) -> EmbeddingPart:
+    values = column.to_pylist() if isinstance(column, (pa.Array, pa.ChunkedArray)) else column
     there = [vector for vector in values if vector is not None]
     vectors = np.array(there, dtype=np.float64) if there else np.zeros((0, shape.dimensions))
     if vectors.ndim != 2 or vectors.shape[1] != shape.dimensions:  # noqa: PLR2004 - rows of numbers
