@@ -6,7 +6,8 @@ what m does when nothing is wrong, how rows are distributed around it, and how m
 Given m, the counts in the bins are multinomial, which is what binning rows would give.
 
 The size of the autocorrelated world was not chosen freely: 0.027 standard deviations is where the
-detector that stood before this one (singles only) needs 90 windows for 0.1 in 2 of 10 columns.
+detector as first prototyped (single contrasts, the long-run variance times 1.2) needs 90 windows
+for 0.1 in 2 of 10 columns.
 """
 
 from collections.abc import Iterator
