@@ -188,3 +188,13 @@ def test_drift_inside_the_baseline_makes_it_slow_not_noisy() -> None:
     level = places(drifted, "words")[0]
     quiet_level = places(drifted, "amount")[0]
     assert drifted.model.a[level] > 10 * drifted.model.a[quiet_level]
+
+
+def test_a_zone_that_does_not_exist_and_moments_without_one_are_refused(
+    month: list[Window],
+) -> None:
+    with pytest.raises(Invalid, match="no time zone"):
+        fit_baseline(LAYOUT, month, window_hours=1, zone="Europe/Atlantis")
+    naive = [Window(own.start.replace(tzinfo=None), own.summary) for own in month]
+    with pytest.raises(Invalid, match="must carry its time zone"):
+        fit_baseline(LAYOUT, naive, window_hours=1)

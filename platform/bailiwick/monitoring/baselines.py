@@ -44,7 +44,7 @@ _SECONDS_PER_HOUR = 3600.0
 Grade = Literal["provisional", "full"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """A summary and the moment at which its window starts (with a time zone)."""
 
@@ -52,7 +52,7 @@ class Window:
     summary: Summary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
     """An immutable baseline: shapes, contrasts, fitted numbers, and the rows it was made of.
 

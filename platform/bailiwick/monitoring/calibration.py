@@ -57,9 +57,12 @@ _MIN_BLOCKS = 8
 _UPPER_95 = 1.645
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """The numbers of a baseline; leading axes may stack several baselines of one shape.
+
+    Compared by identity, as all values here that hold arrays: a baseline's digest says what is
+    equal.
 
     coefficients (..., columns, C); a, phi, v (..., C): see `whitening`; spread (..., C + P):
     long-run standard deviation of the innovations of C singles and P pairs; charge (..., C + P, 4):
@@ -102,7 +105,7 @@ class Model:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
     """Places of two contrasts, and whether they are added (+1) or subtracted (-1): shape (P,)."""
 

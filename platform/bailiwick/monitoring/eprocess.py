@@ -89,7 +89,7 @@ class Sensitivity:
         return max(windows, 1.0) * (PROVISIONAL_FACTOR if provisional else 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Detector:
     """A calibrated model and what to do with it: everything that a step needs but the window."""
 
@@ -105,7 +105,7 @@ class Detector:
         return int(self.tolerance.shape[-1])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DetectorState:
     """All that is carried from window to window: O(contrasts), nothing of the rows.
 
@@ -139,7 +139,7 @@ class DetectorState:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
     """What one window came to: total evidence (...), and each R averaged over lambda (..., K, 2).
 

@@ -22,7 +22,7 @@ _STANDS_OUT = 2.0  # mean squared t of a group from which a series is believed b
 _LEAST_SIGNAL = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NormalEquations:
     """X'WX, shape (folds, C, columns, columns), and X'Wy, shape (folds, C, columns)."""
 

@@ -13,10 +13,12 @@ quarter of a day remain as residuals, which the long-run variance measures and p
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bailiwick.core.errors import Invalid
 
 Array = NDArray[np.float64]
 
@@ -29,13 +31,20 @@ _DAYS_FOR = {"day": 4.0, "week": 14.0, "weekend day": 28.0}
 def hours_of_week(starts: Sequence[datetime], *, zone: str, window_hours: float) -> Array:
     """Hours from local Monday 00:00 to the middle of each window, in [0, 168): shape (T,).
 
-    Local wall-clock time, so that people's habits keep their hour when clocks change.
+    Local wall-clock time, so that people's habits keep their hour when clocks change. Raises
+    `Invalid` for a zone that does not exist and for moments without one.
 
     >>> from datetime import UTC
     >>> hours_of_week([datetime(2026, 7, 6, 6, tzinfo=UTC)], zone="Europe/Paris", window_hours=1)
     array([8.5])
     """
-    local = [start.astimezone(ZoneInfo(zone)) for start in starts]
+    if any(start.tzinfo is None for start in starts):
+        raise Invalid("The start of a window must carry its time zone, for instance UTC.")
+    try:
+        clock = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as unknown:
+        raise Invalid(f"{zone!r} is no time zone; name one such as Europe/Berlin.") from unknown
+    local = [start.astimezone(clock) for start in starts]
     hours = [at.weekday() * 24 + at.hour + at.minute / 60 + at.second / 3600 for at in local]
     return np.mod(np.array(hours, dtype=np.float64) + window_hours / 2, HOURS_PER_WEEK)
 

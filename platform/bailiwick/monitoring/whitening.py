@@ -31,7 +31,7 @@ _ROUNDS = 2
 _NO_POWER = 1e-300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Latent:
     """What the filter assumes of each contrast; arrays of shape (..., C)."""
 
@@ -46,7 +46,7 @@ class Latent:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FilterState:
     """Predicted latent value and its variance, before the next window: shape (..., C)."""
 
@@ -54,7 +54,7 @@ class FilterState:
     variance: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """Standardised innovation z, and how far z moves, in the long run, per unit of a shift."""
 
