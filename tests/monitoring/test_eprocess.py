@@ -34,6 +34,7 @@ from bailiwick.monitoring.eprocess import (
 )
 from bailiwick.monitoring.explanations import moves, onset_guess, suspects
 from bailiwick.monitoring.shapes import Layout, embedding_shape
+from bailiwick.monitoring.summaries import summarize
 from support.quiet_traffic import LAYOUT, MONDAY, drawn, quiet, window
 
 LEVEL = Contrast("words", "level", "sd", (), (), 0.33, 0.56)
@@ -286,7 +287,10 @@ def test_moves_tell_before_and_after_in_the_features_own_units(baseline: Baselin
     assert shares["fuel"].before == pytest.approx(0.5, abs=0.02)
     numbers = {move.name: move for move in moves(LAYOUT, "words", baseline.reference, after)}
     assert numbers["mean"].before == pytest.approx(0.0, abs=0.02)
-    assert numbers["99 %"].after == pytest.approx(2.33, abs=0.4)
+    assert numbers["third quartile"].after == pytest.approx(0.67, abs=0.2)
+    assert numbers["highest"].after > 2.5
+    gone = summarize(LAYOUT, {"prediction": ["fuel"]})
+    assert [move.name for move in moves(LAYOUT, "words", baseline.reference, gone)] == ["missing"]
 
 
 def test_texts_about_something_else_are_seen_in_their_embeddings() -> None:

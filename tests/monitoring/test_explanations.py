@@ -1,7 +1,9 @@
 """Onset, size and interval of a change whose truth is known; incidents that open and recover."""
 
 import doctest
+from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from bailiwick.monitoring import explanations, incidents
 from bailiwick.monitoring.calibration import Model, pairs_of
 from bailiwick.monitoring.contrasts import Contrast
 from bailiwick.monitoring.eprocess import Detector, Judgement, Sensitivity, detector
-from bailiwick.monitoring.explanations import Shift, shift_of, suspects
+from bailiwick.monitoring.explanations import Shift, Suspect, likely_cause, shift_of, suspects
 from bailiwick.monitoring.incidents import Incident, follow
 from bailiwick.monitoring.seasons import Array
 
@@ -155,3 +157,21 @@ def test_an_alarm_after_recovery_opens_another_incident() -> None:
     again = follow(recovered, window=40, alarm=True, took=2, window_hours=1)
     assert again == Incident(opened=40, took=2, confirmed=40)
     assert follow(recovered, window=40, alarm=False, took=2, window_hours=1) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "gradual", "cause"),
+    [
+        ("missing", "up", False, "missing values"),
+        ("missing", "down", False, "abrupt change"),
+        ("other", "up", True, "new categories"),
+        ("level", "up", True, "gradual change"),
+        ("share of fuel", "down", False, "abrupt change"),
+    ],
+)
+def test_the_likely_cause_follows_from_what_moved_and_how(
+    name: str, direction: Literal["up", "down"], *, gradual: bool, cause: str
+) -> None:
+    shift = Shift(5, 5, 5, 0.1, 0.05, 0.15, gradual=gradual, worth_waking=True)
+    suspect = Suspect("words", 9e3, confirmed=True, contrast=0, direction=direction)
+    assert likely_cause(replace(LEVEL, name=name), suspect, shift) == cause

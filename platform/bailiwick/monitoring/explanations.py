@@ -34,6 +34,8 @@ from bailiwick.monitoring.shapes import Layout, NumericShape
 from bailiwick.monitoring.summaries import CategoricalPart, NumericPart, Summary, sketch_of
 from bailiwick.monitoring.whitening import advance, start
 
+Cause = Literal["missing values", "new categories", "gradual change", "abrupt change"]
+
 LONGEST_HISTORY = 1_000
 _CREDIBLE = 0.95
 _NORMAL_95 = 1.96
@@ -159,8 +161,9 @@ def shift_of(
 def moves(layout: Layout, feature: str, before: Summary, after: Summary) -> tuple[Move, ...]:
     """What a person compares, before and after.
 
-    Of a numeric feature mean, median, 1 % and 99 % quantiles and missing share; of a categorical
-    one the shares that moved most, "(other)" and "(missing)" among them; of others nothing.
+    Of a numeric feature mean, quartiles (of sketches: 2.6 % of rank off), range and the share of
+    missing rows; of a categorical one the shares that moved most, "(other)" and "(missing)"
+    among them; of others nothing.
     """
     shape = next(shape for shape in layout.features if shape.name == feature)
     old, new = before.parts[feature], after.parts[feature]
@@ -173,8 +176,24 @@ def moves(layout: Layout, feature: str, before: Summary, after: Summary) -> tupl
     if isinstance(old, NumericPart) and isinstance(new, NumericPart):
         pivot = shape.pivot if isinstance(shape, NumericShape) else 0.0
         figures = [_figures(part, pivot) for part in (old, new)]
-        return tuple(Move(name, figures[0][name], figures[1][name]) for name in figures[0])
+        both = [name for name in figures[0] if name in figures[1]]
+        return tuple(Move(name, figures[0][name], figures[1][name]) for name in both)
     return ()
+
+
+def likely_cause(contrast: Contrast, suspect: Suspect, shift: Shift) -> Cause:
+    """A first guess from what moved most and how; segments and schema are for the caller to add.
+
+    >>> other = Contrast("merchant", "other", "share", (), (), 0.0, 1.0)
+    >>> step = Shift(5, 5, 5, 0.1, 0.05, 0.15, gradual=False, worth_waking=True)
+    >>> likely_cause(other, Suspect("merchant", 9e3, True, 0, "up"), step)
+    'new categories'
+    """
+    if contrast.name == "missing" and suspect.direction == "up":
+        return "missing values"
+    if contrast.name == "other" and suspect.direction == "up":
+        return "new categories"
+    return "gradual change" if shift.gradual else "abrupt change"
 
 
 def onset_guess(state: DetectorState, suspect: Suspect) -> int:
@@ -247,13 +266,14 @@ def _figures(part: NumericPart, pivot: float) -> dict[str, float]:
     rows = sum(part.counts)
     sketch = sketch_of(part)
     if not len(sketch):
-        nothing = float("nan")
-        return {"mean": nothing, "median": nothing, "1 %": nothing, "99 %": nothing, "missing": 1.0}
-    low, middle, high = sketch.quantiles([0.01, 0.5, 0.99])
+        return {"missing": 1.0}
+    low, middle, high = sketch.quantiles([0.25, 0.5, 0.75])
     return {
         "mean": pivot + part.total / len(sketch),
+        "first quartile": low,
         "median": middle,
-        "1 %": low,
-        "99 %": high,
+        "third quartile": high,
+        "lowest": low if part.minimum is None else part.minimum,
+        "highest": high if part.maximum is None else part.maximum,
         "missing": part.counts[-1] / max(rows, 1),
     }
