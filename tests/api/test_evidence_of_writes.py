@@ -128,6 +128,11 @@ STEPS = [
     Step("PATCH /deployments/{deployment_id}", "/deployments/{deployment}", {"state": "stopped"}),
     Step("PATCH /deployments/{deployment_id}", "/deployments/{deployment}", {"state": "active"}),
     Step(
+        "PUT /deployments/{deployment_id}/intake",
+        "/deployments/{deployment}/intake",
+        {"segments": ["region"]},
+    ),
+    Step(
         "POST /deployments/{deployment_id}/predict",
         "/deployments/{deployment}/predict",
         api_bodies.instances("a"),

@@ -36,6 +36,7 @@ HISTORY = {
     "feedback",
     "inference_records",
     "job_events",
+    "joined_feedback",
     "labels",
     "lineage_edges",
     "model_versions",
@@ -43,6 +44,8 @@ HISTORY = {
 }
 # What may change: pointers, states, settings, and answers that are kept for a while.
 CHANGEABLE = {
+    "intake_rules",
+    "rejected_records",
     "breaches",
     "column_marks",
     "decision_counts",

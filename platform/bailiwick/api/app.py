@@ -21,6 +21,7 @@ from bailiwick.api import (
     deployments,
     groups,
     inferences,
+    intake,
     jobs,
     labels,
     marks,
@@ -44,6 +45,7 @@ from bailiwick.web.problem import ProblemResponse
 from bailiwick.web.proofs import new_bearer_throttle
 
 V1 = "/api/v1"
+MAX_INTAKE_THREADS = 8  # bodies that are read at the same time; below MAX_WAITING_WRITERS
 DESCRIPTION = """Governance and lifecycle of private small language models.
 
 Send `Authorization: Bearer TOKEN`. Collections page by `limit` and `cursor`. Writes accept
@@ -102,12 +104,14 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     app.state.platform = platform
     app.state.gateway = gateway
     app.state.waiting_room = CapacityLimiter(MAX_WAITING_WRITERS)
+    app.state.intake_room = CapacityLimiter(MAX_INTAKE_THREADS)
     app.state.bearer_failures = new_bearer_throttle()
     install(app)
     # Routers are searched in turn, so those that are asked most come first; and not inside a
     # router of their own, as each level of nesting is searched once more by each request.
     for module in (
         inferences,
+        intake,
         models,
         aliases,
         deployments,

@@ -57,6 +57,13 @@ class Settings(BaseSettings):
         description="Name of this audit log in its checkpoints; never change it afterwards.",
     )
 
+    pseudonym_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Secret under which subjects and join keys are hashed, the same for all "
+        "processes; default: made at first use in the home folder. Never change it afterwards.",
+    )
+
     oidc_issuer: str | None = Field(
         None, description="Issuer of the OpenID provider; without one people use tokens."
     )
@@ -108,6 +115,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """The audit log's Ed25519 private key."""
         return self.home / "keys" / "audit-ed25519.pem"
+
+    @property
+    def pseudonym_key_file(self) -> Path:
+        """The key that subjects and join keys are hashed under, if no setting names it."""
+        return self.key_file.with_name("pseudonyms.key")
 
     @property
     def last_checkpoint_file(self) -> Path:

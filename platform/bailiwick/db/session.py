@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -115,9 +116,24 @@ def lock_labels(session: Session) -> None:
     _advise(session, "SELECT pg_advisory_xact_lock(:key)")
 
 
-def _advise(session: Session, statement: str) -> None:
+def hold_feedback(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, nobody labels records of the deployment by their join key."""
+    _advise(session, "SELECT pg_advisory_xact_lock_shared(:key)", _key_of(deployment_id))
+
+
+def lock_feedback(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, only this one labels records of the deployment."""
+    _advise(session, "SELECT pg_advisory_xact_lock(:key)", _key_of(deployment_id))
+
+
+def _key_of(identifier: UUID) -> int:
+    """A key of its own in PostgreSQL's space, which has 64 bits with a sign."""
+    return int.from_bytes(identifier.bytes[8:], "big", signed=True)
+
+
+def _advise(session: Session, statement: str, key: int = LABELS_LOCK) -> None:
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
-        session.execute(text(statement), {"key": LABELS_LOCK})
+        session.execute(text(statement), {"key": key})
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from bailiwick.lifecycle import Platform
 from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.worker import ticks
 
+FORGET_SECONDS = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -34,7 +35,7 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 6)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 7)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
         self._every(ticks.answer_alerts, interval_seconds)
@@ -42,6 +43,7 @@ class Worker:
         self._every(ticks.sequence_audit, interval_seconds)
         self._every(ticks.end_waivers, interval_seconds)
         self._every(ticks.write_counts, FLUSH_SECONDS)
+        self._every(ticks.forget_rejected_records, FORGET_SECONDS)
         for number in range(workers):
             owner = f"{self._owner}:{number}"
             self._every(ticks.work, interval_seconds, owner, self._stopping)
