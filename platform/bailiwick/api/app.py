@@ -28,6 +28,7 @@ from bailiwick.api import (
     models,
     monitors,
     operations,
+    otlp,
     passwords,
     policies,
     principals,
@@ -112,6 +113,7 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     for module in (
         inferences,
         intake,
+        otlp,
         models,
         aliases,
         deployments,

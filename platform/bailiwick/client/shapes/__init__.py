@@ -43,6 +43,7 @@ from bailiwick.client.shapes.data import (
     Run,
     Scan,
 )
+from bailiwick.client.shapes.intake import Intake, RejectedInference, RejectedRecord, Taken
 from bailiwick.client.shapes.labels import (
     Breach,
     LabelExplained,
@@ -129,6 +130,7 @@ __all__ = [
     "HeldRole",
     "Holding",
     "Impact",
+    "Intake",
     "Job",
     "JobEvent",
     "Label",
@@ -154,6 +156,8 @@ __all__ = [
     "ProtectedResource",
     "Registered",
     "Rejected",
+    "RejectedInference",
+    "RejectedRecord",
     "Rejection",
     "Relabelled",
     "RetrainingPolicy",
@@ -164,6 +168,7 @@ __all__ = [
     "Run",
     "Scan",
     "Scheme",
+    "Taken",
     "Token",
     "TokenInUse",
     "Verification",

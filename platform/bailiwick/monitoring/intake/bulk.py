@@ -15,7 +15,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from bailiwick.core.ids import new_ids
+from bailiwick.core.ids import new_hex_ids
 
 # Column: the type of its array on PostgreSQL. `at` travels as microseconds.
 _KINDS = {
@@ -41,11 +41,14 @@ _SQLITE = (
 _ARRAYS = ", ".join(["%s::uuid[]", "%s::int8[]", *(f"%s::{kind}[]" for kind in _KINDS.values())])
 _TAKEN = ", ".join(f"{name}::jsonb" if name == "segments" else name for name in _KINDS)
 # Sorted by record id, as two clients that send the same ones must not wait for each other.
-_POSTGRESQL = (
-    f"{_INTO}, {', '.join(_KINDS)}) SELECT id, %s, %s, %s, "
-    f"'epoch'::timestamptz + at * interval '1 microsecond', {_TAKEN} "
-    f"FROM unnest({_ARRAYS}) WITH ORDINALITY AS given (id, at, {', '.join(_KINDS)}, place) "
-    'ORDER BY record_id COLLATE "C", place ON CONFLICT DO NOTHING'  # noqa: S608 - our own names
+_POSTGRESQL = " ".join(
+    (
+        f"{_INTO}, {', '.join(_KINDS)})",
+        "SELECT id, %s, %s, %s, 'epoch'::timestamptz + at * interval '1 microsecond',",
+        _TAKEN,
+        f"FROM unnest({_ARRAYS}) WITH ORDINALITY AS given (id, at, {', '.join(_KINDS)}, place)",
+        'ORDER BY record_id COLLATE "C", place ON CONFLICT DO NOTHING',
+    )
 )
 
 
@@ -58,7 +61,7 @@ def insert_records(
     at: datetime,
 ) -> int:
     """How many of the records were new. Of one id twice the first counts."""
-    ids = new_ids(len(columns["record_id"]))
+    ids = new_hex_ids(len(columns["record_id"]))
     if not ids:
         return 0
     connection = session.connection()
@@ -73,7 +76,7 @@ def insert_records(
 def _into_sqlite(
     connection: Connection,
     owners: tuple[UUID, UUID],
-    ids: list[UUID],
+    ids: list[str],
     moments: Sequence[int],
     values: list[Sequence[Any]],
     at: datetime,
@@ -83,7 +86,7 @@ def _into_sqlite(
     count = len(ids)
     rows = list(
         zip(
-            [identifier.hex for identifier in ids],
+            ids,
             [deployment] * count,
             [version] * count,
             [received] * count,
