@@ -74,7 +74,7 @@ _LABELS = {
 }
 
 
-class RejectedOut(Schema):
+class RejectedInferenceOut(Schema):
     """A record that was not taken: its place in the request, from 0, and why."""
 
     place: int
@@ -91,7 +91,7 @@ class TakenOut(Schema):
 
     new: int
     known: int
-    rejected: list[RejectedOut]
+    rejected: list[RejectedInferenceOut]
     rejected_total: int
 
 
@@ -149,7 +149,7 @@ class Tally:
 
     def answer(self) -> TakenOut:
         """As it is told."""
-        shown = [RejectedOut.model_validate(fault) for fault in self.first]
+        shown = [RejectedInferenceOut.model_validate(fault) for fault in self.first]
         return TakenOut(new=self.new, known=self.known, rejected=shown, rejected_total=self.total)
 
 

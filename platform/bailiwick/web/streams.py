@@ -73,10 +73,15 @@ class Decoded(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         """`size` bytes, fewer only at the end."""
         if size > MAX_READ_BYTES:
-            raise TooLarge(f"send at most {MAX_READ_BYTES:,} bytes in one piece, such as a batch")
+            raise TooLarge(
+                f"a batch may have {MAX_READ_BYTES:,} bytes; send smaller ones, if this is not "
+                "just no Arrow stream"
+            )
         size = min(size if size >= 0 else self._left_bytes + 1, self._left_bytes + 1)
         try:
             found = self._source.read(size)
+            while len(found) < size and (more := self._source.read(size - len(found))):
+                found += more
         except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
             if isinstance(error.__cause__, BailiwickError):
                 raise error.__cause__ from None

@@ -47,6 +47,11 @@ def read_ndjson(body: IO[bytes]) -> Iterator[Batch]:
     start = 0
     for block in _whole_lines(body):
         lines = [line for line in block.split(b"\n") if line and not line.isspace()]
+        if any(len(line) > MAX_LINE_BYTES for line in lines):
+            raise Invalid(
+                f"a line is longer than {MAX_LINE_BYTES:,} bytes; the records of earlier pieces "
+                "were taken, so correct it and send all again"
+            )
         if lines:
             yield read_lines(lines, start)
             start += len(lines)
@@ -55,8 +60,12 @@ def read_ndjson(body: IO[bytes]) -> Iterator[Batch]:
 
 
 def _whole_lines(body: IO[bytes]) -> Iterator[bytes]:
+    """Blocks that end where a line does."""
     rest = b""
     while block := body.read(BLOCK_BYTES):
+        if len(block) < BLOCK_BYTES:  # the last
+            yield rest + block
+            return
         cut = block.rfind(b"\n") + 1
         if cut:
             yield rest + block[:cut]
@@ -64,9 +73,6 @@ def _whole_lines(body: IO[bytes]) -> Iterator[bytes]:
         else:
             rest += block
         if len(rest) > MAX_LINE_BYTES:
-            raise Invalid(
-                f"a line is longer than {MAX_LINE_BYTES:,} bytes; the records before it were "
-                "taken, so correct it and send the rest again"
-            )
+            yield rest  # too long to be a record
     if rest:
         yield rest

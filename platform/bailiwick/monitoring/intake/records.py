@@ -57,7 +57,8 @@ SCHEMA: dict[str, Any] = msgspec.json.schema_components([Record], ref_template="
 
 _decoder = msgspec.json.Decoder(Record)
 _values = attrgetter(*FIELDS)
-_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([a-z_]*)")
+# Names of fields and numbers; a key of a mapping is written `[...]`.
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([a-z_.\[\]0-9]*)`")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _NUL = b"\\u0000"
 
