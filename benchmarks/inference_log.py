@@ -32,6 +32,7 @@ from report import publish
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from bailiwick.client.recorder import new_record_id
 from bailiwick.core.clock import SystemClock
 from bailiwick.core.settings import Settings
 from bailiwick.db import migrate
@@ -45,12 +46,12 @@ SERVER_TICKS = os.sysconf("SC_CLK_TCK")
 Rows = list[dict[str, Any]]
 
 
-def records(count: int) -> Rows:
-    """One batch with fresh record ids, as unordered as a client's UUIDs are."""
+def records(count: int, new_id: Callable[[], str] = new_record_id) -> Rows:
+    """One batch with fresh record ids: as our client makes them, unless others are wanted."""
     now = datetime.now(UTC)
     return [
         {
-            "record_id": f"{uuid4()}",
+            "record_id": new_id(),
             "at": (now - timedelta(milliseconds=place)).isoformat(),
             "prediction": "Vehicle Fuel",
             "confidence": 0.875,
@@ -83,10 +84,17 @@ def as_arrow(rows: Rows) -> bytes:
     return sink.getvalue()
 
 
-FORMATS: dict[str, tuple[Callable[[Rows], bytes], str]] = {
-    "JSON": (as_json, "application/json"),
-    "NDJSON": (as_ndjson, "application/x-ndjson"),
-    "Arrow": (as_arrow, "application/vnd.apache.arrow.stream"),
+def unordered() -> str:
+    """A UUIDv4: each of a batch lies on another page of the index."""
+    return str(uuid4())
+
+
+# How a batch is written, its media type, and how its record ids are made.
+FORMATS: dict[str, tuple[Callable[[Rows], bytes], str, Callable[[], str]]] = {
+    "JSON": (as_json, "application/json", new_record_id),
+    "NDJSON": (as_ndjson, "application/x-ndjson", new_record_id),
+    "NDJSON, UUIDv4": (as_ndjson, "application/x-ndjson", unordered),
+    "Arrow": (as_arrow, "application/vnd.apache.arrow.stream", new_record_id),
 }
 
 
@@ -119,8 +127,8 @@ def running() -> Iterator[ApiProcess]:
 
 def send(api: ApiProcess, client: httpx.Client, name: str, rows: int, into: Measured) -> None:
     """One round of one format."""
-    write, kind = FORMATS[name]
-    bodies = [write(records(rows)) for _ in range(BATCHES[rows])]
+    write, kind, new_id = FORMATS[name]
+    bodies = [write(records(rows, new_id)) for _ in range(BATCHES[rows])]
     cpu, began = cpu_seconds(api), time.perf_counter()
     for body in bodies:
         before = time.perf_counter()
@@ -155,7 +163,7 @@ def by_the_driver(connection: sqlite3.Connection, rows: int, into: Measured) -> 
     for batch in batches:
         before = time.perf_counter()
         connection.execute("BEGIN IMMEDIATE")
-        values = [(uuid4().hex, owner, owner, "2026", *row.values()) for row in batch]
+        values = [(new_record_id(), owner, owner, "2026", *row.values()) for row in batch]
         connection.executemany(insert, values)
         connection.execute("COMMIT")
         into.latencies_ms.append((time.perf_counter() - before) * 1_000)

@@ -46,6 +46,7 @@ from bailiwick.web.problem import ProblemResponse
 from bailiwick.web.proofs import new_bearer_throttle
 
 V1 = "/api/v1"
+FOLD_SECONDS = 0.5
 MAX_INTAKE_THREADS = 8  # bodies that are read at the same time; below MAX_WAITING_WRITERS
 DESCRIPTION = """Governance and lifecycle of private small language models.
 
@@ -82,6 +83,13 @@ async def _write_counts(platform: Platform) -> None:
         await run_sync(platform.rules.tallies.flush, platform.database)
 
 
+async def _fold_log(platform: Platform) -> None:
+    """Twice a second spare the next commits some work."""
+    while True:
+        await sleep(FOLD_SECONDS)
+        await run_sync(platform.database.fold_log)
+
+
 def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     """The API of an installation; `gateway` reaches its model server."""
 
@@ -89,6 +97,7 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with create_task_group() as background:
             background.start_soon(_write_counts, platform)
+            background.start_soon(_fold_log, platform)
             yield
             background.cancel_scope.cancel()
         gateway.close()

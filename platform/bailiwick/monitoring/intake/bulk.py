@@ -8,18 +8,20 @@ that are unnested.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
-from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from bailiwick.core.ids import new_hex_ids
 
-# Column: the type of its array on PostgreSQL. `at` travels as microseconds.
+_RECORD_ID = itemgetter(5)
+# Optional column: the type of its array on PostgreSQL. What no record of a batch has is left out.
 _KINDS = {
-    "record_id": "text",
     "prediction": "text",
     "confidence": "float8",
     "characters": "int4",
@@ -33,23 +35,7 @@ _KINDS = {
     "subject_key": "text",
     "join_key": "text",
 }
-_INTO = "INSERT INTO inference_records (id, deployment_id, version_id, received_at, at"
-_SQLITE = (
-    f"{_INTO}, {', '.join(_KINDS)}) VALUES ({', '.join('?' * (len(_KINDS) + 5))}) "
-    "ON CONFLICT DO NOTHING"
-)
-_ARRAYS = ", ".join(["%s::uuid[]", "%s::int8[]", *(f"%s::{kind}[]" for kind in _KINDS.values())])
-_TAKEN = ", ".join(f"{name}::jsonb" if name == "segments" else name for name in _KINDS)
-# Sorted by record id, as two clients that send the same ones must not wait for each other.
-_POSTGRESQL = " ".join(
-    (
-        f"{_INTO}, {', '.join(_KINDS)})",
-        "SELECT id, %s, %s, %s, 'epoch'::timestamptz + at * interval '1 microsecond',",
-        _TAKEN,
-        f"FROM unnest({_ARRAYS}) WITH ORDINALITY AS given (id, at, {', '.join(_KINDS)}, place)",
-        'ORDER BY record_id COLLATE "C", place ON CONFLICT DO NOTHING',
-    )
-)
+_INTO = "INSERT INTO inference_records (id, deployment_id, version_id, received_at, at, record_id"
 
 
 def insert_records(
@@ -65,39 +51,52 @@ def insert_records(
     if not ids:
         return 0
     connection = session.connection()
-    values = [_written(name, columns[name]) for name in _KINDS]
+    given = tuple(name for name in _KINDS if _has_values(columns[name]))
+    values = [_written(name, columns[name]) for name in given]
     if connection.dialect.name == "postgresql":
-        arrays = [ids, list(columns["at"]), *map(list, values)]
+        arrays = map(list, (ids, columns["at"], columns["record_id"], *values))
         parameters = (deployment_id, version_id, at, *arrays)
-        return connection.exec_driver_sql(_POSTGRESQL, parameters).rowcount
-    return _into_sqlite(connection, (deployment_id, version_id), ids, columns["at"], values, at)
-
-
-def _into_sqlite(
-    connection: Connection,
-    owners: tuple[UUID, UUID],
-    ids: list[str],
-    moments: Sequence[int],
-    values: list[Sequence[Any]],
-    at: datetime,
-) -> int:
-    received = as_sqlite_text([round(at.timestamp() * 1_000_000)])[0]
-    deployment, version = (owner.hex for owner in owners)
-    count = len(ids)
+        return connection.exec_driver_sql(_on_postgresql(given), parameters).rowcount
+    received = round(at.timestamp() * 1_000_000)
+    owners = (deployment_id.hex, version_id.hex, *as_sqlite_text([received]))
     rows = list(
         zip(
             ids,
-            [deployment] * count,
-            [version] * count,
-            [received] * count,
-            as_sqlite_text(moments),
+            *map(repeat, owners),
+            as_sqlite_text(columns["at"]),
+            columns["record_id"],
             *values,
-            strict=True,
+            strict=False,  # the owners are the same for all rows
         )
     )
-    # Neighbours in the unique index are written together.
-    rows.sort(key=_record_id)
-    return connection.exec_driver_sql(_SQLITE, rows).rowcount
+    rows.sort(key=_RECORD_ID)  # neighbours in the unique index are written together
+    return connection.exec_driver_sql(_on_sqlite(given), rows).rowcount
+
+
+@cache
+def _on_sqlite(given: tuple[str, ...]) -> str:
+    places = ", ".join("?" * (len(given) + 6))
+    return f"{', '.join((_INTO, *given))}) VALUES ({places}) ON CONFLICT DO NOTHING"
+
+
+@cache
+def _on_postgresql(given: tuple[str, ...]) -> str:
+    """Sorted by record id, as two clients that send the same must not wait in a circle."""
+    kinds = ("uuid", "int8", "text", *(_KINDS[name] for name in given))
+    arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
+    taken = ", ".join(f"{name}::jsonb" if name == "segments" else name for name in given)
+    names = ", ".join(("id", "at", "record_id", *given, "place"))
+    parts = (
+        f"{', '.join((_INTO, *given))})",
+        "SELECT id, %s, %s, %s, 'epoch'::timestamptz + at * interval '1 microsecond', record_id",
+        f", {taken} FROM unnest({arrays}) WITH ORDINALITY AS given ({names})",
+        'ORDER BY record_id COLLATE "C", place ON CONFLICT DO NOTHING',
+    )
+    return " ".join(parts)
+
+
+def _has_values(values: Sequence[Any]) -> bool:
+    return values.count(None) < len(values)
 
 
 def as_sqlite_text(moments: Sequence[int]) -> list[str]:
@@ -107,15 +106,10 @@ def as_sqlite_text(moments: Sequence[int]) -> list[str]:
     return written
 
 
-def _record_id(row: tuple[Any, ...]) -> str:
-    record_id: str = row[5]
-    return record_id
-
-
 def _written(name: str, values: Sequence[Any]) -> Sequence[Any]:
     """Segments as canonical JSON: there are few different ones."""
-    if name != "segments" or not any(values):
-        return [None] * len(values) if name == "segments" else values
+    if name != "segments":
+        return values
     texts: dict[tuple[tuple[str, str], ...], str] = {}
     written: list[str | None] = []
     for segments in values:

@@ -31,6 +31,9 @@ class Pseudonyms:
 
     def _hashed(self, kind: bytes, values: Iterable[str | None]) -> list[str | None]:
         key = self._key
+        values = list(values)
+        if not any(values):
+            return [None] * len(values)
         return [
             None
             if value is None
