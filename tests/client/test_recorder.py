@@ -131,6 +131,22 @@ def test_a_server_that_comes_back_gets_everything(
     assert len(server.records) == 5
 
 
+def test_whoever_waits_ends_a_long_pause(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bailiwick.client.recorder.FIRST_PAUSE_SECONDS", 60.0)
+    monkeypatch.setattr("bailiwick.client.recorder.LONGEST_PAUSE_SECONDS", 60.0)
+    server.down = DOWN
+    with Recorder(server, **FAST) as recorder:
+        recorder.log("Fuel")
+        until(lambda: recorder.last_error is DOWN)
+        server.down = None
+    assert len(server.records) == 1
+
+
+def test_a_record_larger_than_all_that_may_wait_is_refused_at_once(server: Server) -> None:
+    with Recorder(server, max_bytes=100, **FAST) as recorder, pytest.raises(SpoolFull):
+        recorder.log("Fuel", text="x" * 200)
+
+
 def test_over_its_limit_it_raises_or_blocks_as_asked(server: Server, tmp_path: Path) -> None:
     server.down = DOWN
     limits = FAST | {"max_bytes": 400, "close_timeout_seconds": 0.0}

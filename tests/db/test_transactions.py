@@ -1,6 +1,7 @@
 """Transactions: whole or not at all, and failures in words that help."""
 
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -251,9 +252,8 @@ def test_the_log_is_folded_beside_readers_and_never_fails(database: Database) ->
     database.fold_log()
     if database.engine.dialect.name == "sqlite":
         log = Path(f"{database.engine.url.database}-wal")
-        pages = (
-            database.engine.raw_connection().cursor().execute("PRAGMA wal_checkpoint").fetchone()
-        )
+        with closing(database.engine.raw_connection()) as connection:
+            pages = connection.cursor().execute("PRAGMA wal_checkpoint").fetchone()
         assert log.stat().st_size > 0
         assert pages[1] == pages[2]  # all that is in the log is in the file
     elsewhere = Database(make_engine("sqlite:////nowhere/at/all.db"))

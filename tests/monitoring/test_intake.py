@@ -115,7 +115,9 @@ def by_key(value: str, label: str | None) -> Outcome:
     return Outcome(None, label, NAMES.join_keys([value])[0])
 
 
+EXACTLY = START + timedelta(microseconds=123_457)
 FULL = record(
+    at=EXACTLY.isoformat(),
     characters=31,
     words=5,
     unseen_words_ratio=0.25,
@@ -155,7 +157,7 @@ def test_all_that_a_record_says_is_kept_and_names_are_hashed(traffic: Traffic) -
     assert taken(traffic, FULL) == Taken(new=1, known=0, rejected=[])
     (row,) = stored(traffic)
     assert (row.latency_ms, row.tokens, row.mean_log_probability) == (12.5, 7, -0.25)
-    assert (row.segments, row.at, row.received_at) == ({"region": "north"}, START, NOW)
+    assert (row.segments, row.at, row.received_at) == ({"region": "north"}, EXACTLY, NOW)
     assert row.subject_key == NAMES.subjects(["Ada Lovelace"])[0]
     assert row.join_key == NAMES.join_keys(["INV-4711"])[0]
     assert (row.unseen_words_ratio, row.characters, row.text) == (0.25, 31, None)

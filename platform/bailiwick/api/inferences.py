@@ -1,5 +1,6 @@
 """`/deployments/{id}/predict` and `/accuracy`: a deployment answers, and how well it did."""
 
+import time
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -88,7 +89,9 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
     # The model's answer can take long: no connection or transaction waits for it.
     caller.session.close()
     gateway: Gateway = request.app.state.gateway
+    began = time.perf_counter()
     answers = gateway.classify(str(version_id), texts)
+    latency_ms = (time.perf_counter() - began) * 1_000  # of the request: its rows share it
     inferences = [
         Inference(
             record_id=instance.record_id or str(new_id()),
@@ -99,6 +102,7 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
             words=answer.descriptors.words,
             unseen_words_ratio=answer.descriptors.unseen_words_ratio,
             text=text if keeps_text else None,
+            latency_ms=latency_ms,
         )
         for instance, answer, text in zip(body.instances, answers, texts, strict=True)
     ]

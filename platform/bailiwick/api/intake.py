@@ -39,7 +39,7 @@ from bailiwick.web import (
     acts,
     page_of,
 )
-from bailiwick.web.streams import UnsupportedMedia, media_type, open_body
+from bailiwick.web.streams import UnsupportedMedia, media_type, open_body, read_whole
 
 router = APIRouter(prefix="/deployments", tags=["running models"], route_class=GovernedRoute)
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -299,18 +299,10 @@ def _batches(body: IO[bytes], kind: str, caller: Caller) -> tuple[Iterator[Batch
             return read_ndjson(body), None
         case "application/json":
             limit = caller.platform.settings.max_body_bytes
-            batch, named = read_json(whole(body, limit))
+            batch, named = read_json(read_whole(body, limit))
             return iter((batch,)), named
         case _:
             return read_arrow(body), None
-
-
-def whole(body: IO[bytes], limit_bytes: int) -> bytes:
-    """All of a body that must be held in memory."""
-    content = body.read(limit_bytes + 1)
-    if len(content) > limit_bytes:
-        raise Invalid(f"send at most {limit_bytes:,} bytes of JSON, or NDJSON, which may be longer")
-    return content
 
 
 def _kind(kind: str, *known: str) -> str:

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bailiwick.api.intake import Tally, reading, store, whole
+from bailiwick.api.intake import Tally, reading, store
 from bailiwick.monitoring.intake.records import read_lines
 from bailiwick.monitoring.intake.spans import Traces, read_traces, record_of
 from bailiwick.policy import Unseen
 from bailiwick.registry import Deployment, deployment_resource
 from bailiwick.web import Caller, Governed, GovernedRoute, acts
-from bailiwick.web.streams import UnsupportedMedia, media_type, open_body
+from bailiwick.web.streams import UnsupportedMedia, media_type, open_body, read_whole
 
 router = APIRouter(prefix="/otlp", tags=["running models"], route_class=GovernedRoute)
 PIECE = 5_000  # spans that are stored together
@@ -67,7 +67,7 @@ async def write_traces(request: Request, caller: Governed) -> TracesOut:
     body = await open_body(request, limit_bytes=limit)
 
     def receive() -> TracesOut:
-        return _received(caller, read_traces(whole(body, limit)))
+        return _received(caller, read_traces(read_whole(body, limit)))
 
     return await run_sync(receive, limiter=request.app.state.intake_room)
 

@@ -18,7 +18,7 @@ from bailiwick.client.errors import BailiwickAPIError, ClientError, MisusedClien
 from bailiwick.client.shapes import RejectedInference, Taken
 from bailiwick.client.spool import Spool, SpoolFull
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 30.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, HURRIED_PAUSE_SECONDS = 0.25, 30.0, 1.0
 
 Send = Callable[[bytes], Taken]
 
@@ -71,6 +71,7 @@ class Recorder:
     ) -> None:
         self._send = send
         self._on_full = on_full
+        self._max_bytes = max_bytes
         self._interval_seconds = interval_seconds
         self._on_rejected = on_rejected
         self._close_timeout_seconds = close_timeout_seconds
@@ -101,7 +102,7 @@ class Recorder:
                     self._spool.append(line)
                     break
                 except SpoolFull:
-                    if self._on_full == "raise":
+                    if self._on_full == "raise" or len(line) > self._max_bytes:
                         raise
                     self._changed.wait(timeout=1.0)
             if self._spool.has_whole_piece:
@@ -205,10 +206,15 @@ class Recorder:
         """Growing, with jitter, so that many clients do not come back at the same moment."""
         growing = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 10))
         pause = growing * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        asked = error.retry_after_seconds if isinstance(error, BailiwickAPIError) else None
+        if isinstance(error, BailiwickAPIError) and error.retry_after_seconds:
+            pause = error.retry_after_seconds
         with self._changed:
             self.last_error = error
-            self._changed.wait_for(lambda: self._closed, timeout=asked or pause)
+            waiting = self._hurried
+            if waiting:
+                pause = min(pause, HURRIED_PAUSE_SECONDS)
+            # Somebody who begins to wait for all to be sent ends a long pause.
+            self._changed.wait_for(lambda: self._closed or self._hurried > waiting, timeout=pause)
 
 
 def as_record(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from anyio import from_thread
 from fastapi import Request
 
-from bailiwick.core.errors import BailiwickError, Invalid, TooLarge
+from bailiwick.core.errors import Invalid, TooLarge
 
 AHEAD_BYTES = 8 * 1024**2  # what is fetched before a thread is taken for the rest
 MAX_READ_BYTES = 64 * 1024**2  # what a body may ask to have in memory at once
@@ -83,8 +83,6 @@ class Decoded(io.RawIOBase):
             while len(found) < size and (more := self._source.read(size - len(found))):
                 found += more
         except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-            if isinstance(error.__cause__, BailiwickError):
-                raise error.__cause__ from None
             raise Invalid("the body is not encoded as Content-Encoding says") from error
         self._left_bytes -= len(found)
         if self._left_bytes < 0:
@@ -116,3 +114,17 @@ async def open_body(request: Request, *, limit_bytes: int) -> IO[bytes]:
 def media_type(request: Request) -> str:
     """What kind of body the request has, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def read_whole(body: IO[bytes], limit_bytes: int) -> bytes:
+    """All of a body that must be held in memory, or `TooLarge`."""
+    parts, left = [], limit_bytes
+    while part := body.read(AHEAD_BYTES):
+        parts.append(part)
+        left -= len(part)
+        if left < 0:
+            raise TooLarge(
+                f"a JSON body may have {limit_bytes:,} bytes; send several, or NDJSON, which may "
+                "be longer"
+            )
+    return b"".join(parts)
