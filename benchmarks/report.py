@@ -13,6 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 _LIBRARIES = (
     "bailiwick",
     "numpy",
+    "datasketches",
     "pyarrow",
     "sqlalchemy",
     "fastapi",

@@ -21,7 +21,7 @@ from support.api_world import World
 
 # What a deployment answers and learns is its inference log, no change of the platform;
 # corrections of labels are audited (see `log_feedback`).
-TRAFFIC = ("/predict", "/inferences", "/feedback")
+TRAFFIC = ("/predict", "/inferences", "/feedback", "/v1/traces")
 # Asked by POST, as the question is long; the answer changes nothing.
 KEEPS_NOTHING = {"POST /policies/dry-run"}
 MODEL, DATASET = "finance/classifier", "finance/purchases"
@@ -127,6 +127,12 @@ STEPS = [
     Step("POST /deployments", "/deployments", DEPLOYMENT),
     Step("PATCH /deployments/{deployment_id}", "/deployments/{deployment}", {"state": "stopped"}),
     Step("PATCH /deployments/{deployment_id}", "/deployments/{deployment}", {"state": "active"}),
+    Step(
+        "PUT /deployments/{deployment_id}/intake",
+        "/deployments/{deployment}/intake",
+        {"segments": ["region"]},
+    ),
+    Step("POST /otlp/v1/traces", "/otlp/v1/traces", api_bodies.spans("finance/cards")),
     Step(
         "POST /deployments/{deployment_id}/predict",
         "/deployments/{deployment}/predict",

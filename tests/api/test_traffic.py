@@ -208,8 +208,9 @@ def an_inference(**changes: Any) -> dict[str, Any]:
 def test_requests_answered_elsewhere_are_logged_once(world: World, path: str) -> None:
     body = {"records": [an_inference(), an_inference(record_id="b")]}
     first, again = (world.post(f"{path}/inferences", body) for _ in range(2))
-    assert (first.status_code, first.json()) == (202, {"new": 2, "known": 0})
-    assert again.json() == {"new": 0, "known": 2}
+    fine: dict[str, Any] = {"rejected": [], "rejected_total": 0}
+    assert (first.status_code, first.json()) == (202, {"new": 2, "known": 0} | fine)
+    assert again.json() == {"new": 0, "known": 2} | fine
 
 
 @pytest.mark.parametrize(
@@ -224,14 +225,17 @@ def test_requests_answered_elsewhere_are_logged_once(world: World, path: str) ->
         ({"at": "2026-01-02T00:00:00"}, "at"),
     ],
 )
-def test_records_that_do_not_fit_are_refused(
+def test_a_record_that_does_not_fit_is_turned_away_and_the_others_are_kept(
     world: World, path: str, changes: dict[str, Any], said: str
 ) -> None:
-    answer = world.post(f"{path}/inferences", {"records": [an_inference(**changes)]})
-    assert answer.status_code == 422
-    assert said in answer.json()["detail"]
+    rows = [an_inference(record_id="b"), an_inference(**changes)]
+    answer = world.post(f"{path}/inferences", {"records": rows})
+    told = answer.json()
+    assert (answer.status_code, told["new"], told["rejected_total"]) == (202, 1, 1)
+    assert (told["rejected"][0]["place"], told["rejected"][0]["record_id"]) == (1, "a")
+    assert said in told["rejected"][0]["detail"]
     assert "Zebra" not in answer.text
-    assert records(world) == []
+    assert [record.record_id for record in records(world)] == ["b"]
 
 
 def test_a_version_of_another_model_is_refused(

@@ -1,6 +1,7 @@
 """The clock, ids, canonical bytes and the files that travel beside the code."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import RFC_4122
 
 import pytest
 import rfc8785
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from bailiwick.core.canonical import canonical_bytes, digest_of
 from bailiwick.core.clock import ReplayClock, SystemClock
-from bailiwick.core.ids import new_id
+from bailiwick.core.ids import new_id, new_ids
 from bailiwick.core.resources import bundled
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -55,3 +56,13 @@ def test_what_json_cannot_say_exactly_is_refused(value: object) -> None:
 def test_migrations_and_policies_are_found_beside_the_code() -> None:
     assert (bundled("migrations") / "env.py").is_file()
     assert (bundled("policies") / "classification.yaml").is_file()
+
+
+def test_ids_of_a_batch_are_uuids_of_version_7_that_sort_after_all_before_them() -> None:
+    before = new_id()
+    batch = new_ids(5_000)
+    after = new_id()
+    assert len(set(batch)) == 5_000
+    assert [before, *batch, after] == sorted([before, *batch, after])
+    assert {(one.version, one.variant) for one in batch} == {(7, RFC_4122)}
+    assert new_ids(0) == []

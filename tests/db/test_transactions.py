@@ -1,6 +1,7 @@
 """Transactions: whole or not at all, and failures in words that help."""
 
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -240,3 +241,20 @@ def test_a_full_disk_says_so_and_nothing_is_lost(tmp_path: Path, sqlite_template
         fill()
     assert count_principals(database) == 1
     database.close()
+
+
+def test_the_log_is_folded_beside_readers_and_never_fails(database: Database) -> None:
+    with database.reading() as reader:
+        reader.execute(text("SELECT 1"))
+        with database.transaction() as session:
+            session.execute(text("CREATE TABLE folded (a INTEGER)"))
+        database.fold_log()
+    database.fold_log()
+    if database.engine.dialect.name == "sqlite":
+        log = Path(f"{database.engine.url.database}-wal")
+        with closing(database.engine.raw_connection()) as connection:
+            pages = connection.cursor().execute("PRAGMA wal_checkpoint").fetchone()
+        assert log.stat().st_size > 0
+        assert pages[1] == pages[2]  # all that is in the log is in the file
+    elsewhere = Database(make_engine("sqlite:////nowhere/at/all.db"))
+    elsewhere.fold_log()

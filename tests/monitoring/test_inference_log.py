@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from bailiwick.audit import AuditEvent
 from bailiwick.lifecycle import Platform
 from bailiwick.monitoring import Outcome, log_feedback, log_inferences
-from bailiwick.monitoring.inference_log import BATCH_ROWS
+from bailiwick.monitoring.intake.feedback import BATCH_ROWS
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 from bailiwick.registry import served_version
 from factories import Factory

@@ -83,3 +83,37 @@ def silence(deployment_id: str, /, **changes: Any) -> dict[str, Any]:
         "reason": "maintenance",
         "ends_at": "2026-01-15T00:00:00Z",
     } | changes
+
+
+def spans(deployment: str, *spans: dict[str, Any]) -> dict[str, Any]:
+    """An OTLP request of one resource: these spans, or one of a chat."""
+    resource = {"attributes": [attribute("bailiwick.deployment", deployment)]}
+    scopes = [{"scope": {"name": "app"}, "spans": list(spans) or [span()]}]
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": scopes}]}
+
+
+def span(number: int = 1, **attributes: Any) -> dict[str, Any]:
+    """A chat of a second on New Year's Day 2026, with these attributes (`.` written `__`)."""
+    given = {"gen_ai.operation.name": "chat", "bailiwick.prediction": "Fuel"}
+    given |= {name.replace("__", "."): value for name, value in attributes.items()}
+    return {
+        "traceId": f"{number:032x}",
+        "spanId": f"{number:016x}",
+        "name": "chat coder",
+        "kind": 3,
+        "startTimeUnixNano": "1767225600000000000",
+        "endTimeUnixNano": "1767225601250000000",
+        "attributes": [attribute(name, value) for name, value in given.items()],
+        "status": {},
+    }
+
+
+def attribute(name: str, value: Any) -> dict[str, Any]:
+    """As OTLP writes it in JSON."""
+    kinds: dict[type, str] = {str: "stringValue", float: "doubleValue", bool: "boolValue"}
+    if isinstance(value, list):
+        values = [attribute("", one)["value"] for one in value]
+        return {"key": name, "value": {"arrayValue": {"values": values}}}
+    if type(value) is int:
+        return {"key": name, "value": {"intValue": str(value)}}
+    return {"key": name, "value": {kinds[type(value)]: value}}

@@ -247,6 +247,8 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /deployments/{deployment_id}/feedback": {
             "feedback": [{"record_id": "a", "label": "Fuel"}]
         },
+        "PUT /deployments/{deployment_id}/intake": {"segments": ["region"]},
+        "POST /otlp/v1/traces": api_bodies.spans(places["deployment_id"]),
         "POST /monitors": deployment,
         "PATCH /monitors/{monitor_id}": {"min_rows": 7},
         "POST /alerts/{alert_id}/resolve": {"resolution": "x"},

@@ -23,12 +23,14 @@ from bailiwick.api import (
     deployments,
     groups,
     inferences,
+    intake,
     jobs,
     labels,
     marks,
     models,
     monitors,
     operations,
+    otlp,
     passwords,
     policies,
     principals,
@@ -47,6 +49,8 @@ from bailiwick.web.problem import ProblemResponse
 from bailiwick.web.proofs import new_bearer_throttle
 
 V1 = "/api/v1"
+FOLD_SECONDS = 0.5
+MAX_INTAKE_THREADS = 8  # bodies that are read at the same time; below MAX_WAITING_WRITERS
 DESCRIPTION = """Governance and lifecycle of private small language models.
 
 Send `Authorization: Bearer TOKEN`. Collections page by `limit` and `cursor`. Writes accept
@@ -82,6 +86,13 @@ async def _write_counts(platform: Platform) -> None:
         await run_sync(platform.rules.tallies.flush, platform.database)
 
 
+async def _fold_log(platform: Platform) -> None:
+    """Twice a second spare the next commits some work."""
+    while True:
+        await sleep(FOLD_SECONDS)
+        await run_sync(platform.database.fold_log)
+
+
 def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     """The API of an installation; `gateway` reaches its model server."""
 
@@ -89,6 +100,7 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with create_task_group() as background:
             background.start_soon(_write_counts, platform)
+            background.start_soon(_fold_log, platform)
             yield
             background.cancel_scope.cancel()
         gateway.close()
@@ -105,12 +117,15 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
     app.state.platform = platform
     app.state.gateway = gateway
     app.state.waiting_room = CapacityLimiter(MAX_WAITING_WRITERS)
+    app.state.intake_room = CapacityLimiter(MAX_INTAKE_THREADS)
     app.state.bearer_failures = new_bearer_throttle()
     install(app)
     # Routers are searched in turn, so those that are asked most come first; and not inside a
     # router of their own, as each level of nesting is searched once more by each request.
     for module in (
         inferences,
+        intake,
+        otlp,
         models,
         aliases,
         deployments,

@@ -1,5 +1,6 @@
-"""`/deployments/{id}/predict`, `/inferences`, `/feedback`: the traffic of a deployment."""
+"""`/deployments/{id}/predict` and `/accuracy`: a deployment answers, and how well it did."""
 
+import time
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -15,12 +16,10 @@ from bailiwick.lifecycle.compliance import is_tolerated
 from bailiwick.lineage.rows import compose_text
 from bailiwick.monitoring import (
     Inference,
-    Outcome,
     accuracy_between,
-    log_feedback,
     log_inferences,
 )
-from bailiwick.policy import DeniedByPolicy, Resource, Unseen, load_label
+from bailiwick.policy import DeniedByPolicy, Resource, Unseen
 from bailiwick.registry import ACTIVE, Deployment, ModelVersion, deployment_resource, served_version
 from bailiwick.serving import Gateway
 from bailiwick.web import Caller, Governed, GovernedRoute, acts
@@ -29,8 +28,6 @@ router = APIRouter(prefix="/deployments", tags=["running models"], route_class=G
 MAX_INSTANCES = 2_000
 
 RecordId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-LabelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Count = Annotated[int, Field(ge=0, lt=2**31)]
 Value = Annotated[str, StringConstraints(max_length=10_000)]
 
 
@@ -64,46 +61,6 @@ class PredictOut(Schema):
     predictions: list[Prediction]
 
 
-class InferenceIn(Body):
-    """A request that was answered elsewhere by a version of ours."""
-
-    record_id: RecordId
-    at: AwareDatetime
-    prediction: LabelName
-    confidence: Annotated[float, Field(ge=0, le=1)]
-    characters: Count
-    words: Count
-    unseen_words_ratio: Annotated[float, Field(ge=0, le=1)]
-    text: Value | None = None
-
-
-class InferencesIn(Body):
-    """Answered requests, by the version that the deployment serves or by the one named."""
-
-    records: list[InferenceIn] = Field(min_length=1, max_length=10_000)
-    version_id: UUID | None = None
-
-
-class FeedbackItem(Body):
-    """The label that turned out to be right."""
-
-    record_id: RecordId
-    label: LabelName
-
-
-class FeedbackIn(Body):
-    """Labels for earlier records."""
-
-    feedback: list[FeedbackItem] = Field(min_length=1, max_length=10_000)
-
-
-class AcceptedOut(Schema):
-    """Rows that were new, and rows that were known already and count once."""
-
-    new: int
-    known: int
-
-
 class AccuracyOut(Schema):
     """Accuracy of a stretch of time on the labels known now."""
 
@@ -132,7 +89,9 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
     # The model's answer can take long: no connection or transaction waits for it.
     caller.session.close()
     gateway: Gateway = request.app.state.gateway
+    began = time.perf_counter()
     answers = gateway.classify(str(version_id), texts)
+    latency_ms = (time.perf_counter() - began) * 1_000  # of the request: its rows share it
     inferences = [
         Inference(
             record_id=instance.record_id or str(new_id()),
@@ -143,6 +102,7 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
             words=answer.descriptors.words,
             unseen_words_ratio=answer.descriptors.unseen_words_ratio,
             text=text if keeps_text else None,
+            latency_ms=latency_ms,
         )
         for instance, answer, text in zip(body.instances, answers, texts, strict=True)
     ]
@@ -155,39 +115,11 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
             Prediction(
                 record_id=inference.record_id,
                 label=inference.prediction,
-                confidence=inference.confidence,
+                confidence=answer.confidence,
             )
-            for inference in inferences
+            for inference, answer in zip(inferences, answers, strict=True)
         ],
     )
-
-
-@router.post("/{deployment_id}/inferences", status_code=202, **acts("deployment:write-inferences"))
-def write_inferences(deployment_id: UUID, body: InferencesIn, caller: Governed) -> AcceptedOut:
-    """Log requests that were answered elsewhere."""
-    deployment = governed_deployment(caller, deployment_id)
-    version = served_version(caller.session, deployment)
-    if body.version_id is not None and body.version_id != version.id:
-        version = _other_version(caller, deployment, body.version_id)
-    if not deployment.keeps_text and any(record.text for record in body.records):
-        raise Invalid("this deployment does not keep text; send the records without it")
-    inferences = [Inference(**record.model_dump()) for record in body.records]
-    accepted = log_inferences(caller.session, deployment_id, version.id, inferences, at=caller.at)
-    return AcceptedOut.model_validate(accepted)
-
-
-@router.post("/{deployment_id}/feedback", status_code=202, **acts("deployment:write-feedback"))
-def write_feedback(deployment_id: UUID, body: FeedbackIn, caller: Governed) -> AcceptedOut:
-    """Send labels that came later; another label for the same record is a correction."""
-    governed_deployment(caller, deployment_id)
-    accepted = log_feedback(
-        caller.session,
-        deployment_id,
-        [Outcome(item.record_id, item.label) for item in body.feedback],
-        actor_id=caller.principal_id,
-        at=caller.at,
-    )
-    return AcceptedOut.model_validate(accepted)
 
 
 @router.get("/{deployment_id}/accuracy", **acts("deployment:read"))
@@ -218,19 +150,6 @@ def _require_predict(caller: Caller, deployment: Deployment, resource: Resource)
         if not is_tolerated(caller.session, deployment.id, at=caller.at):
             raise
         caller.require(resource, context={**context, "tolerated": True})
-
-
-def _other_version(caller: Caller, deployment: Deployment, version_id: UUID) -> ModelVersion:
-    """A version that the deployment could have served: its answers are labelled like it."""
-    found = caller.session.get(ModelVersion, version_id)
-    labels = [load_label(caller.session, one.label_id) for one in (deployment, found) if one]
-    if (
-        found is None
-        or found.model_id != deployment.model_id
-        or not caller.rules.scheme.dominates(*labels)
-    ):
-        raise Invalid("version_id is no version of this deployment's model that it may answer with")
-    return found
 
 
 def _text(instance: Instance, version: ModelVersion, place: int) -> str:

@@ -28,6 +28,8 @@ from bailiwick.client.errors import (
     WaitTimedOut,
 )
 from bailiwick.client.platform import Bailiwick
+from bailiwick.client.recorder import Recorder, Unsent
+from bailiwick.client.spool import SpoolFull
 
 __all__ = [
     "Bailiwick",
@@ -36,6 +38,9 @@ __all__ = [
     "JobFailed",
     "MisusedClient",
     "NotReachable",
+    "Recorder",
+    "SpoolFull",
     "TamperedFile",
+    "Unsent",
     "WaitTimedOut",
 ]

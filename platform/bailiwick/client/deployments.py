@@ -2,21 +2,30 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
 from bailiwick.client.capability import Capability, given
 from bailiwick.client.errors import BailiwickAPIError, MisusedClient
+from bailiwick.client.recorder import Recorder, as_line, as_record
 from bailiwick.client.references import name_of, path
 from bailiwick.client.shapes import (
     Accepted,
     Accuracy,
     Deployment,
     Environment,
+    Intake,
     Page,
     Predictions,
+    RejectedRecord,
+    Taken,
 )
 from bailiwick.client.transport import Transport
+
+NDJSON = "application/x-ndjson"
+LOGGED_TOGETHER = 2_000
 
 
 class Environments(Capability):
@@ -146,9 +155,84 @@ class Deployments(Capability):
         address = f"{self._at(deployment)}/predict"
         return cast("Predictions", self._http.write("POST", address, {"instances": instances}))
 
-    def feedback(self, deployment: str, labels: Mapping[str, str]) -> Accepted:
-        """Send the labels that turned out to be right, by record id."""
-        items = [{"record_id": record, "label": label} for record, label in labels.items()]
+    def log(
+        self,
+        deployment: str,
+        records: Iterable[Mapping[str, Any]],
+        *,
+        version_id: str | None = None,
+    ) -> Taken:
+        """Log requests that were answered elsewhere, and wait until they are acknowledged.
+
+        Records without `record_id` or `at` get one now. For logging that never waits for the
+        network see `recorder`.
+        """
+        told: Taken = {"new": 0, "known": 0, "rejected": [], "rejected_total": 0}
+        lines = [as_line(as_record(record)) for record in records]
+        for start in range(0, len(lines), LOGGED_TOGETHER):
+            content = b"".join(lines[start : start + LOGGED_TOGETHER])
+            answer = self.log_batch(deployment, content, version_id=version_id)
+            for fault in answer["rejected"]:
+                fault["place"] += start
+            told["new"] += answer["new"]
+            told["known"] += answer["known"]
+            told["rejected"] += answer["rejected"]
+            told["rejected_total"] += answer["rejected_total"]
+        return told
+
+    def log_batch(
+        self,
+        deployment: str,
+        content: bytes,
+        kind: str = NDJSON,
+        *,
+        version_id: str | None = None,
+    ) -> Taken:
+        """Log records that are NDJSON already, or an Arrow IPC stream."""
+        address = f"{self._at(deployment)}/inferences"
+        answer = self._http.send_patiently(address, content, kind, version_id=version_id)
+        return cast("Taken", answer)
+
+    def recorder(
+        self,
+        deployment: str,
+        *,
+        spool: Path | None = None,
+        on_full: Literal["block", "raise"] = "block",
+        **settings: Any,
+    ) -> Recorder:
+        """Log in the background: see `Recorder`, which has the other settings."""
+        send = partial(self._http.send, f"{self._at(deployment)}/inferences", kind=NDJSON)
+        return Recorder(send, spool=spool, on_full=on_full, **settings)
+
+    def rejected_records(
+        self, deployment: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[RejectedRecord]:
+        """One page of the records that could not be used, newest first."""
+        address = f"{self._at(deployment)}/rejected-records"
+        return cast("Page[RejectedRecord]", self._http.get(address, limit=limit, cursor=cursor))
+
+    def intake(self, deployment: str) -> Intake:
+        """What the deployment accepts."""
+        return cast("Intake", self._http.get(f"{self._at(deployment)}/intake"))
+
+    def set_intake(self, deployment: str, **changes: Any) -> Intake:
+        """Change some of what it accepts; the names are those of `intake`."""
+        body = {**self.intake(deployment), **changes}
+        return cast("Intake", self._http.write("PUT", f"{self._at(deployment)}/intake", body))
+
+    def feedback(
+        self,
+        deployment: str,
+        labels: Mapping[str, str | None],
+        *,
+        by: Literal["record_id", "join_key"] = "record_id",
+    ) -> Accepted:
+        """Send the labels that turned out to be right; None withdraws what was said before.
+
+        The keys are record ids, or join keys, which speak of all records that carry them.
+        """
+        items = [{by: about, "label": label} for about, label in labels.items()]
         address = f"{self._at(deployment)}/feedback"
         return cast("Accepted", self._http.write("POST", address, {"feedback": items}))
 

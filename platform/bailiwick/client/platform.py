@@ -131,8 +131,8 @@ class Bailiwick:
         """Classify rows (text column: value); the settings are those of `deployments.predict`."""
         return self.deployments.predict(deployment, rows, **settings)
 
-    def feedback(self, deployment: str, labels: Mapping[str, str]) -> Accepted:
-        """Send the labels that turned out to be right, by record id."""
+    def feedback(self, deployment: str, labels: Mapping[str, str | None]) -> Accepted:
+        """Send the labels that turned out to be right, by record id; None withdraws one."""
         return self.deployments.feedback(deployment, labels)
 
     def impact(self, dataset_version: str) -> Impact:

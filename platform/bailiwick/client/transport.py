@@ -71,6 +71,20 @@ class Transport:
 
         return self._patiently(send)
 
+    def send(self, path: str, content: bytes, kind: str, **query: Any) -> Any:
+        """POST bytes of a media type, once; the JSON answer. For what the API knows by its ids."""
+        return self._once(
+            "POST",
+            f"/api/v1{path}",
+            content=content,
+            params=_given(query),
+            headers={"Content-Type": kind},
+        )
+
+    def send_patiently(self, path: str, content: bytes, kind: str, **query: Any) -> Any:
+        """The same, tried again like everything else."""
+        return self._patiently(lambda: self.send(path, content, kind, **query))
+
     def items(self, path: str, **query: Any) -> Iterator[Any]:
         """All items of a collection, newest first; pages are fetched as they are needed."""
         cursor: str | None = None

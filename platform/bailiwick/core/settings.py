@@ -61,6 +61,13 @@ class Settings(BaseSettings):
         description="Name of this audit log in its checkpoints; never change it afterwards.",
     )
 
+    pseudonym_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Secret under which subjects and join keys are hashed, the same for all "
+        "processes; default: made at first use in the home folder. Never change it afterwards.",
+    )
+
     oidc_issuer: str | None = Field(
         None, description="Issuer of the OpenID provider; without one people use tokens."
     )
@@ -117,6 +124,11 @@ class Settings(BaseSettings):
     def channel_key_file(self) -> Path:
         """The key that seals the secrets of notification channels; API and workers share it."""
         return self.key_file.with_name("channels-aes256gcm.key")
+
+    @property
+    def pseudonym_key_file(self) -> Path:
+        """The key that subjects and join keys are hashed under, if no setting names it."""
+        return self.key_file.with_name("pseudonyms.key")
 
     @property
     def last_checkpoint_file(self) -> Path:

@@ -12,6 +12,8 @@ from bailiwick.core.errors import Invalid
 
 LOCK_WAIT_SECONDS = 10
 WRITE_OPTION = "bailiwick_write"
+# 64 MiB: so long a commit leaves SQLite's log alone. Who serves requests folds it (`fold_log`).
+MAX_LOG_PAGES = 16_384
 
 
 def _json_text(value: Any) -> str:
@@ -65,6 +67,7 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "recursive_triggers=ON",
+        f"wal_autocheckpoint={MAX_LOG_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 

@@ -44,6 +44,15 @@ def protect(tables: Iterable[str], *, pointers: Collection[str] = ()) -> None:
             _trigger(table, "delete", f"BEFORE DELETE ON {table} {refusal}")
 
 
+def release(tables: Iterable[str]) -> None:
+    """Take the protection away, for a migration that changes such a table."""
+    changes = ("change", "truncate") if _on_postgresql() else ("update", "delete")
+    for table in tables:
+        place = f" ON {table}" if _on_postgresql() else ""
+        for change in changes:
+            op.execute(f"DROP TRIGGER {table}_refuses_{change}{place}")
+
+
 def _columns(table: str, pointers: Collection[str]) -> list[str]:
     names = (column["name"] for column in inspect(op.get_bind()).get_columns(table))
     return [f'"{name}"' for name in names if name not in pointers]

@@ -1,12 +1,14 @@
 """Transactions: the only module that commits."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -53,6 +55,19 @@ class Database:
         """One consistent view; changing something in it is an error."""
         with translated(), self._readers() as session:
             yield session
+
+    def fold_log(self) -> None:
+        """On SQLite: write what its log holds into the file, beside readers and writers.
+
+        Otherwise a commit does it, and whoever waits for that commit waits for the disk twice.
+        What hinders it here is left to the next turn, or to a commit.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with (
+                suppress(SQLAlchemyError, sqlite3.Error),
+                closing(self.engine.raw_connection()) as connection,
+            ):
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def close(self) -> None:
         """Return all connections."""
@@ -115,9 +130,24 @@ def lock_labels(session: Session) -> None:
     _advise(session, "SELECT pg_advisory_xact_lock(:key)")
 
 
-def _advise(session: Session, statement: str) -> None:
+def hold_feedback(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, nobody labels records of the deployment by their join key."""
+    _advise(session, "SELECT pg_advisory_xact_lock_shared(:key)", _key_of(deployment_id))
+
+
+def lock_feedback(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, only this one labels records of the deployment."""
+    _advise(session, "SELECT pg_advisory_xact_lock(:key)", _key_of(deployment_id))
+
+
+def _key_of(identifier: UUID) -> int:
+    """A key of its own in PostgreSQL's space, which has 64 bits with a sign."""
+    return int.from_bytes(identifier.bytes[8:], "big", signed=True)
+
+
+def _advise(session: Session, statement: str, key: int = LABELS_LOCK) -> None:
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
-        session.execute(text(statement), {"key": LABELS_LOCK})
+        session.execute(text(statement), {"key": key})
 
 
 @contextmanager

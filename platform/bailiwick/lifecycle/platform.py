@@ -1,6 +1,7 @@
 """What processes build once at their edge and hand to use cases that need more than a session."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from bailiwick.core.settings import Settings
 from bailiwick.db import Database, make_engine
 from bailiwick.lifecycle.gates import Tier
 from bailiwick.lifecycle.rulesets import Rulesets
+from bailiwick.monitoring import Pseudonyms, load_or_create_key
 from bailiwick.notifications import Vault
 from bailiwick.policy import Rules
 
@@ -50,6 +52,14 @@ class Platform:
     def beat_seconds(self) -> float:
         """How often a job's lease is renewed, and so how soon its cancellation is noticed."""
         return min(2.0, self.settings.lease_seconds / 4)
+
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        """What stands for subjects and join keys; the key is made at first use."""
+        given = self.settings.pseudonym_key
+        if given is not None:
+            return Pseudonyms(given.get_secret_value().encode())
+        return Pseudonyms(load_or_create_key(self.settings.pseudonym_key_file))
 
     def signer(self) -> Signer:
         """The audit log's key, made at first use."""

@@ -20,6 +20,13 @@ class InferenceRecord(Base):
         # The client's own record id counts once per deployment, however often it is sent.
         UniqueConstraint("deployment_id", "record_id"),
         Index(None, "deployment_id", "at"),
+        Index(
+            None,
+            "deployment_id",
+            "join_key",
+            sqlite_where=text("join_key IS NOT NULL"),
+            postgresql_where=text("join_key IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -29,15 +36,25 @@ class InferenceRecord(Base):
     at: Mapped[datetime]
     received_at: Mapped[datetime]
     prediction: Mapped[Name]
-    confidence: Mapped[float]
-    characters: Mapped[int]
-    words: Mapped[int]
-    unseen_words_ratio: Mapped[float]
+    confidence: Mapped[float | None]
+    characters: Mapped[int | None]
+    words: Mapped[int | None]
+    unseen_words_ratio: Mapped[float | None]
     text: Mapped[str | None] = mapped_column(Text)
+    latency_ms: Mapped[float | None]
+    tokens: Mapped[int | None]  # that a generator answered with
+    mean_log_probability: Mapped[float | None]  # of those tokens, natural logarithm
+    segments: Mapped[dict[str, Any] | None]
+    # HMAC-SHA256 under the installation's key: these are never kept in clear.
+    subject_key: Mapped[Digest | None]
+    join_key: Mapped[Digest | None]
 
 
 class Feedback(Base):
-    """The label that came later. A correction is a new row; the newest one counts."""
+    """The label that came later. A correction is a new row; the newest one counts.
+
+    One without a label withdraws what was said: the record counts as unlabelled again.
+    """
 
     __tablename__ = "feedback"
     # No index on `received_at`: SQLite would prefer it to the unique one and, for each record,
@@ -48,7 +65,7 @@ class Feedback(Base):
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
     record_id: Mapped[Name]
     revision: Mapped[int]
-    label: Mapped[Name]
+    label: Mapped[Name | None]
     received_at: Mapped[datetime]
 
 

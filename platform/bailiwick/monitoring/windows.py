@@ -33,10 +33,10 @@ class WindowRow:
     at: datetime
     version_id: UUID
     prediction: str
-    confidence: float
-    characters: int
-    words: int
-    unseen_words_ratio: float
+    confidence: float | None
+    characters: int | None
+    words: int | None
+    unseen_words_ratio: float | None
     text: str | None
     label: str | None
 

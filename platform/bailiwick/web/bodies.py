@@ -10,8 +10,9 @@ from bailiwick.core.settings import Settings
 class BoundedBody:
     """An ASGI `receive` that stops a request's body at its limit, announced or not."""
 
-    def __init__(self, request: Request, settings: Settings) -> None:
-        uploads = request.headers.get("content-type", "").startswith("multipart/")
+    def __init__(self, request: Request, settings: Settings, *, streams: bool = False) -> None:
+        # What is read piece by piece may be long; all else is held in memory.
+        uploads = streams or request.headers.get("content-type", "").startswith("multipart/")
         self.limit_bytes = settings.max_upload_bytes if uploads else settings.max_body_bytes
         self.exceeded = False
         self._receive = request.receive

@@ -25,6 +25,7 @@ from bailiwick.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from bailiwick.web.streams import UnsupportedMedia
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ STATUS: dict[type[BailiwickError], int] = {
     PreconditionFailed: 412,
     Denied: 403,
     Unauthenticated: 401,
+    UnsupportedMedia: 415,
     Invalid: 422,
     Unavailable: 503,
     TooLarge: 413,
@@ -49,6 +51,7 @@ TITLES = {
     409: "Conflict",
     412: "Changed meanwhile",
     413: "Too large",
+    415: "Unsupported media type",
     422: "Invalid",
     429: "Too many attempts",
     500: "Internal error",

@@ -29,19 +29,22 @@ from bailiwick.web.retries import UNANSWERED, claim, keep, replay
 
 ACTION = "x-bailiwick-action"
 OWN = "x-bailiwick-own-transaction"
+STREAMS = "x-bailiwick-streams"
 READING = frozenset({"GET", "HEAD"})
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def acts(action: str, *, own_transaction: bool = False) -> dict[str, Any]:
+def acts(action: str, *, own_transaction: bool = False, streams: bool = False) -> dict[str, Any]:
     """Declare a route's policy action: `@router.get("/models", **acts("model:list"))`.
 
     `own_transaction`: the route does slow work (an upload, a model's answer) before it writes;
     its caller's session only reads, it opens a writing transaction itself at the end, and it is
     safe to repeat by its content instead of by `Idempotency-Key`.
+    `streams`: it reads its body piece by piece, so that one may be as long as an upload.
     """
-    return {"openapi_extra": {ACTION: action} | ({OWN: True} if own_transaction else {})}
+    marks = {OWN: own_transaction, STREAMS: streams}
+    return {"openapi_extra": {ACTION: action, **{name: True for name in marks if marks[name]}}}
 
 
 class GovernedRoute(APIRoute):
@@ -58,7 +61,7 @@ class GovernedRoute(APIRoute):
 
         async def handle(received: Request) -> Response:
             platform: Platform = received.app.state.platform
-            body = BoundedBody(received, platform.settings)
+            body = BoundedBody(received, platform.settings, streams=bool(extra.get(STREAMS)))
             request = Request(received.scope, body)
             person_id = await prove_person(request, platform)
             writes = request.method not in READING and not extra.get(OWN)

@@ -17,6 +17,7 @@ from bailiwick.lifecycle import Platform
 from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.worker import ticks
 
+FORGET_SECONDS = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +44,7 @@ class Worker:
         self._every(ticks.end_waivers, interval_seconds)
         self._every(ticks.send_messages, interval_seconds, self._stopping)
         self._every(ticks.write_counts, FLUSH_SECONDS)
+        self._every(ticks.forget_rejected_records, FORGET_SECONDS)
         for number in range(workers):
             owner = f"{self._owner}:{number}"
             self._every(ticks.work, interval_seconds, owner, self._stopping)

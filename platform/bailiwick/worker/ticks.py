@@ -8,6 +8,8 @@ from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.waivers import end_expired_waivers
+from bailiwick.monitoring import forget_rejected
+from bailiwick.monitoring.intake import has_expired
 from bailiwick.notifications import send_next
 from bailiwick.policy.waivers import expired
 
@@ -58,6 +60,16 @@ def send_messages(platform: Platform, stopping: Event) -> None:
         clock=platform.clock,
     ):
         pass
+
+
+def forget_rejected_records(platform: Platform) -> None:
+    """Delete the records that could not be used, once they have been kept long enough."""
+    at = platform.clock.now()
+    with platform.database.reading() as session:
+        if not has_expired(session, at=at):
+            return
+    with platform.database.transaction() as session:
+        forget_rejected(session, at=at)
 
 
 def write_counts(platform: Platform) -> None:

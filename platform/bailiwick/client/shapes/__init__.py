@@ -44,6 +44,7 @@ from bailiwick.client.shapes.data import (
     Run,
     Scan,
 )
+from bailiwick.client.shapes.intake import Intake, RejectedInference, RejectedRecord, Taken
 from bailiwick.client.shapes.labels import (
     Breach,
     LabelExplained,
@@ -133,6 +134,7 @@ __all__ = [
     "HeldRole",
     "Holding",
     "Impact",
+    "Intake",
     "Job",
     "JobEvent",
     "Label",
@@ -158,6 +160,8 @@ __all__ = [
     "ProtectedResource",
     "Registered",
     "Rejected",
+    "RejectedInference",
+    "RejectedRecord",
     "Rejection",
     "Relabelled",
     "RetrainingPolicy",
@@ -169,6 +173,7 @@ __all__ = [
     "Scan",
     "Scheme",
     "Silence",
+    "Taken",
     "Token",
     "TokenInUse",
     "Verification",

@@ -1,0 +1,224 @@
+"""Questions asked of a window's summary: whether level, spread, a tail or a share has moved.
+
+A contrast of one feature is a ratio of weighted cells of its summary,
+
+    x_t = sum_k f(k) c_tk / sum_k g(k) c_tk,   g(k) in {0, 1}, f(k) in [-1, 1] where g(k) = 1,
+
+so it is a mean over rows of a bounded function, whatever the feature's tails. Its variance for N
+rows is v / N with the multinomial v = sum p f^2 - (sum p f)^2, p the baseline's shares.
+
+Numeric features have a level (2 rank - 1, as in Wilcoxon's test), a spread (distance of the rank
+from the middle), shares of the low and the high tail and of missing rows; categories the shares of
+their most frequent names, of all others and of missing; embeddings eight random directions.
+
+Assumes that the rows of a window are drawn independently GIVEN that window; what windows share
+is the business of `whitening`. NOT guaranteed: a change that moves none of these functions (for
+instance of the dependence between two features) is invisible.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bailiwick.monitoring.seasons import Array
+from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Layout, NumericShape
+from bailiwick.monitoring.summaries import (
+    CategoricalPart,
+    EmbeddingPart,
+    NumericPart,
+    Part,
+    Summary,
+    cells,
+    sketch_of,
+)
+
+Unit = Literal["sd", "log sd", "share"]
+
+MAX_SHARES = 8
+_TAIL_BINS = 2
+_TAIL_BINS_NEED = 6  # below this many bins a tail is hardly a tail
+_PROBE_SD = 0.1  # size of the shift at which a level's slope is measured
+_ONE_SD = 0.8413  # normal distribution function at +1
+_HALF_RANK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One question about one feature.
+
+    `per_unit` is how far x moves when the feature moves by one unit: a standard deviation, a
+    natural logarithm of it, or a share of all rows. `main` ones are also watched in pairs.
+    """
+
+    feature: str
+    name: str
+    unit: Unit
+    weights: tuple[float, ...]
+    counted: tuple[float, ...]
+    variance: float
+    per_unit: float
+    main: bool = False
+
+
+def contrasts_of(layout: Layout, reference: Summary) -> tuple[Contrast, ...]:
+    """The contrasts of every feature that has rows in `reference`, in the layout's order.
+
+    A feature never seen there has no contrasts: it is not watched until a new baseline.
+
+    >>> from bailiwick.monitoring.shapes import CategoricalShape, Layout
+    >>> from bailiwick.monitoring.summaries import summarize
+    >>> layout = Layout((CategoricalShape("label", ("fuel", "food")),))
+    >>> rows = summarize(layout, {"label": ["fuel"] * 60 + ["food"] * 40})
+    >>> [(c.name, round(c.variance, 4)) for c in contrasts_of(layout, rows)]
+    [('share of fuel', 0.24), ('share of food', 0.24), ('other', 0.0), ('missing', 0.0)]
+    """
+    return tuple(
+        contrast
+        for shape in layout.features
+        for contrast in _contrasts(shape, reference.parts[shape.name])
+    )
+
+
+def observe(layout: Layout, contrasts: Sequence[Contrast], summary: Summary) -> tuple[Array, Array]:
+    """(x, rows) of one window, each of shape (contrasts,); x is 0 where there are no rows.
+
+    Takes the same time for any number of rows.
+    """
+    shapes = {shape.name: shape for shape in layout.features}
+    found = {}
+    for name, part in summary.parts.items():
+        shape = shapes[name]
+        found[name] = cells(part, shape if isinstance(shape, EmbeddingShape) else None)
+    x, rows = np.zeros(len(contrasts)), np.zeros(len(contrasts))
+    for place, contrast in enumerate(contrasts):
+        counts = found[contrast.feature]
+        rows[place] = counts @ np.array(contrast.counted)
+        x[place] = counts @ np.array(contrast.weights) / max(rows[place], 1.0)
+    return x, rows
+
+
+def multinomial_variance(shares: Array, weights: Array) -> float:
+    """Variance of f(K) for one row whose cell K has probabilities `shares`.
+
+    >>> multinomial_variance(np.array([0.5, 0.5]), np.array([-1.0, 1.0]))
+    1.0
+    """
+    mean = shares @ weights
+    return float(shares @ weights**2 - mean**2)
+
+
+def robust_sd(part: NumericPart) -> float:
+    """Half the distance between the quantiles one normal standard deviation off the median.
+
+    For bell shapes the standard deviation; for heavy tails not governed by a few rows. Falls
+    back to the moments where more than two thirds of the rows are one value; 0 for a constant.
+    """
+    sketch = sketch_of(part)
+    rows = len(sketch)
+    if not rows:
+        return 0.0
+    low, high = sketch.quantiles([1 - _ONE_SD, _ONE_SD])
+    moments = np.sqrt(max(part.squares / rows - (part.total / rows) ** 2, 0.0))
+    return float((high - low) / 2 or moments)
+
+
+def _contrasts(
+    shape: NumericShape | CategoricalShape | EmbeddingShape, part: Part
+) -> Iterator[Contrast]:
+    if isinstance(shape, NumericShape) and isinstance(part, NumericPart):
+        yield from _numeric(shape, part)
+    elif isinstance(shape, CategoricalShape) and isinstance(part, CategoricalPart):
+        yield from _categorical(shape, part)
+    elif isinstance(shape, EmbeddingShape) and isinstance(part, EmbeddingPart):
+        yield from _embedding(shape, part)
+
+
+def _numeric(shape: NumericShape, part: NumericPart) -> Iterator[Contrast]:
+    counts = cells(part)
+    present, bins = counts[:-1].sum(), shape.cells - 1
+    if not present:
+        return
+    shares = counts[:-1] / present
+    ranks = np.cumsum(shares) - shares / 2
+    level, spread = 2 * ranks - 1, 2 * np.abs(2 * ranks - 1) - 1
+    there = (1.0,) * bins + (0.0,)
+    slope, stretch = _slopes(shape, part, np.stack([level, spread]))
+
+    def contrast(name: str, unit: Unit, weights: Array, per_unit: float, main: bool) -> Contrast:  # noqa: FBT001 - private
+        variance = multinomial_variance(shares, weights)
+        kept = (*weights.tolist(), 0.0)
+        return Contrast(shape.name, name, unit, kept, there, variance, per_unit, main)
+
+    if slope > 0:
+        yield contrast("level", "sd", level, slope, main=True)
+    else:  # a constant: what moves is the share of rows that are something else
+        yield contrast("level", "share", level, 1.0, main=True)
+    if stretch > 0:
+        yield contrast("spread", "log sd", spread, stretch, main=False)
+    if bins >= _TAIL_BINS_NEED:
+        place = np.arange(bins)
+        low = (place < _TAIL_BINS).astype(np.float64)
+        yield contrast("low tail", "share", low, 1.0, main=False)
+        yield contrast("high tail", "share", low[::-1], 1.0, main=False)
+    yield _share(shape.name, "missing", shape.cells - 1, counts)
+
+
+def _slopes(shape: NumericShape, part: NumericPart, weights: Array) -> tuple[float, float]:
+    """How far the level moves per sd of a shift, and the spread per logarithm of a stretch.
+
+    Both by moving the baseline's own distribution by a tenth of an sd each way: bins of the
+    shifted rows are the unshifted distribution between shifted edges.
+    """
+    sd = robust_sd(part)
+    if sd == 0:
+        return 0.0, 0.0
+    sketch, edges = sketch_of(part), np.array(shape.edges)
+    (middle,) = sketch.quantiles([_HALF_RANK])
+
+    def mean(row: int, moved: Array) -> float:
+        return float(weights[row] @ sketch.shares(moved))
+
+    shift, factor = _PROBE_SD * sd, np.exp(_PROBE_SD)
+    slope = mean(0, edges - shift) - mean(0, edges + shift)
+    stretch = mean(1, middle + (edges - middle) / factor) - mean(
+        1, middle + (edges - middle) * factor
+    )
+    return slope / (2 * _PROBE_SD), stretch / (2 * _PROBE_SD)
+
+
+def _categorical(shape: CategoricalShape, part: CategoricalPart) -> Iterator[Contrast]:
+    counts = cells(part)
+    if not counts[:-1].sum():
+        return
+    for place, name in enumerate(shape.known[:MAX_SHARES]):
+        yield _share(shape.name, f"share of {name}", place, counts)
+    rest = (*range(MAX_SHARES, len(shape.known)), shape.cells - 2)
+    yield _share(shape.name, "other", rest, counts)
+    yield _share(shape.name, "missing", shape.cells - 1, counts)
+
+
+def _share(feature: str, name: str, places: int | Sequence[int], counts: Array) -> Contrast:
+    weights = np.zeros(counts.size)
+    weights[np.array(places)] = 1.0
+    variance = multinomial_variance(counts / counts.sum(), weights)
+    everything = (1.0,) * counts.size
+    return Contrast(feature, name, "share", tuple(weights.tolist()), everything, variance, 1.0)
+
+
+def _embedding(shape: EmbeddingShape, part: EmbeddingPart) -> Iterator[Contrast]:
+    if not part.rows:
+        return
+    totals = cells(part, shape)
+    present = tuple(float(place == shape.cells - 2) for place in range(shape.cells))
+    for place, squares in enumerate(part.squares):
+        mean = totals[place] / part.rows
+        variance = max(squares / part.rows - mean**2, 0.0)
+        weights = tuple(float(cell == place) for cell in range(shape.cells))
+        name, unit = f"direction {place + 1}", float(np.sqrt(variance))
+        yield Contrast(shape.name, name, "sd", weights, present, variance, unit)
+    absent = tuple(float(place == shape.cells - 1) for place in range(shape.cells))
+    either = tuple(a + b for a, b in zip(present, absent, strict=True))
+    lost = part.missing / (part.rows + part.missing)
+    yield Contrast(shape.name, "missing", "share", absent, either, lost * (1 - lost), 1.0)

@@ -1,0 +1,183 @@
+"""Records as Arrow columns: checked and converted whole columns at a time."""
+
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bailiwick.core.errors import BailiwickError, Invalid
+from bailiwick.monitoring.intake.records import (
+    FIELDS,
+    MAX_COUNT,
+    MAX_NAME,
+    MAX_TEXT,
+    REQUIRED,
+    Batch,
+    Fault,
+    read_lines,
+)
+
+BATCH_ROWS = 10_000
+_MOMENT = pa.timestamp("us", "UTC")
+_TEXTS = {"record_id": MAX_NAME, "prediction": MAX_NAME, "subject": MAX_NAME, "join_key": MAX_NAME}
+_NUMBERS = {
+    "confidence": (pa.float64(), 0, 1),
+    "unseen_words_ratio": (pa.float64(), 0, 1),
+    "latency_ms": (pa.float64(), 0, 1e12),
+    "mean_log_probability": (pa.float64(), -1e6, 0),
+    "characters": (pa.int64(), 0, MAX_COUNT),
+    "words": (pa.int64(), 0, MAX_COUNT),
+    "tokens": (pa.int64(), 0, MAX_COUNT),
+}
+_SAID = (
+    "the body is no Arrow IPC stream that can be used: its columns are named like a record's "
+    "fields, `at` has a time zone, and texts are valid UTF-8"
+)
+
+
+def read_arrow(body: IO[bytes]) -> Iterator[Batch]:
+    """The records of an Arrow IPC stream, at most `BATCH_ROWS` at a time."""
+    start = 0
+    try:
+        with pa.ipc.open_stream(pa.PythonFile(body, "r")) as reader:
+            check_columns(reader.schema)
+            for batch in reader:
+                batch.validate(full=True)
+                for offset in range(0, batch.num_rows, BATCH_ROWS):
+                    part = batch.slice(offset, BATCH_ROWS)
+                    yield read_columns(part, start)
+                    start += part.num_rows
+    except BailiwickError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
+        raise Invalid(_SAID) from error
+    if start == 0:
+        raise Invalid("the body holds no records; send at least one row")
+
+
+def check_columns(schema: pa.Schema) -> None:
+    """Only the fields of a record, each once, and those that every record has."""
+    names = schema.names
+    if set(names) - set(FIELDS) or len(set(names)) < len(names):
+        raise Invalid(
+            f"a column is no field of a record, or there twice; the fields are {', '.join(FIELDS)}"
+        )
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise Invalid(f"the column {missing[0]} is missing")
+    at = schema.field("at").type
+    if not pa.types.is_timestamp(at) or at.tz is None:
+        raise Invalid("the column at must be a timestamp with a time zone")
+
+
+def read_columns(rows: pa.RecordBatch, start: int) -> Batch:
+    """A batch of Arrow rows whose columns were checked; the first has place `start`."""
+    columns: dict[str, pa.Array] = {}
+    wrong: dict[str, pa.Array] = {}
+    for name in FIELDS:
+        if name not in rows.schema.names or pa.types.is_null(rows[name].type):
+            columns[name] = pa.nulls(len(rows), pa.string())
+        else:
+            columns[name] = _typed(name, rows[name])
+        if name != "segments":
+            wrong[name] = _misfits(name, columns[name])
+    good = pa.array([True] * len(rows))
+    for mask in wrong.values():
+        good = pc.and_(good, pc.invert(mask))
+    faults = [] if pc.all(good).as_py() else _faults(rows, columns, wrong, start)
+    kept: list[int] = pc.indices_nonzero(good).to_pylist()
+    values = {name: _values(name, column.filter(good)) for name, column in columns.items()}
+    batch = Batch(values, [start + row for row in kept], _raw(rows, kept), faults)
+    return batch.without(_checked_segments(rows, kept) if any(values["segments"]) else {})
+
+
+def _typed(name: str, column: pa.Array) -> pa.Array:
+    """The column in the one type that its field has here."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if name == "segments":
+        return column
+    kind = pa.string()
+    if name == "at":
+        return column.cast(_MOMENT, safe=False)  # nanoseconds are cut off
+    if name in _NUMBERS:
+        kind = _NUMBERS[name][0]
+    elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise Invalid(f"the column {name} holds no text")
+    return column.cast(kind)
+
+
+def _misfits(name: str, column: pa.Array) -> pa.Array:
+    """Where the values are out of the field's bounds, or missing though every record has them."""
+    if name in _NUMBERS and not pa.types.is_string(column.type):
+        _, least, most = _NUMBERS[name]
+        fits = pc.and_(pc.greater_equal(column, least), pc.less_equal(column, most))
+    elif name == "at":
+        fits = pc.is_valid(column)
+    else:
+        size = pc.utf8_length(column)
+        # Only what must be short must not be empty.
+        least, most = (1, _TEXTS[name]) if name in _TEXTS else (0, MAX_TEXT)
+        fits = pc.and_(pc.greater_equal(size, least), pc.less_equal(size, most))
+        fits = pc.and_(fits, pc.invert(pc.match_substring(column, "\0")))
+    return pc.invert(pc.fill_null(fits, name not in REQUIRED))
+
+
+def _values(name: str, column: pa.Array) -> list[Any]:
+    if name == "at":
+        column = column.cast(pa.int64())
+    values: list[Any] = column.to_pylist()
+    if name == "segments":
+        return [_segments(value) for value in values]
+    return values
+
+
+def _segments(value: Any) -> dict[str, Any] | None:
+    """Of a map (pairs) or of a struct, in which what is absent is null."""
+    if value is None:
+        return None
+    pairs = value.items() if isinstance(value, dict) else value
+    return {name: one for name, one in pairs if one is not None}
+
+
+def _faults(
+    rows: pa.RecordBatch, columns: dict[str, pa.Array], wrong: dict[str, pa.Array], start: int
+) -> list[Fault]:
+    found: dict[int, str] = {}
+    for name, mask in wrong.items():
+        for row in pc.indices_nonzero(mask).to_pylist():
+            found.setdefault(row, name)
+    every = _raw(rows, range(len(rows)))
+    ids = columns["record_id"]
+    return [
+        Fault(
+            start + row,
+            (ids[row].as_py() or "")[:MAX_NAME] or None,
+            "unfit",
+            f"{name}: is missing or out of bounds",
+            every(row),
+        )
+        for row, name in sorted(found.items())
+    ]
+
+
+def _checked_segments(rows: pa.RecordBatch, kept: list[int]) -> dict[int, tuple[str, str]]:
+    """Rows whose segments no record could have, by the rules of JSON records."""
+    raw = _raw(rows, kept)
+    faults = read_lines([raw(row) for row in range(len(kept))], 0).faults
+    return {fault.place: (fault.code, fault.detail) for fault in faults}
+
+
+def _raw(rows: pa.RecordBatch, places: Any) -> Callable[[int], bytes]:
+    """A row as the JSON object that it could have come as."""
+
+    def raw(index: int) -> bytes:
+        row = rows.slice(places[index], 1).to_pylist()[0]
+        given = {name: value for name, value in row.items() if value is not None}
+        if "segments" in given:
+            given["segments"] = _segments(given["segments"])
+        return msgspec.json.encode(given, enc_hook=str)
+
+    return raw

@@ -1,0 +1,123 @@
+"""Many records in one statement: whatever is known already is left as it is, the new are counted.
+
+The values go to the driver as it stores them, past SQLAlchemy's work on each value, which costs
+more than the insert itself. One statement a batch: on SQLite `executemany`, on PostgreSQL arrays
+that are unnested.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import repeat
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from sqlalchemy.orm import Session
+
+from bailiwick.core.ids import new_hex_ids
+
+_RECORD_ID = itemgetter(5)
+# Optional column: the type of its array on PostgreSQL. What no record of a batch has is left out.
+_KINDS = {
+    "prediction": "text",
+    "confidence": "float8",
+    "characters": "int4",
+    "words": "int4",
+    "unseen_words_ratio": "float8",
+    "text": "text",
+    "latency_ms": "float8",
+    "tokens": "int4",
+    "mean_log_probability": "float8",
+    "segments": "text",
+    "subject_key": "text",
+    "join_key": "text",
+}
+_INTO = "INSERT INTO inference_records (id, deployment_id, version_id, received_at, at, record_id"
+
+
+def insert_records(
+    session: Session,
+    deployment_id: UUID,
+    version_id: UUID,
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    at: datetime,
+) -> int:
+    """How many of the records were new. Of one id twice the first counts."""
+    ids = new_hex_ids(len(columns["record_id"]))
+    if not ids:
+        return 0
+    connection = session.connection()
+    given = tuple(name for name in _KINDS if _has_values(columns[name]))
+    values = [_written(name, columns[name]) for name in given]
+    if connection.dialect.name == "postgresql":
+        arrays = map(list, (ids, columns["at"], columns["record_id"], *values))
+        parameters = (deployment_id, version_id, at, *arrays)
+        return connection.exec_driver_sql(_on_postgresql(given), parameters).rowcount
+    received = round(at.timestamp() * 1_000_000)
+    owners = (deployment_id.hex, version_id.hex, *as_sqlite_text([received]))
+    rows = list(
+        zip(
+            ids,
+            *map(repeat, owners),
+            as_sqlite_text(columns["at"]),
+            columns["record_id"],
+            *values,
+            strict=False,  # the owners are the same for all rows
+        )
+    )
+    rows.sort(key=_RECORD_ID)  # neighbours in the unique index are written together
+    return connection.exec_driver_sql(_on_sqlite(given), rows).rowcount
+
+
+@cache
+def _on_sqlite(given: tuple[str, ...]) -> str:
+    places = ", ".join("?" * (len(given) + 6))
+    return f"{', '.join((_INTO, *given))}) VALUES ({places}) ON CONFLICT DO NOTHING"
+
+
+@cache
+def _on_postgresql(given: tuple[str, ...]) -> str:
+    """Sorted by record id, as two clients that send the same must not wait in a circle."""
+    kinds = ("uuid", "int8", "text", *(_KINDS[name] for name in given))
+    arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
+    taken = ", ".join(f"{name}::jsonb" if name == "segments" else name for name in given)
+    names = ", ".join(("id", "at", "record_id", *given, "place"))
+    parts = (
+        f"{', '.join((_INTO, *given))})",
+        "SELECT id, %s, %s, %s, 'epoch'::timestamptz + at * interval '1 microsecond', record_id",
+        f", {taken} FROM unnest({arrays}) WITH ORDINALITY AS given ({names})",
+        'ORDER BY record_id COLLATE "C", place ON CONFLICT DO NOTHING',
+    )
+    return " ".join(parts)
+
+
+def _has_values(values: Sequence[Any]) -> bool:
+    return values.count(None) < len(values)
+
+
+def as_sqlite_text(moments: Sequence[int]) -> list[str]:
+    """Microseconds since 1970 as SQLAlchemy writes moments into SQLite."""
+    times = pa.array(moments, pa.int64()).cast(pa.timestamp("us"))
+    written: list[str] = times.cast(pa.string()).to_pylist()
+    return written
+
+
+def _written(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """Segments as canonical JSON: there are few different ones."""
+    if name != "segments":
+        return values
+    texts: dict[tuple[tuple[str, str], ...], str] = {}
+    written: list[str | None] = []
+    for segments in values:
+        if not segments:
+            written.append(None)
+            continue
+        key = tuple(sorted(segments.items()))
+        if key not in texts:
+            texts[key] = json.dumps(dict(key), ensure_ascii=False, separators=(",", ":"))
+        written.append(texts[key])
+    return written

@@ -1,0 +1,151 @@
+"""The one way in: whatever format records came in, they are screened, stored and counted here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from bailiwick.monitoring.intake.bulk import insert_records
+from bailiwick.monitoring.intake.feedback import label_arrivals
+from bailiwick.monitoring.intake.pseudonyms import Pseudonyms
+from bailiwick.monitoring.intake.quarantine import set_aside
+from bailiwick.monitoring.intake.records import EPOCH, Batch, Fault, microseconds
+from bailiwick.monitoring.intake.rules import Terms, terms_of
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """One answered request. `text` is None where the deployment does not keep it."""
+
+    record_id: str
+    at: datetime
+    prediction: str
+    confidence: float | None
+    characters: int | None
+    words: int | None
+    unseen_words_ratio: float | None
+    text: str | None
+    latency_ms: float | None = None
+    tokens: int | None = None
+    mean_log_probability: float | None = None
+    segments: dict[str, str] | None = None
+    subject_key: str | None = None
+    join_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """How many rows were new, and how many were known already and so counted once."""
+
+    new: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a batch: rows that were new, known already, or turned away with a reason."""
+
+    new: int
+    known: int
+    rejected: list[Fault]
+
+
+def take(
+    session: Session,
+    deployment_id: UUID,
+    version_id: UUID,
+    batch: Batch,
+    *,
+    keeps_text: bool,
+    pseudonyms: Pseudonyms,
+    at: datetime,
+) -> Taken:
+    """Store the records of a batch that can be used, and set the others aside.
+
+    A record whose id the deployment has already is left as it is. When the transaction has been
+    committed, nothing of the batch is lost; to send it again changes nothing.
+    """
+    terms = terms_of(session, deployment_id)
+    screened = screen(batch, terms, keeps_text=keeps_text, at=at)
+    columns = dict(screened.columns)
+    columns["subject_key"] = pseudonyms.subjects(columns["subject"])
+    columns["join_key"] = pseudonyms.join_keys(columns["join_key"])
+    new = _store(session, deployment_id, version_id, columns, at=at)
+    set_aside(
+        session,
+        deployment_id,
+        screened.faults,
+        keeps_text=keeps_text,
+        days=terms.rejected_days,
+        at=at,
+    )
+    faults = sorted(screened.faults, key=attrgetter("place"))
+    return Taken(new=new, known=len(screened) - new, rejected=faults)
+
+
+def log_inferences(
+    session: Session,
+    deployment_id: UUID,
+    version_id: UUID,
+    inferences: Sequence[Inference],
+    *,
+    at: datetime,
+) -> Accepted:
+    """Append the platform's own answers; one whose `record_id` is known is left as it is."""
+    columns: dict[str, Sequence[Any]] = {
+        field.name: [getattr(inference, field.name) for inference in inferences]
+        for field in fields(Inference)
+    }
+    columns["at"] = microseconds(columns["at"])
+    new = _store(session, deployment_id, version_id, columns, at=at)
+    return Accepted(new=new, known=len(inferences) - new)
+
+
+def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Batch:
+    """The batch without the records that this deployment does not take, which become faults."""
+    if not len(batch):
+        return batch
+    columns = batch.columns
+    found: dict[int, tuple[str, str]] = {}
+    now = (at - EPOCH) // MICROSECOND
+    latest = now + terms.max_ahead_seconds * 1_000_000
+    earliest = now - terms.max_age_days * 86_400_000_000
+    if max(columns["at"]) > latest or min(columns["at"]) < earliest:
+        ahead = f"at is more than {terms.max_ahead_seconds:,} seconds ahead of the server's clock"
+        old = f"at is more than {terms.max_age_days:,} days ago"
+        found |= {row: ("future", ahead) for row, one in enumerate(columns["at"]) if one > latest}
+        found |= {row: ("too-old", old) for row, one in enumerate(columns["at"]) if one < earliest}
+    if not keeps_text and any(columns["text"]):
+        why = ("text-not-kept", "this deployment does not keep text; send the record without it")
+        found |= {row: why for row, text in enumerate(columns["text"]) if text}
+    if any(columns["segments"]):
+        declared = set(terms.segments)
+        why = (
+            "undeclared-segment",
+            "a segment's name is not declared; see PUT /deployments/{id}/intake",
+        )
+        found |= {
+            row: why
+            for row, segments in enumerate(columns["segments"])
+            if segments and not segments.keys() <= declared
+        }
+    return batch.without(found)
+
+
+def _store(
+    session: Session,
+    deployment_id: UUID,
+    version_id: UUID,
+    columns: dict[str, Sequence[Any]],
+    *,
+    at: datetime,
+) -> int:
+    """Append the rows; what is later made of all records (summaries, archives) begins here."""
+    with label_arrivals(session, deployment_id, columns, at=at):
+        return insert_records(session, deployment_id, version_id, columns, at=at)

@@ -1,0 +1,78 @@
+"""Subjects and join keys are kept as HMAC-SHA256 under a key of the installation (RFC 2104).
+
+Equal values stay equal, so that one can look for them, and without the key nobody can try out
+names or invoice numbers. What is not guaranteed: whoever holds the key can.
+"""
+
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from bailiwick.core.errors import Unavailable
+
+KEY_BYTES = 32
+
+
+class Pseudonyms:
+    """The names that go into the database in place of the real ones."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def subjects(self, values: Iterable[str | None]) -> list[str | None]:
+        """Of people and companies: the same in every deployment."""
+        return self._hashed(b"subject\0", values)
+
+    def join_keys(self, values: Iterable[str | None]) -> list[str | None]:
+        """Of what a record is about, such as an invoice's number."""
+        return self._hashed(b"join\0", values)
+
+    def _hashed(self, kind: bytes, values: Iterable[str | None]) -> list[str | None]:
+        key = self._key
+        values = list(values)
+        if not any(values):
+            return [None] * len(values)
+        return [
+            None
+            if value is None
+            else hmac.digest(key, kind + value.encode(errors="surrogatepass"), "sha256").hex()
+            for value in values
+        ]
+
+
+def load_or_create_key(path: Path) -> bytes:
+    """The key of a file, made with mode 0600 if there is none; one process makes it, all load it.
+
+    Raises `Unavailable` for a file that cannot be used.
+    """
+    try:
+        if not path.exists():
+            _create(path)
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise Unavailable(
+            f"the key file {path} cannot be used ({type(error).__name__}); restore it from a "
+            "backup: without it no subject and no join key is found again"
+        ) from error
+    if len(key) < KEY_BYTES:
+        raise Unavailable(f"the key in {path} is too short; restore it from a backup")
+    return key
+
+
+def _create(path: Path) -> None:
+    """Written whole beside its place, then linked there: whoever comes second keeps the first."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()

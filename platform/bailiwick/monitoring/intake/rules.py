@@ -1,0 +1,101 @@
+"""What a deployment accepts: declared segments, how far ahead and back in time, for how long."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from bailiwick.audit.log import record
+from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.intake.records import MAX_SEGMENTS, SEGMENT_NAME
+from bailiwick.monitoring.intake.tables import IntakeRules
+
+MAX_AHEAD_SECONDS, MAX_AGE_DAYS, MAX_REJECTED_DAYS = 86_400, 36_500, 3_650
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The rules of one deployment, or the defaults.
+
+    A record may be `max_ahead_seconds` ahead of the server's clock (clients' clocks differ) and
+    `max_age_days` old; `rejected_days` is how long what was turned away is kept.
+    """
+
+    segments: tuple[str, ...] = ()
+    max_ahead_seconds: int = 300
+    max_age_days: int = 1_095
+    rejected_days: int = 30
+
+    def __post_init__(self) -> None:
+        strange = [name for name in self.segments if not re.fullmatch(SEGMENT_NAME, name)]
+        if strange or len(set(self.segments)) < len(self.segments):
+            raise Invalid(
+                "segments are different names of small letters, digits and _, such as region"
+            )
+        if len(self.segments) > MAX_SEGMENTS:
+            raise Invalid(f"at most {MAX_SEGMENTS} segments can be declared; leave some out")
+        for name, value, least, most in (
+            ("max_ahead_seconds", self.max_ahead_seconds, 0, MAX_AHEAD_SECONDS),
+            ("max_age_days", self.max_age_days, 1, MAX_AGE_DAYS),
+            ("rejected_days", self.rejected_days, 1, MAX_REJECTED_DAYS),
+        ):
+            if not least <= value <= most:
+                raise Invalid(f"{name} lies between {least:,} and {most:,}")
+
+
+def terms_of(session: Session, deployment_id: UUID) -> Terms:
+    """What the deployment accepts now."""
+    rules = session.get(IntakeRules, deployment_id)
+    if rules is None:
+        return Terms()
+    return Terms(
+        segments=tuple(rules.segments),
+        max_ahead_seconds=rules.max_ahead_seconds,
+        max_age_days=rules.max_age_days,
+        rejected_days=rules.rejected_days,
+    )
+
+
+def set_terms(
+    session: Session,
+    deployment_id: UUID,
+    *,
+    segments: Iterable[str],
+    max_ahead_seconds: int,
+    max_age_days: int,
+    rejected_days: int,
+    actor_id: UUID,
+    at: datetime,
+) -> Terms:
+    """Say what the deployment accepts from now on; audited, and no change without a difference."""
+    terms = Terms(tuple(sorted(segments)), max_ahead_seconds, max_age_days, rejected_days)
+    before = terms_of(session, deployment_id)
+    if terms == before:
+        return terms
+    values = {
+        "segments": list(terms.segments),
+        "max_ahead_seconds": max_ahead_seconds,
+        "max_age_days": max_age_days,
+        "rejected_days": rejected_days,
+    }
+    rules = session.get(IntakeRules, deployment_id)
+    if rules is None:
+        session.add(IntakeRules(deployment_id=deployment_id, changed_at=at, **values))
+    else:
+        rules.changed_at = at
+        for name, value in values.items():
+            setattr(rules, name, value)
+    session.flush()
+    record(
+        session,
+        "intake.changed",
+        subject_type="deployment",
+        subject_id=deployment_id,
+        actor_id=actor_id,
+        at=at,
+        details=values,
+    )
+    return terms

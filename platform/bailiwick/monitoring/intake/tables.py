@@ -1,0 +1,58 @@
+"""What intake keeps beside the records: its rules, what it turned away, labels by join key."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bailiwick.db.base import Base, Digest, Id, Name, Revised
+
+
+class IntakeRules(Revised, Base):
+    """What a deployment accepts; without a row the defaults hold."""
+
+    __tablename__ = "intake_rules"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    segments: Mapped[list[str]]  # the names that records may be cut by
+    max_ahead_seconds: Mapped[int]
+    max_age_days: Mapped[int]
+    rejected_days: Mapped[int]
+    changed_at: Mapped[datetime]
+
+
+class RejectedRecord(Base):
+    """A record that could not be used. The same bytes again are the same row."""
+
+    __tablename__ = "rejected_records"
+    __table_args__ = (
+        UniqueConstraint("deployment_id", "digest"),
+        Index(None, "expires_at"),
+    )
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    received_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    place: Mapped[int]  # in its request, from 0
+    code: Mapped[str] = mapped_column(String(40))
+    digest: Mapped[Digest]  # SHA-256 of the record as it came
+    raw: Mapped[str | None] = mapped_column(Text)  # only where the deployment keeps text
+
+
+class JoinedFeedback(Base):
+    """A label by join key, for the records that have come and those that will. Never changes.
+
+    A correction is a new row; the newest one counts, and one without a label withdraws.
+    """
+
+    __tablename__ = "joined_feedback"
+    __table_args__ = (UniqueConstraint("deployment_id", "join_key", "revision"),)
+
+    id: Mapped[Id]
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    join_key: Mapped[Digest]
+    revision: Mapped[int]
+    label: Mapped[Name | None]
+    received_at: Mapped[datetime]

@@ -1,0 +1,216 @@
+"""What a window's summary has room for: fixed once, at the baseline, so that windows can be added.
+
+A numeric feature keeps counts between edges at fixed quantiles of the baseline; a category counts
+of the `MAX_KNOWN` most frequent names; an embedding sums of random Fourier features. Edges are
+never moved: a summary made under one layout cannot be merged with one made under another.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bailiwick.core.canonical import digest_of
+from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.seasons import Array
+from bailiwick.monitoring.sketches import Sketch
+
+# 16 bins, narrower towards the ends: what breaks first is often at the end of a range.
+_UP_TO_MEDIAN = (0.01, 0.04, 0.1, 0.175, 0.25, 0.325, 0.4, 0.5)
+QUANTILES = (*_UP_TO_MEDIAN, 0.6, 0.675, 0.75, 0.825, 0.9, 0.96, 0.99)
+MAX_KNOWN = 30
+PROJECTIONS = 8
+_EMBEDDING_TERMS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class NumericShape:
+    """Bins left-closed at ascending `edges`, and one cell for missing; moments around `pivot`."""
+
+    name: str
+    edges: tuple[float, ...]
+    pivot: float
+
+    def __post_init__(self) -> None:
+        if not self.edges or any(low >= high for low, high in pairwise(self.edges)):
+            raise Invalid(f"The edges of {self.name} must be ascending numbers, at least one.")
+
+    @property
+    def cells(self) -> int:
+        """Bins, then missing."""
+        return len(self.edges) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class CategoricalShape:
+    """One cell for each of the `known` names, then one for all others, then one for missing."""
+
+    name: str
+    known: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.known)) != len(self.known):
+            raise Invalid(f"The known categories of {self.name} must be different names.")
+
+    @property
+    def cells(self) -> int:
+        """Known names, others, missing."""
+        return len(self.known) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingShape:
+    """Random Fourier features sqrt(2) cos(w.x + b), w normal with deviation 1 / `length_scale`.
+
+    Their inner products approximate the Gaussian kernel exp(-|x - y|^2 / 2 length_scale^2)
+    (Rahimi, Recht, NeurIPS 2007), so their sums hold what a kernel two-sample test needs and
+    merge by addition. The draw is fixed by `seed`.
+    """
+
+    name: str
+    dimensions: int
+    length_scale: float
+    seed: int = 0
+    terms: int = _EMBEDDING_TERMS
+
+    def __post_init__(self) -> None:
+        if self.dimensions < 1 or self.terms % PROJECTIONS or not self.length_scale > 0:
+            raise Invalid(
+                f"{self.name} needs at least one dimension, a positive length_scale and a number "
+                f"of terms divisible by {PROJECTIONS}."
+            )
+
+    @property
+    def cells(self) -> int:
+        """Sums of the projections, then rows, then missing."""
+        return PROJECTIONS + 2
+
+    def features(self, vectors: Array) -> Array:
+        """(n, dimensions) to (n, terms)."""
+        random = np.random.default_rng(self.seed)
+        directions = random.normal(size=(self.dimensions, self.terms)) / self.length_scale
+        phases = random.uniform(0, 2 * np.pi, self.terms)
+        found: Array = np.sqrt(2.0) * np.cos(vectors @ directions + phases)
+        return found
+
+    def projections(self, features: Array) -> Array:
+        """(n, terms) or sums of shape (terms,) to `PROJECTIONS` directions of unit length."""
+        random = np.random.default_rng([self.seed, 1])
+        signs = random.choice([-1.0, 1.0], self.terms) / np.sqrt(self.terms / PROJECTIONS)
+        grouped = (features * signs).reshape(
+            *features.shape[:-1], PROJECTIONS, self.terms // PROJECTIONS
+        )
+        found: Array = grouped.sum(axis=-1)
+        return found
+
+
+Shape = NumericShape | CategoricalShape | EmbeddingShape
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The shapes of all watched features, and the names of labels whose confusion is counted.
+
+    `sketch_k` sets a KLL sketch's size and rank error (100: 2.6 % at 99 % confidence).
+    """
+
+    features: tuple[Shape, ...]
+    labels: tuple[str, ...] = ()
+    sketch_k: int = 100
+
+    def __post_init__(self) -> None:
+        names = [shape.name for shape in self.features]
+        if len(set(names)) != len(names):
+            raise Invalid("Every watched feature needs a name of its own.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` reads them back."""
+        kinds = {NumericShape: "numeric", CategoricalShape: "categorical"}
+        features = [
+            {"kind": kinds.get(type(shape), "embedding"), **asdict(shape)}
+            for shape in self.features
+        ]
+        return {"features": features, "labels": list(self.labels), "sketch_k": self.sketch_k}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Layout":
+        """The layout that `to_json` wrote."""
+        return cls(
+            tuple(_shape(feature) for feature in value["features"]),
+            tuple(value["labels"]),
+            value["sketch_k"],
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON: summaries carry its start."""
+        return digest_of(_plain(self.to_json()))
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _shape(value: dict[str, Any]) -> Shape:
+    fields = {name: inner for name, inner in value.items() if name != "kind"}
+    if value["kind"] == "numeric":
+        return NumericShape(**{**fields, "edges": tuple(fields["edges"])})
+    if value["kind"] == "categorical":
+        return CategoricalShape(**{**fields, "known": tuple(fields["known"])})
+    return EmbeddingShape(**fields)
+
+
+def numeric_shape(name: str, sketch: Sketch) -> NumericShape:
+    """Edges at `QUANTILES` of what the sketch has seen.
+
+    A value that holds several quantiles (a constant, a default, small integers) gets a bin of
+    its own, so that "still exactly this" and "more than this" stay apart. Raises `Invalid` if
+    nothing was seen.
+
+    >>> shape = numeric_shape("words", Sketch.of(np.array([7.0] * 50), k=100))
+    >>> shape.edges[0], shape.edges[1] > 7, len(shape.edges)
+    (7.0, True, 2)
+    """
+    if not len(sketch):
+        raise Invalid(f"{name} has no values yet: its bins need a baseline with some.")
+    found = Counter(sketch.quantiles(QUANTILES))
+    edges = set(found) | {
+        float(np.nextafter(value, np.inf)) for value, times in found.items() if times > 1
+    }
+    return NumericShape(name, tuple(sorted(edges)), sketch.quantiles([0.5])[0])
+
+
+def categorical_shape(name: str, counts: Counter[str], most: int = MAX_KNOWN) -> CategoricalShape:
+    """The `most` frequent names get cells, ties in alphabetical order; the rest is "other".
+
+    >>> categorical_shape("merchant", Counter(fuel=5, food=9, rare=1), most=2).known
+    ('food', 'fuel')
+    """
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return CategoricalShape(name, tuple(category for category, _ in ranked[:most]))
+
+
+def embedding_shape(name: str, vectors: Array, seed: int = 0) -> EmbeddingShape:
+    """Length scale by the median heuristic on at most 500 of the `vectors`, shape (n, dimensions).
+
+    Median distance between pairs (Garreau, Jitkrittum, Kanagawa, 2018, arXiv 1707.07269): one
+    scale; changes much finer or coarser than it are seen late.
+    """
+    few: NDArray[np.float64] = vectors[:: max(1, len(vectors) // 500)][:500]
+    squared = (few**2).sum(axis=1)
+    distances = np.sqrt(np.maximum(squared[:, None] + squared - 2 * few @ few.T, 0.0))
+    apart = distances[np.triu_indices(len(few), 1)]
+    scale = float(np.median(apart)) if apart.size else 1.0
+    return EmbeddingShape(name, vectors.shape[1], scale or 1.0, seed)
+
+
+def names_of(layout: Layout) -> Sequence[str]:
+    """The watched features, in the layout's order."""
+    return [shape.name for shape in layout.features]

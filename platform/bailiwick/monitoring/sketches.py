@@ -1,0 +1,60 @@
+"""Quantiles of any number of values in about 2 KB that merge: KLL sketches, in our words.
+
+KLL: Karnin, Lang, Liberty, "Optimal quantile approximation in streams", FOCS 2016; the bytes are
+Apache DataSketches' portable format. For parameter k ranks are off by at most about 2.3 / k^0.9
+with 99 % confidence (k = 100: 2.6 %), however many values and merges.
+
+NOT guaranteed: merging flips coins, so that equal inputs give different bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from datasketches import kll_doubles_sketch
+
+from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.seasons import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A quantile sketch as its stored bytes; no bytes is a sketch of nothing."""
+
+    stored: bytes = b""
+
+    @classmethod
+    def of(cls, values: Array, k: int) -> "Sketch":
+        """Of finite values, shape (n,).
+
+        >>> Sketch.of(np.arange(101.0), k=200).quantiles([0.25, 0.5])
+        [25.0, 50.0]
+        """
+        if not values.size:
+            return cls()
+        filled = kll_doubles_sketch(k)
+        filled.update(np.asarray(values, dtype=np.float64))
+        return cls(bytes(filled.serialize()))
+
+    def __or__(self, other: "Sketch") -> "Sketch":
+        if not self.stored or not other.stored:
+            return Sketch(self.stored or other.stored)
+        merged = self._read()
+        merged.merge(other._read())
+        return Sketch(bytes(merged.serialize()))
+
+    def __len__(self) -> int:
+        return int(self._read().n) if self.stored else 0
+
+    def quantiles(self, ranks: Sequence[float]) -> list[float]:
+        """Values at `ranks` in [0, 1]; raises `Invalid` if there are no values."""
+        if not self.stored:
+            raise Invalid("There are no values yet, so that they have no quantiles.")
+        return [float(value) for value in self._read().get_quantiles(list(ranks))]
+
+    def shares(self, edges: Array) -> Array:
+        """Share of the values in each left-closed bin between ascending `edges`: one bin more."""
+        return np.array(self._read().get_pmf(edges.tolist()), dtype=np.float64)
+
+    def _read(self) -> kll_doubles_sketch:
+        return kll_doubles_sketch.deserialize(self.stored)
