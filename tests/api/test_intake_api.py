@@ -97,7 +97,7 @@ def test_bodies_may_be_compressed(world: World, path: str, encoding: str, pack: 
     ("content", "kind", "encoding", "status", "said"),
     [
         (lines(record(1)), NDJSON, "gzip", 422, "Content-Encoding"),
-        (gzip.compress(lines(record(1)))[:-9], NDJSON, "gzip", 422, "Content-Encoding"),
+        (gzip.compress(lines(record(1)), mtime=0)[:-9], NDJSON, "gzip", 422, "Content-Encoding"),
         (b"Zebra" * 99, NDJSON, "zstd", 422, "Content-Encoding"),
         (b"Zebra" * 99, ARROW, "zstd", 422, "Content-Encoding"),
         (b"", NDJSON, "br", 415, "gzip, zstd or identity"),

@@ -146,6 +146,7 @@ class Teller:
             max_accuracy_drop=0.05,
             min_rows=1_000,
             window_days=30,
+            alarms_by="checks",
             actor_id=make.engineer.id,
             at=make.at,
         )

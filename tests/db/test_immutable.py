@@ -42,9 +42,16 @@ HISTORY = {
     "lineage_edges",
     "model_versions",
     "runs",
+    "traffic_baselines",
+    "window_checks",
+    "window_layouts",
 }
 # What may change: pointers, states, settings, and answers that are kept for a while.
 CHANGEABLE = {
+    "drift_incidents",
+    "watches",
+    "window_parts",  # folded into windows, which late records are added to
+    "windows",
     "channels",
     "deliveries",
     "silences",
@@ -121,6 +128,8 @@ def a_row(table: str) -> dict[str, Any]:
         "direction": "input",
         "node_type": "model-version",
         "severity": "note",
+        "grade": "full",
+        "origin": "traffic",
     }
     return {
         column.name: allowed.get(column.name) or a_value(column.type)

@@ -262,6 +262,7 @@ def test_jobs_and_schedules_of_a_deployment_rise_with_it(
         max_accuracy_drop=0.05,
         min_rows=20,
         window_days=7,
+        alarms_by="checks",
         actor_id=make.engineer.id,
         at=make.at,
     )

@@ -39,6 +39,7 @@ class Watch:
             max_accuracy_drop=0.05,
             min_rows=1,
             window_days=1,
+            alarms_by="checks",
             actor_id=make.engineer.id,
             at=make.at,
         )

@@ -85,6 +85,11 @@ def silence(deployment_id: str, /, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def baseline() -> dict[str, Any]:
+    """Of the first week of the year."""
+    return {"first": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z", "reason": "x"}
+
+
 def spans(deployment: str, *spans: dict[str, Any]) -> dict[str, Any]:
     """An OTLP request of one resource: these spans, or one of a chat."""
     resource = {"attributes": [attribute("bailiwick.deployment", deployment)]}

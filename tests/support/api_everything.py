@@ -18,6 +18,7 @@ from support import api_bodies
 from support.alerting import channel
 from support.api_routes import Operation
 from support.api_world import World
+from support.watched import drifted
 
 Places = dict[str, str]
 
@@ -28,7 +29,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
     for _ in range(1, champions):
         _succeed(world)
     body: dict[str, Any] = {"deployment_id": str(deployment.id), "acts_as": "robot"}
-    monitor = world.post("/monitors", body).json()["id"]
+    monitor = world.post("/monitors", body | {"alarms_by": "checks"}).json()["id"]
     body |= {"dataset": "finance/purchases"}
     policy = world.post("/retraining-policies", body).json()["id"]
     order = {
@@ -55,6 +56,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "job_id": job,
         "check_id": check,
         "alert_id": alert,
+        "incident_id": drifted(world, monitor),
         "breach_id": breach,
         "silence_id": silence,
         "channel": "pager",
@@ -251,6 +253,8 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /otlp/v1/traces": api_bodies.spans(places["deployment_id"]),
         "POST /monitors": deployment,
         "PATCH /monitors/{monitor_id}": {"min_rows": 7},
+        "POST /deployments/{deployment_id}/baselines": api_bodies.baseline(),
+        "POST /deployments/{deployment_id}/incidents/{incident_id}/accept": {"reason": "x"},
         "POST /alerts/{alert_id}/resolve": {"resolution": "x"},
         "POST /silences": api_bodies.silence(places["deployment_id"]),
         "POST /channels": api_bodies.channel(),

@@ -74,6 +74,7 @@ def found_world(platform: Platform, *, window_days: int = 90) -> World:
             max_accuracy_drop=0.05,
             min_rows=MIN_ROWS,
             window_days=7,
+            alarms_by="checks",
             actor_id=make.engineer.id,
             at=make.at,
         )

@@ -47,6 +47,7 @@ class AlertOut(Schema):
     cause: str
     monitor_id: UUID | None
     check_id: UUID | None
+    incident_id: UUID | None
     breach_id: UUID | None
     owner_id: UUID
     kind: str

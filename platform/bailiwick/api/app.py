@@ -39,6 +39,7 @@ from bailiwick.api import (
     silences,
     tokens,
     waivers,
+    watching,
 )
 from bailiwick.db.session import MAX_WAITING_WRITERS
 from bailiwick.lifecycle.platform import Platform
@@ -134,6 +135,7 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
         marks,
         runs,
         monitors,
+        watching,
         alerts,
         silences,
         channels,

@@ -22,6 +22,7 @@ from bailiwick.monitoring import (
     monitor_resource,
     update_monitor,
 )
+from bailiwick.monitoring.monitors import WATCHING
 from bailiwick.monitoring.statistics import DEFAULT_STATISTICS, StatisticSpec
 from bailiwick.monitoring.verdicts import DEFAULT_MIN_ROWS
 from bailiwick.policy import Resource, Unseen
@@ -39,6 +40,33 @@ from bailiwick.web import (
 )
 
 router = APIRouter(tags=["watching"], route_class=GovernedRoute)
+
+
+AlarmsBy = Annotated[
+    Literal["windows", "checks"],
+    Field(
+        description="What alarms: the sequential detector over windows of traffic, or the fixed "
+        "thresholds of each check, which promise nothing about false alarms."
+    ),
+]
+FalseAlarms = Annotated[
+    float,
+    Field(ge=0.001, le=12, description="At most so many false alarms a year, on average."),
+]
+ChangeSd = Annotated[
+    float,
+    Field(gt=0, le=5, description="The smallest change worth waking somebody for, in deviations."),
+]
+ChangeShare = Annotated[
+    float, Field(gt=0, lt=1, description="The same for shares of all rows: 0.05 is five points.")
+]
+WindowHours = Annotated[
+    Literal[1, 2, 3, 4, 6, 8, 12, 24] | None,
+    Field(description="Length of a judged window; left out: as long as the traffic needs."),
+]
+Zone = Annotated[
+    str, Field(max_length=60, description="Where the day and the week begin: Europe/Berlin.")
+]
 
 
 class StatisticIn(Body):
@@ -63,6 +91,12 @@ class MonitorIn(Body):
     statistics: list[StatisticIn] | None = Field(
         None, description="Default: the documented statistics of every text classifier."
     )
+    alarms_by: AlarmsBy = "windows"
+    false_alarms_per_year: FalseAlarms = 1.0
+    smallest_change_sd: ChangeSd = 0.1
+    smallest_change_share: ChangeShare = 0.05
+    window_hours: WindowHours = None
+    zone: Zone = "UTC"
 
 
 class MonitorPatch(Body):
@@ -72,6 +106,12 @@ class MonitorPatch(Body):
     min_rows: Annotated[int | None, Field(ge=1)] = None
     max_accuracy_drop: Annotated[float | None, Field(gt=0, lt=1)] = None
     enabled: bool | None = None
+    alarms_by: AlarmsBy | None = None
+    false_alarms_per_year: FalseAlarms | None = None
+    smallest_change_sd: ChangeSd | None = None
+    smallest_change_share: ChangeShare | None = None
+    window_hours: WindowHours = None
+    zone: Zone | None = None
 
 
 class MonitorOut(Schema):
@@ -84,6 +124,12 @@ class MonitorOut(Schema):
     min_rows: int
     window_days: int
     enabled: bool
+    alarms_by: str
+    false_alarms_per_year: float
+    smallest_change_sd: float
+    smallest_change_share: float
+    window_hours: int | None
+    zone: str
     created_at: datetime
 
 
@@ -167,6 +213,7 @@ def create(body: MonitorIn, caller: Governed, response: Response) -> MonitorOut:
         max_accuracy_drop=body.max_accuracy_drop,
         min_rows=body.min_rows,
         window_days=body.window_days,
+        **body.model_dump(include=set(WATCHING)),
         actor_id=caller.principal_id,
         at=caller.at,
     )

@@ -61,6 +61,7 @@ def _alert(client: Bailiwick, one: Alert) -> RenderableType:
             "resolved": moment(one["resolved_at"]),
             "resolution": one["resolution"],
             "check": one["check_id"],
+            "incident": one["incident_id"],
             "breach": one["breach_id"],
             "id": one["id"],
         }

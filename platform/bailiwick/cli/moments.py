@@ -15,6 +15,12 @@ Deadline = Annotated[
     datetime | None,
     typer.Option("--by", formats=_FORMATS, help="Deadline in UTC; default: 14 days, at most 90."),
 ]
+DayFrom = Annotated[
+    datetime, typer.Option("--from", formats=_FORMATS, help="The first of these days, in UTC.")
+]
+DayTo = Annotated[
+    datetime, typer.Option("--to", formats=_FORMATS, help="The day after the last, in UTC.")
+]
 
 
 def utc(written: datetime) -> datetime:

@@ -5,20 +5,32 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from bailiwick.cli import traffic
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.output import day, facts, moment, page_table, percent, said, short
 from bailiwick.cli.references import deployment_names, of_deployment
+from bailiwick.cli.traffic import DeploymentName
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Check, Monitor, Page
 
 app = typer.Typer(no_args_is_help=True, help="What is watched, and what the checks found.")
+app.add_typer(traffic.app, name="traffic")
 
 MonitorName = Annotated[
     str, typer.Argument(metavar="MONITOR", help="NAMESPACE/NAME of its deployment, or its id.")
 ]
-DeploymentName = Annotated[
-    str, typer.Argument(metavar="DEPLOYMENT", help="NAMESPACE/NAME, or the id.")
+FalseAlarms = Annotated[
+    float | None, typer.Option(help="At most so many false alarms a year; fewer means later.")
 ]
+ChangeSd = Annotated[
+    float | None, typer.Option(help="Smallest change worth waking somebody for, in deviations.")
+]
+ChangeShare = Annotated[float | None, typer.Option(help="The same for shares: 0.05 is 5 points.")]
+WindowHours = Annotated[
+    int | None, typer.Option(help="Length of a window; default: as the traffic needs.")
+]
+Zone = Annotated[str | None, typer.Option(help="Where the day begins, like Europe/Berlin.")]
+AlarmsBy = Annotated[str | None, typer.Option(help="windows (default), or checks: thresholds.")]
 
 
 def _monitors(client: Bailiwick, page: Page[Monitor]) -> RenderableType:
@@ -49,6 +61,12 @@ def _monitor(client: Bailiwick, one: Monitor) -> RenderableType:
             "window": f"{one['window_days']} days",
             "needs": f"{one['min_rows']:,} rows",
             "accuracy may drop": percent(one["max_accuracy_drop"]),
+            "alarms by": one["alarms_by"],
+            "false alarms": f"{one['false_alarms_per_year']:g} a year at most",
+            "smallest change": f"{one['smallest_change_sd']:g} sd, "
+            f"{percent(one['smallest_change_share'])} of rows",
+            "judged window": f"{one['window_hours']} h" if one["window_hours"] else "as needed",
+            "zone": one["zone"],
             "tests": len(tests),
             **tests,
             "created": moment(one["created_at"]),
@@ -87,6 +105,7 @@ def show_monitor(client: Bailiwick, monitor: MonitorName) -> Monitor:
 def create(
     client: Bailiwick,
     deployment: DeploymentName,
+    *,
     acts_as: Annotated[str, typer.Option(help="Service principal that runs the checks.")],
     cron: Annotated[str | None, typer.Option(help="When: five fields, UTC.")] = None,
     window_days: Annotated[int | None, typer.Option(min=1, help="Traffic looked at.")] = None,
@@ -94,8 +113,14 @@ def create(
     max_accuracy_drop: Annotated[
         float | None, typer.Option(help="0.05: five points below the reference is an alert.")
     ] = None,
+    alarms_by: AlarmsBy = None,
+    false_alarms_per_year: FalseAlarms = None,
+    smallest_change_sd: ChangeSd = None,
+    smallest_change_share: ChangeShare = None,
+    window_hours: WindowHours = None,
+    zone: Zone = None,
 ) -> Monitor:
-    """Watch a deployment on a schedule."""
+    """Watch a deployment: its traffic all the time, its labels on a schedule."""
     return client.monitors.create(
         deployment,
         acts_as=acts_as,
@@ -103,7 +128,46 @@ def create(
         window_days=window_days,
         min_rows=min_rows,
         max_accuracy_drop=max_accuracy_drop,
+        alarms_by=alarms_by,
+        false_alarms_per_year=false_alarms_per_year,
+        smallest_change_sd=smallest_change_sd,
+        smallest_change_share=smallest_change_share,
+        window_hours=window_hours,
+        zone=zone,
     )
+
+
+@command(app, "set", show=_monitor)
+def change(
+    client: Bailiwick,
+    monitor: MonitorName,
+    *,
+    window_days: Annotated[int | None, typer.Option(min=1, help="Traffic looked at.")] = None,
+    min_rows: Annotated[int | None, typer.Option(min=1, help="Fewer rows prove nothing.")] = None,
+    max_accuracy_drop: Annotated[
+        float | None, typer.Option(help="0.05: five points below the reference is an alert.")
+    ] = None,
+    alarms_by: AlarmsBy = None,
+    false_alarms_per_year: FalseAlarms = None,
+    smallest_change_sd: ChangeSd = None,
+    smallest_change_share: ChangeShare = None,
+    window_hours: WindowHours = None,
+    zone: Zone = None,
+) -> Monitor:
+    """Change how a deployment is watched; what is not named stays."""
+    named = {
+        "window_days": window_days,
+        "min_rows": min_rows,
+        "max_accuracy_drop": max_accuracy_drop,
+        "alarms_by": alarms_by,
+        "false_alarms_per_year": false_alarms_per_year,
+        "smallest_change_sd": smallest_change_sd,
+        "smallest_change_share": smallest_change_share,
+        "window_hours": window_hours,
+        "zone": zone,
+    }
+    changes = {name: value for name, value in named.items() if value is not None}
+    return client.monitors.update(_id(client, monitor), **changes)
 
 
 @command(app, "pause", show=said("The monitor is off."))

@@ -25,6 +25,7 @@ from bailiwick.client.shapes import (
     Predictions,
     ProtectedResource,
 )
+from bailiwick.client.traffic import Traffic
 from bailiwick.client.transport import Transport
 from bailiwick.client.upkeep import Data, Jobs, RetrainingPolicies
 from bailiwick.client.watching import Alerts, Monitors
@@ -58,6 +59,7 @@ class Bailiwick:
         self.labels = Labels(http, self.deployments)
         self.breaches = Breaches(http)
         self.monitors = Monitors(http, self.deployments)
+        self.traffic = Traffic(http, self.deployments)
         self.alerts = Alerts(http, self.deployments)
         self.silences = Silences(http, self.deployments)
         self.channels = Channels(http)

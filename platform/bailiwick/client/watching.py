@@ -39,8 +39,18 @@ class Monitors(Capability):
         min_rows: int | None = None,
         max_accuracy_drop: float | None = None,
         statistics: Sequence[Mapping[str, Any]] | None = None,
+        alarms_by: str | None = None,
+        false_alarms_per_year: float | None = None,
+        smallest_change_sd: float | None = None,
+        smallest_change_share: float | None = None,
+        window_hours: int | None = None,
+        zone: str | None = None,
     ) -> Monitor:
-        """Watch a deployment on a schedule (`cron`: five fields, UTC), as a service principal."""
+        """Watch a deployment as a service principal.
+
+        Its traffic is watched all the time: `false_alarms_per_year` and the smallest changes
+        worth waking somebody for say how. `cron` (five fields, UTC): when labels are checked.
+        """
         body = given(
             deployment_id=self._deployments.id_of(deployment),
             acts_as=acts_as,
@@ -49,11 +59,17 @@ class Monitors(Capability):
             min_rows=min_rows,
             max_accuracy_drop=max_accuracy_drop,
             statistics=statistics,
+            alarms_by=alarms_by,
+            false_alarms_per_year=false_alarms_per_year,
+            smallest_change_sd=smallest_change_sd,
+            smallest_change_share=smallest_change_share,
+            window_hours=window_hours,
+            zone=zone,
         )
         return cast("Monitor", self._http.write("POST", "/monitors", body))
 
     def update(self, monitor_id: str, **changes: Any) -> Monitor:
-        """Change `window_days`, `min_rows`, `max_accuracy_drop` or `enabled`."""
+        """Change settings, named as in `create`, or `enabled`."""
         return cast("Monitor", self._http.write("PATCH", path("monitors", monitor_id), changes))
 
     def checks_page(

@@ -140,6 +140,16 @@ def lock_feedback(session: Session, deployment_id: UUID) -> None:
     _advise(session, "SELECT pg_advisory_xact_lock(:key)", _key_of(deployment_id))
 
 
+def hold_layout(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, the deployment's windows keep the layout that they have."""
+    _advise(session, "SELECT pg_advisory_xact_lock_shared(:key)", ~_key_of(deployment_id))
+
+
+def lock_layout(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, nobody else stores records of the deployment."""
+    _advise(session, "SELECT pg_advisory_xact_lock(:key)", ~_key_of(deployment_id))
+
+
 def _key_of(identifier: UUID) -> int:
     """A key of its own in PostgreSQL's space, which has 64 bits with a sign."""
     return int.from_bytes(identifier.bytes[8:], "big", signed=True)

@@ -62,9 +62,9 @@ class Overrides:
 def start_due(session: Session, *, at: datetime) -> int:
     """Start a job for every unresolved alert that an approved policy answers; how many.
 
-    One job per check result: while an alert stays open, each later check may start the next
-    one, after the policy's cool-down. A deployment never has two retraining jobs at a time.
-    Whether its principal still may retrain is asked when the job is carried out, so that a
+    One job per incident or check result: while an alert stays open, each later check may start
+    the next one, after the policy's cool-down. A deployment never has two retraining jobs at a
+    time. Whether its principal still may retrain is asked when the job is carried out, so that a
     refusal fails that job, for everybody to see, and no other policy's.
     """
     rows = session.execute(
@@ -75,7 +75,7 @@ def start_due(session: Session, *, at: datetime) -> int:
     )
     started = 0
     for alert, policy in rows.all():
-        key = f"retrain:{policy.id}:{alert.check_id}"
+        key = f"retrain:{policy.id}:{alert.check_id or alert.incident_id}"
         if alert.kind not in policy.on_alert or _known(session, key):
             continue
         if _is_resting(session, policy, at) or not is_approved(session, policy):

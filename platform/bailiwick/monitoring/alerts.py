@@ -35,7 +35,7 @@ from bailiwick.notifications import (
 from bailiwick.policy import Resource
 from bailiwick.registry import Breach, Deployment, deployment_resource
 
-QUIET, INSUFFICIENT = "none", "insufficient"
+QUIET, DRIFT, INSUFFICIENT = "none", "drift", "insufficient"
 HISTORY = 100  # windows that are looked back at to say since when
 
 
@@ -44,7 +44,7 @@ class Signal:
     """Something is there that somebody should know: what raises an alert, or keeps one standing.
 
     `cause` groups: signals of one cause are one alert, whatever their kind. Exactly one of check
-    (with its monitor) and breach is given.
+    and incident (with their monitor) and breach is given.
     """
 
     deployment_id: UUID
@@ -57,6 +57,7 @@ class Signal:
     owner_id: UUID
     monitor_id: UUID | None = None
     check_id: UUID | None = None
+    incident_id: UUID | None = None
     breach_id: UUID | None = None
 
 
@@ -127,8 +128,14 @@ def standing_alerts(session: Session, deployment_id: UUID, source: str = MONITOR
 def evaluate(
     session: Session, monitor: Monitor, check: CheckResult, *, actor_id: UUID, at: datetime
 ) -> Alert | None:
-    """What a new check means for the deployment's alert: raise, update, resolve or leave it."""
+    """What a new check means for the deployment's alert: raise, update, resolve or leave it.
+
+    Where windows alarm, a check that compares distributions with fixed thresholds is a second
+    opinion: recorded, and no alert. Lost accuracy is one all the same.
+    """
     alert = unresolved(session, monitor.deployment_id)
+    if check.verdict == DRIFT and monitor.alarms_by == "windows":
+        return alert
     if check.verdict == INSUFFICIENT or (alert is None and check.verdict == QUIET):
         return alert
     if alert is not None and check.verdict == QUIET:
@@ -242,6 +249,7 @@ def _renew(alert: Alert, sent: Signal) -> None:
     """The newest of what is known of it."""
     alert.kind, alert.sentence = sent.kind, sent.sentence
     alert.check_id, alert.breach_id = sent.check_id, sent.breach_id
+    alert.incident_id = sent.incident_id
     alert.owner_id = sent.owner_id
 
 

@@ -23,7 +23,14 @@ from typing import Literal
 import numpy as np
 
 from bailiwick.monitoring.seasons import Array
-from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Layout, NumericShape
+from bailiwick.monitoring.shapes import (
+    QUANTILES,
+    CategoricalShape,
+    EmbeddingShape,
+    Layout,
+    NumericShape,
+)
+from bailiwick.monitoring.sketches import Sketch
 from bailiwick.monitoring.summaries import (
     CategoricalPart,
     EmbeddingPart,
@@ -169,7 +176,8 @@ def _slopes(shape: NumericShape, part: NumericPart, weights: Array) -> tuple[flo
     """How far the level moves per sd of a shift, and the spread per logarithm of a stretch.
 
     Both by moving the baseline's own distribution by a tenth of an sd each way: bins of the
-    shifted rows are the unshifted distribution between shifted edges.
+    shifted rows are the unshifted distribution between shifted edges. Whole numbers move by one
+    at least: a fraction would move each of them past its edge, as one does.
     """
     sd = robust_sd(part)
     if sd == 0:
@@ -180,12 +188,19 @@ def _slopes(shape: NumericShape, part: NumericPart, weights: Array) -> tuple[flo
     def mean(row: int, moved: Array) -> float:
         return float(weights[row] @ sketch.shares(moved))
 
-    shift, factor = _PROBE_SD * sd, np.exp(_PROBE_SD)
+    shift, factor = max(_PROBE_SD * sd, _spacing(sketch)), np.exp(_PROBE_SD)
     slope = mean(0, edges - shift) - mean(0, edges + shift)
     stretch = mean(1, middle + (edges - middle) / factor) - mean(
         1, middle + (edges - middle) * factor
     )
-    return slope / (2 * _PROBE_SD), stretch / (2 * _PROBE_SD)
+    return slope * sd / (2 * shift), stretch / (2 * _PROBE_SD)
+
+
+def _spacing(sketch: Sketch) -> float:
+    """The smallest distance between values that hold several quantiles; 0 if none does."""
+    different = np.unique(sketch.quantiles(QUANTILES))
+    tied = 1 < different.size < len(QUANTILES)
+    return float(np.diff(different).min()) if tied else 0.0
 
 
 def _categorical(shape: CategoricalShape, part: CategoricalPart) -> Iterator[Contrast]:

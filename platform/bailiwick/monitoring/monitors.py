@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,10 +12,22 @@ from sqlalchemy.orm import Session
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Conflict, Invalid, NotFound
 from bailiwick.core.ids import new_id
+from bailiwick.monitoring.seasons import clock_of
 from bailiwick.monitoring.statistics import DEFAULT_STATISTICS, StatisticSpec
 from bailiwick.monitoring.tables import Baseline, Monitor
+from bailiwick.monitoring.watching import Watch, sensitivity_of
+from bailiwick.monitoring.watching.planning import LENGTHS_HOURS
 from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource
+
+WATCHING = (
+    "alarms_by",
+    "false_alarms_per_year",
+    "smallest_change_sd",
+    "smallest_change_share",
+    "window_hours",
+    "zone",
+)
 
 
 def create_monitor(
@@ -25,6 +38,12 @@ def create_monitor(
     max_accuracy_drop: float,
     min_rows: int,
     window_days: int,
+    alarms_by: str = "windows",
+    false_alarms_per_year: float = 1.0,
+    smallest_change_sd: float = 0.1,
+    smallest_change_share: float = 0.05,
+    window_hours: int | None = None,
+    zone: str = "UTC",
     actor_id: UUID,
     at: datetime,
 ) -> Monitor:
@@ -39,11 +58,19 @@ def create_monitor(
         min_rows=min_rows,
         window_days=window_days,
         enabled=True,
+        alarms_by=alarms_by,
+        false_alarms_per_year=false_alarms_per_year,
+        smallest_change_sd=smallest_change_sd,
+        smallest_change_share=smallest_change_share,
+        window_hours=window_hours,
+        zone=zone,
         created_by=actor_id,
         created_at=at,
     )
     _check(monitor)
     session.add(monitor)
+    session.flush()
+    session.add(Watch(monitor_id=monitor.id, origin="traffic", reason=""))
     session.flush()
     record(
         session,
@@ -58,6 +85,7 @@ def create_monitor(
             "max_accuracy_drop": max_accuracy_drop,
             "min_rows": min_rows,
             "window_days": window_days,
+            **{name: getattr(monitor, name) for name in WATCHING},
         },
     )
     return monitor
@@ -66,7 +94,7 @@ def create_monitor(
 def update_monitor(
     session: Session,
     monitor: Monitor,
-    changes: dict[str, float | int | bool],
+    changes: dict[str, Any],
     *,
     actor_id: UUID,
     at: datetime,
@@ -152,3 +180,9 @@ def _check(monitor: Monitor) -> None:
         raise Invalid("min_rows must be at least 1")
     if monitor.window_days < 1:
         raise Invalid("window_days must be at least 1")
+    if monitor.alarms_by not in ("windows", "checks"):
+        raise Invalid("alarms_by is windows (the sequential detector) or checks (thresholds)")
+    if monitor.window_hours is not None and monitor.window_hours not in LENGTHS_HOURS:
+        raise Invalid(f"window_hours is one of {', '.join(map(str, LENGTHS_HOURS))}, or left out")
+    sensitivity_of(monitor)
+    clock_of(monitor.zone)

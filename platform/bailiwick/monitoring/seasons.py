@@ -40,13 +40,18 @@ def hours_of_week(starts: Sequence[datetime], *, zone: str, window_hours: float)
     """
     if any(start.tzinfo is None for start in starts):
         raise Invalid("The start of a window must carry its time zone, for instance UTC.")
-    try:
-        clock = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as unknown:
-        raise Invalid(f"{zone!r} is no time zone; name one such as Europe/Berlin.") from unknown
+    clock = clock_of(zone)
     local = [start.astimezone(clock) for start in starts]
     hours = [at.weekday() * 24 + at.hour + at.minute / 60 + at.second / 3600 for at in local]
     return np.mod(np.array(hours, dtype=np.float64) + window_hours / 2, HOURS_PER_WEEK)
+
+
+def clock_of(zone: str) -> ZoneInfo:
+    """The time zone of that name, or `Invalid`."""
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:
+        raise Invalid(f"{zone!r} is no time zone; name one such as Europe/Berlin.") from unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ never moved: a summary made under one layout cannot be merged with one made unde
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -134,7 +135,8 @@ class Layout:
             {"kind": kinds.get(type(shape), "embedding"), **asdict(shape)}
             for shape in self.features
         ]
-        return {"features": features, "labels": list(self.labels), "sketch_k": self.sketch_k}
+        value = {"features": features, "labels": self.labels, "sketch_k": self.sketch_k}
+        return dict(_plain(value))
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Layout":
@@ -148,7 +150,12 @@ class Layout:
     @property
     def digest(self) -> str:
         """SHA-256 over the canonical JSON: summaries carry its start."""
-        return digest_of(_plain(self.to_json()))
+        return _digest(self)
+
+
+@lru_cache(maxsize=256)
+def _digest(layout: Layout) -> str:
+    return digest_of(layout.to_json())
 
 
 def _plain(value: Any) -> Any:

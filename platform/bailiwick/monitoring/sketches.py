@@ -53,8 +53,16 @@ class Sketch:
         return [float(value) for value in self._read().get_quantiles(list(ranks))]
 
     def shares(self, edges: Array) -> Array:
-        """Share of the values in each left-closed bin between ascending `edges`: one bin more."""
-        return np.array(self._read().get_pmf(edges.tolist()), dtype=np.float64)
+        """Share of the values in each left-closed bin between ascending `edges`: one bin more.
+
+        Edges may be equal: the bin between them is empty.
+
+        >>> Sketch.of(np.arange(4.0), k=200).shares(np.array([1.0, 1.0, 3.0]))
+        array([0.25, 0.  , 0.5 , 0.25])
+        """
+        different, place = np.unique(edges, return_inverse=True)
+        below = np.cumsum(self._read().get_pmf(different.tolist()))[place]
+        return np.diff(below, prepend=0.0, append=1.0)
 
     def _read(self) -> kll_doubles_sketch:
         return kll_doubles_sketch.deserialize(self.stored)

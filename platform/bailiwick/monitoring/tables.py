@@ -86,6 +86,7 @@ class Monitor(Revised, Base):
     """What is watched on a deployment, with which statistics, how often."""
 
     __tablename__ = "monitors"
+    __table_args__ = (CheckConstraint("alarms_by IN ('windows', 'checks')", name="alarms_by"),)
 
     id: Mapped[Id]
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), unique=True)
@@ -94,6 +95,14 @@ class Monitor(Revised, Base):
     min_rows: Mapped[int]
     window_days: Mapped[int]
     enabled: Mapped[bool]
+    # Continuous watching: what alarms (`windows`: the sequential detector; `checks`: fixed
+    # thresholds), how often at most for nothing, and from which change on.
+    alarms_by: Mapped[str] = mapped_column(String(20), server_default="windows")
+    false_alarms_per_year: Mapped[float] = mapped_column(server_default="1.0")
+    smallest_change_sd: Mapped[float] = mapped_column(server_default="0.1")
+    smallest_change_share: Mapped[float] = mapped_column(server_default="0.05")
+    window_hours: Mapped[int | None]  # default: as long as the traffic needs
+    zone: Mapped[str] = mapped_column(String(60), server_default="UTC")
     created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     created_at: Mapped[datetime]
 
@@ -132,7 +141,8 @@ class Alert(Revised, Base):
     __table_args__ = (
         CheckConstraint("state IN ('open', 'acknowledged', 'resolved')", name="state"),
         CheckConstraint(
-            "(source = 'monitor' AND monitor_id IS NOT NULL AND check_id IS NOT NULL) "
+            "(source = 'monitor' AND monitor_id IS NOT NULL "
+            "AND (check_id IS NULL) <> (incident_id IS NULL)) "
             "OR (source = 'policy' AND breach_id IS NOT NULL)",
             name="source",
         ),
@@ -153,6 +163,8 @@ class Alert(Revised, Base):
     source: Mapped[str] = mapped_column(String(20))
     monitor_id: Mapped[UUID | None] = mapped_column(ForeignKey("monitors.id"))
     check_id: Mapped[UUID | None] = mapped_column(ForeignKey("check_results.id"))  # the newest
+    # The change of traffic that it tells of.
+    incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("drift_incidents.id"), index=True)
     breach_id: Mapped[UUID | None] = mapped_column(ForeignKey("breaches.id"))
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))  # whom it is for
     kind: Mapped[str] = mapped_column(String(20))

@@ -15,6 +15,8 @@ _SUBJECTS = {
     "characters": "Mean length of the text in characters",
     "words": "Mean number of words",
     "unseen_words_ratio": "Share of words never seen in training",
+    "tokens": "Number of tokens answered",
+    "mean_log_probability": "Mean log-probability of the tokens",
 }
 _TESTS = {"wasserstein": "normed Wasserstein distance", "jensenshannon": "Jensen-Shannon distance"}
 
@@ -58,12 +60,17 @@ def verdict(
     return Verdict("none", " ".join([quiet, *_steady(accuracy)]))
 
 
+def subject_of(column: str) -> str:
+    """A watched column in words, as the subject of a sentence."""
+    return _SUBJECTS.get(column, f"'{column}'")
+
+
 def _excess(result: StatisticResult) -> float:
     return result.statistic / result.threshold
 
 
 def _statistic_sentence(result: StatisticResult) -> str:
-    subject = _SUBJECTS.get(result.column, f"'{result.column}'")
+    subject = subject_of(result.column)
     measured = f"({_TESTS[result.test]} {result.statistic:.2f}, threshold {result.threshold:.2f})."
     if result.movers:
         moves = ", ".join(

@@ -4,6 +4,7 @@
 | --- | --- |
 | harm: accuracy was lost, or a statistic moved that the monitor calls harmful | page |
 | drift: traffic moved, and nothing shows that it hurts | note |
+| drift that may reach the smallest change worth waking somebody for, its effect unknown | warning |
 | out of policy, and the platform will stop the deployment, or has | page |
 | out of policy, and nothing stops it | warning |
 | a kind that these rules do not know | warning |
@@ -32,8 +33,10 @@ class Severity(StrEnum):
 _BY_KIND = {"drift": Severity.NOTE, "harm": Severity.PAGE}
 
 
-def severity_of(kind: str, *, stops: bool = False) -> Severity:
+def severity_of(kind: str, *, stops: bool = False, worth_waking: bool = False) -> Severity:
     """The severity of a kind of finding; `stops`: the platform stops, or stopped, the deployment.
+
+    `worth_waking`: a change of traffic that may be as large as its monitor calls worth it.
 
     >>> [str(severity_of(kind)) for kind in ("drift", "harm", "out-of-policy", "new")]
     ['note', 'page', 'warning', 'warning']
@@ -42,4 +45,6 @@ def severity_of(kind: str, *, stops: bool = False) -> Severity:
     """
     if kind == OUT_OF_POLICY and stops:
         return Severity.PAGE
+    if kind == "drift" and worth_waking:
+        return Severity.WARNING
     return _BY_KIND.get(kind, Severity.WARNING)

@@ -18,6 +18,7 @@ from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.worker import ticks
 
 FORGET_SECONDS = 60.0
+WATCH_SECONDS = 15.0
 log = structlog.get_logger(__name__)
 
 
@@ -35,9 +36,10 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 7)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 8)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
+        self._every(ticks.watch_traffic, WATCH_SECONDS)
         self._every(ticks.answer_alerts, interval_seconds)
         self._every(ticks.stop_out_of_policy, interval_seconds)
         self._every(ticks.sequence_audit, interval_seconds)

@@ -8,6 +8,7 @@ from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.waivers import end_expired_waivers
+from bailiwick.lifecycle.watching import watch_all
 from bailiwick.monitoring import forget_rejected
 from bailiwick.monitoring.intake import has_expired
 from bailiwick.notifications import send_next
@@ -18,6 +19,11 @@ def fire_schedules(platform: Platform) -> None:
     """Queue a job for every schedule that is due."""
     with platform.database.transaction() as session:
         fire_due(session, at=platform.clock.now())
+
+
+def watch_traffic(platform: Platform) -> None:
+    """Judge the windows of traffic that have ended since."""
+    watch_all(platform)
 
 
 def answer_alerts(platform: Platform) -> None:

@@ -158,6 +158,7 @@ class Story:
                 "deployment_id": self.governed_id,
                 "acts_as": "retrainer",
                 "cron": CHECK_CRON,
+                "alarms_by": "checks",  # a quarter at a time: there are no weeks to learn from
                 **self.settings.monitor,
             },
         )

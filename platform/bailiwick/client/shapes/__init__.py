@@ -90,6 +90,12 @@ from bailiwick.client.shapes.rules import (
     Checkpoint,
     Verification,
 )
+from bailiwick.client.shapes.traffic import (
+    Incident,
+    TrafficBaseline,
+    WatchedWindow,
+    Watching,
+)
 from bailiwick.client.shapes.upkeep import (
     Alert,
     Check,
@@ -134,6 +140,7 @@ __all__ = [
     "HeldRole",
     "Holding",
     "Impact",
+    "Incident",
     "Intake",
     "Job",
     "JobEvent",
@@ -176,10 +183,13 @@ __all__ = [
     "Taken",
     "Token",
     "TokenInUse",
+    "TrafficBaseline",
     "Verification",
     "Version",
     "Vote",
     "Waiver",
+    "WatchedWindow",
+    "Watching",
     "Way",
     "Weekly",
     "WhatIf",

@@ -13,6 +13,12 @@ class Monitor(TypedDict):
     min_rows: int
     window_days: int
     enabled: bool
+    alarms_by: str
+    false_alarms_per_year: float
+    smallest_change_sd: float
+    smallest_change_share: float
+    window_hours: int | None
+    zone: str
     created_at: str
 
 
@@ -46,6 +52,7 @@ class Alert(TypedDict):
     cause: str
     monitor_id: str | None
     check_id: str | None
+    incident_id: str | None
     breach_id: str | None
     owner_id: str
     kind: str

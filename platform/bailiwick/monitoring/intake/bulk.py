@@ -15,10 +15,13 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.ids import new_hex_ids
+from bailiwick.monitoring.tables import InferenceRecord
 
+IDS_AT_ONCE = 1_000  # both databases bound the variables of one statement
 _RECORD_ID = itemgetter(5)
 # Optional column: the type of its array on PostgreSQL. What no record of a batch has is left out.
 _KINDS = {
@@ -45,18 +48,19 @@ def insert_records(
     columns: Mapping[str, Sequence[Any]],
     *,
     at: datetime,
-) -> int:
-    """How many of the records were new. Of one id twice the first counts."""
+) -> Sequence[int]:
+    """The places of the records that were new. Of one id twice the first counts."""
     ids = new_hex_ids(len(columns["record_id"]))
     if not ids:
-        return 0
+        return ()
     connection = session.connection()
     given = tuple(name for name in _KINDS if _has_values(columns[name]))
     values = [_written(name, columns[name]) for name in given]
     if connection.dialect.name == "postgresql":
         arrays = map(list, (ids, columns["at"], columns["record_id"], *values))
         parameters = (deployment_id, version_id, at, *arrays)
-        return connection.exec_driver_sql(_on_postgresql(given), parameters).rowcount
+        new = connection.exec_driver_sql(_on_postgresql(given), parameters).rowcount
+        return _places(session, ids, new)
     received = round(at.timestamp() * 1_000_000)
     owners = (deployment_id.hex, version_id.hex, *as_sqlite_text([received]))
     rows = list(
@@ -70,7 +74,20 @@ def insert_records(
         )
     )
     rows.sort(key=_RECORD_ID)  # neighbours in the unique index are written together
-    return connection.exec_driver_sql(_on_sqlite(given), rows).rowcount
+    new = connection.exec_driver_sql(_on_sqlite(given), rows).rowcount
+    return _places(session, ids, new)
+
+
+def _places(session: Session, ids: Sequence[str], new: int) -> Sequence[int]:
+    """Of those ids that were stored; looked for only where some were not."""
+    if new in (0, len(ids)):
+        return range(new)
+    stored: set[str] = set()
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        some = [UUID(one) for one in ids[start : start + IDS_AT_ONCE]]
+        found = session.scalars(select(InferenceRecord.id).where(InferenceRecord.id.in_(some)))
+        stored.update(one.hex for one in found)
+    return [place for place, one in enumerate(ids) if one in stored]
 
 
 @cache

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from bailiwick.db.session import hold_layout
+from bailiwick.monitoring.hours import add_part, newest_layout
 from bailiwick.monitoring.intake.bulk import insert_records
 from bailiwick.monitoring.intake.feedback import label_arrivals
 from bailiwick.monitoring.intake.pseudonyms import Pseudonyms
 from bailiwick.monitoring.intake.quarantine import set_aside
-from bailiwick.monitoring.intake.records import EPOCH, Batch, Fault, microseconds
+from bailiwick.monitoring.intake.records import Batch, Fault
 from bailiwick.monitoring.intake.rules import Terms, terms_of
-
-MICROSECOND = timedelta(microseconds=1)
+from bailiwick.monitoring.moments import EPOCH, MICROSECOND, microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,13 @@ def _store(
     *,
     at: datetime,
 ) -> int:
-    """Append the rows; what is later made of all records (summaries, archives) begins here."""
+    """Append the rows, and count those that are new in the windows of their hours."""
+    hold_layout(session, deployment_id)
     with label_arrivals(session, deployment_id, columns, at=at):
-        return insert_records(session, deployment_id, version_id, columns, at=at)
+        new = insert_records(session, deployment_id, version_id, columns, at=at)
+    layout = newest_layout(session, deployment_id, version_id) if new else None
+    if layout is not None:
+        if len(new) < len(columns["record_id"]):
+            columns = {name: [values[row] for row in new] for name, values in columns.items()}
+        add_part(session, layout, columns)
+    return len(new)

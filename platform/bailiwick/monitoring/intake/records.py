@@ -4,18 +4,18 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
-import pyarrow as pa
 from msgspec import Meta
+
+from bailiwick.monitoring.moments import microseconds
 
 MAX_NAME, MAX_TEXT = 200, 10_000
 MAX_COUNT = 2**31 - 1
 MAX_SEGMENTS = 8
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SEGMENT_NAME = r"^[a-z][a-z0-9_]{0,39}$"
 
 Short = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -116,16 +116,6 @@ class Batch:
             lambda row: raw(kept[row]),
             self.faults + found,
         )
-
-
-def microseconds(moments: Sequence[datetime]) -> list[int]:
-    """Since 1970, of moments with their zones."""
-    try:
-        times = pa.array(moments, pa.timestamp("us", "UTC"))
-    except (pa.ArrowException, OverflowError):  # by Arrow's own bounds; Python's are wider
-        return [(moment - EPOCH) // timedelta(microseconds=1) for moment in moments]
-    found: list[int] = times.cast(pa.int64()).to_pylist()
-    return found
 
 
 def read_lines(lines: Sequence[bytes | msgspec.Raw], start: int) -> Batch:

@@ -1,0 +1,65 @@
+"""Watching all deployments: each monitor that has something to do, in a transaction of its own."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bailiwick.lifecycle.jobs import JobKind
+from bailiwick.lifecycle.platform import Platform
+from bailiwick.lifecycle.schedules import schedule_of
+from bailiwick.monitoring import Monitor, monitor_resource
+from bailiwick.monitoring.watching import advance, has_work, pause
+from bailiwick.policy import ask, load_actor
+from bailiwick.registry import STOPPED, Deployment, served_versions
+
+REFUSED = "its service principal may not run checks here; see the policies that decide it"
+
+
+def watch_all(platform: Platform) -> int:
+    """Watch on wherever there is something to do; how many windows were judged."""
+    at = platform.clock.now()
+    with platform.database.reading() as session:
+        due = [one for one in watched(session) if has_work(session, *one, at=at)]
+    judged = 0
+    for monitor_id, version_id in due:
+        with platform.database.transaction() as session:
+            judged += watch(session, platform, monitor_id, version_id, at=at)
+    return judged
+
+
+def watched(session: Session) -> list[tuple[UUID, UUID]]:
+    """The monitors whose windows alarm, each with the version that its deployment serves."""
+    rows = session.execute(
+        select(Monitor.id, Deployment)
+        .join(Deployment, Deployment.id == Monitor.deployment_id)
+        .where(Monitor.enabled, Monitor.alarms_by == "windows", Deployment.state != STOPPED)
+        .order_by(Monitor.id)
+    ).all()
+    served = served_versions(session, [deployment for _, deployment in rows])
+    return [(identifier, served[deployment.id].id) for identifier, deployment in rows]
+
+
+def watch(
+    session: Session, platform: Platform, monitor_id: UUID, version_id: UUID, *, at: datetime
+) -> int:
+    """Watch on for one monitor, as its service principal; how many windows were judged.
+
+    A refusal is told where the watching stands, and recorded as a decision by the next check.
+    """
+    schedule = schedule_of(session, JobKind.CHECK, monitor_id)
+    if schedule is None:
+        return 0
+    monitor = session.get_one(Monitor, monitor_id)
+    asked = ask(
+        platform.in_force(session).rules,
+        actor=load_actor(session, schedule.acts_as),
+        action="check:run",
+        resource=monitor_resource(session, monitor),
+        at=at,
+    )
+    if not asked.verdict.allowed:
+        pause(session, monitor, why=REFUSED)
+        return 0
+    return advance(session, monitor, version_id, actor_id=schedule.acts_as, at=at)

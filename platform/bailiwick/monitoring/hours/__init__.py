@@ -1,0 +1,36 @@
+"""Hours of traffic as mergeable summaries: added to by each batch, read by whoever watches."""
+
+from bailiwick.monitoring.hours.layouts import SAMPLE_ROWS, settle_layout
+from bailiwick.monitoring.hours.parts import (
+    HOUR,
+    SEGMENT,
+    add_part,
+    fold,
+    hour_of,
+    layout_in,
+    newest_layout,
+    parts_wait,
+    span_of,
+    summaries_between,
+    windows_of,
+)
+from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
+
+__all__ = [
+    "HOUR",
+    "SAMPLE_ROWS",
+    "SEGMENT",
+    "Window",
+    "WindowLayout",
+    "WindowPart",
+    "add_part",
+    "fold",
+    "hour_of",
+    "layout_in",
+    "newest_layout",
+    "parts_wait",
+    "settle_layout",
+    "span_of",
+    "summaries_between",
+    "windows_of",
+]

@@ -1,0 +1,132 @@
+"""What summaries have room for, settled once a version has answered enough requests.
+
+The bins come from the first records of the deployment's version, and never move: from then on each
+batch is summarised as it comes in, and the records that were there before are summarised here, in
+the transaction that settles it. Whoever stores records meanwhile waits, so that each record is
+counted by exactly one of the two.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from bailiwick.core.canonical import canonical_bytes
+from bailiwick.core.ids import new_id
+from bailiwick.db.session import lock_layout
+from bailiwick.monitoring.hours.parts import (
+    NUMERIC,
+    PREDICTION,
+    Columns,
+    add_part,
+    features_of,
+    newest_layout,
+)
+from bailiwick.monitoring.hours.tables import WindowLayout
+from bailiwick.monitoring.moments import microseconds
+from bailiwick.monitoring.shapes import (
+    CategoricalShape,
+    Layout,
+    NumericShape,
+    categorical_shape,
+    numeric_shape,
+)
+from bailiwick.monitoring.sketches import Sketch
+from bailiwick.monitoring.tables import InferenceRecord
+
+SAMPLE_ROWS = 200  # fewer make no bins
+LARGEST_SAMPLE = 10_000
+OLDEST_DAYS = 400  # records before that are not summarised when a layout is settled
+_SKETCH_K = 200
+_KNOWN_RATIO = 0.5  # a measure that fewer records have is not watched
+
+
+def settle_layout(
+    session: Session, deployment_id: UUID, version_id: UUID, *, at: datetime
+) -> WindowLayout | None:
+    """The layout of a deployment's version: the one that stands, or a new one.
+
+    None while fewer than `SAMPLE_ROWS` requests were answered.
+    """
+    standing = newest_layout(session, deployment_id, version_id)
+    if standing is not None:
+        return standing
+    answered = select(func.count()).select_from(
+        _records(deployment_id, version_id, since=at - timedelta(days=OLDEST_DAYS))
+        .limit(SAMPLE_ROWS)
+        .subquery()
+    )
+    if session.scalars(answered).one() < SAMPLE_ROWS:
+        return None
+    lock_layout(session, deployment_id)
+    batches = _batches(session, deployment_id, version_id, at)
+    first = next(batches)
+    layout = layout_for(first)
+    row = WindowLayout(
+        id=new_id(),
+        deployment_id=deployment_id,
+        version_id=version_id,
+        digest=layout.digest,
+        content=canonical_bytes(layout.to_json()).decode(),
+        sample_rows=len(first["at"]),
+        made_at=at,
+    )
+    session.add(row)
+    session.flush()
+    add_part(session, row, first)
+    for columns in batches:
+        add_part(session, row, columns)
+    return row
+
+
+def layout_for(columns: Columns) -> Layout:
+    """Room for every measure that half of these records have, their labels and segments."""
+    features = features_of(columns)
+    return Layout(
+        tuple(
+            shape
+            for name, values in features.items()
+            if (shape := _shape(name, [one for one in values if one is not None], len(values)))
+        )
+    )
+
+
+def _shape(name: str, known: Sequence[Any], rows: int) -> NumericShape | CategoricalShape | None:
+    if name not in NUMERIC:
+        return categorical_shape(name, Counter(known)) if known else None
+    if len(known) < _KNOWN_RATIO * rows:
+        return None
+    return numeric_shape(name, Sketch.of(np.array(known, dtype=np.float64), k=_SKETCH_K))
+
+
+def _records(deployment_id: UUID, version_id: UUID, *, since: datetime) -> Select[Any]:
+    names = ("at", PREDICTION, *NUMERIC, "segments")
+    return (
+        select(*(getattr(InferenceRecord, name) for name in names))
+        .where(
+            InferenceRecord.deployment_id == deployment_id,
+            InferenceRecord.version_id == version_id,
+            InferenceRecord.at >= since,
+        )
+        .order_by(InferenceRecord.at, InferenceRecord.record_id)
+    )
+
+
+def _batches(
+    session: Session, deployment_id: UUID, version_id: UUID, at: datetime
+) -> Iterator[Columns]:
+    since = at - timedelta(days=OLDEST_DAYS)
+    rows = session.execute(
+        _records(deployment_id, version_id, since=since),
+        execution_options={"yield_per": LARGEST_SAMPLE},
+    )
+    names = list(rows.keys())
+    while some := list(islice(rows, LARGEST_SAMPLE)):
+        columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*some, strict=True), strict=True))
+        yield columns | {"at": microseconds(columns["at"])}

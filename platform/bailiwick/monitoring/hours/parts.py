@@ -1,0 +1,192 @@
+"""Hours of traffic as summaries: batches add parts to them, parts are folded into windows.
+
+A batch waits for no other one: it appends a part, and whoever watches folds the parts into the
+one window of their hour. A record counts once, in whatever order records come; those of an hour
+that was judged already are added to its window all the same, and counted as late.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from bailiwick.core.ids import new_id, new_ids
+from bailiwick.monitoring.baselines import total
+from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
+from bailiwick.monitoring.moments import EPOCH
+from bailiwick.monitoring.shapes import Layout
+from bailiwick.monitoring.summaries import Summary, from_bytes, merge, summarize, to_bytes
+
+HOUR: Final = timedelta(hours=1)
+SEGMENT: Final = "segment:"  # before the name of a segment, which is watched like a feature
+PREDICTION: Final = "prediction"
+NUMERIC: Final = (
+    "confidence",
+    "characters",
+    "words",
+    "unseen_words_ratio",
+    "tokens",
+    "mean_log_probability",
+)
+_HOUR_MICROSECONDS = 3_600_000_000
+_FOLDED_AT_ONCE = 5_000
+
+T = TypeVar("T")
+Columns = Mapping[str, Sequence[Any]]
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The start of the hour that a moment lies in."""
+    return EPOCH + (moment - EPOCH) // HOUR * HOUR
+
+
+def newest_layout(session: Session, deployment_id: UUID, version_id: UUID) -> WindowLayout | None:
+    """What windows of a deployment's version are summarised under, if that is settled yet."""
+    return session.scalar(
+        select(WindowLayout)
+        .where(WindowLayout.deployment_id == deployment_id, WindowLayout.version_id == version_id)
+        .order_by(WindowLayout.id.desc())
+        .limit(1)
+    )
+
+
+def layout_in(row: WindowLayout) -> Layout:
+    """The layout of a stored row."""
+    return _parsed(row.content)
+
+
+def add_part(session: Session, row: WindowLayout, columns: Columns) -> None:
+    """Count new records, given as columns like a batch's; `at` is in microseconds since 1970."""
+    layout, at = layout_in(row), np.array(columns["at"], dtype=np.int64)
+    hours, place = np.unique(at // _HOUR_MICROSECONDS, return_inverse=True)
+    needed = _features(layout, columns)
+    parts = []
+    for number, hour in enumerate(hours.tolist()):
+        inside = None if hours.size == 1 else np.flatnonzero(place == number).tolist()
+        own = needed if inside is None else _rows_of(needed, inside)
+        summary = summarize(layout, own)
+        start = EPOCH + hour * HOUR
+        parts.append({"start": start, "rows": summary.rows, "summary": to_bytes(summary)})
+    ids = new_ids(len(parts))
+    session.execute(
+        insert(WindowPart),
+        [{"id": one, "layout_id": row.id, **part} for one, part in zip(ids, parts, strict=True)],
+    )
+
+
+def parts_wait(session: Session, layout_id: UUID) -> bool:
+    """Whether something came in that is not folded yet."""
+    query = select(WindowPart.id).where(WindowPart.layout_id == layout_id).limit(1)
+    return session.scalar(query) is not None
+
+
+def fold(session: Session, layout_id: UUID, *, judged_before: datetime | None) -> int:
+    """Fold the parts that wait into their windows; how many there were.
+
+    Rows of an hour before `judged_before` are late. Only one may do so at a time.
+    """
+    parts = session.scalars(
+        select(WindowPart)
+        .where(WindowPart.layout_id == layout_id)
+        .order_by(WindowPart.id)
+        .limit(_FOLDED_AT_ONCE)
+    ).all()
+    by_hour: dict[datetime, list[WindowPart]] = {}
+    for part in parts:
+        by_hour.setdefault(part.start, []).append(part)
+    standing = {one.start: one for one in _windows(session, layout_id, by_hour)}
+    for start, own in by_hour.items():
+        window = standing.get(start)
+        summary = total([from_bytes(part.summary) for part in own])
+        late = summary.rows if judged_before is not None and start < judged_before else 0
+        if window is None:
+            window = Window(id=new_id(), layout_id=layout_id, start=start, rows=0, late_rows=0)
+            session.add(window)
+        else:
+            summary = merge(from_bytes(window.summary), summary)
+        window.rows, window.late_rows = summary.rows, window.late_rows + late
+        window.summary = to_bytes(summary)
+    for some in _batches([part.id for part in parts]):
+        session.execute(delete(WindowPart).where(WindowPart.id.in_(some)))
+    session.flush()
+    return len(parts)
+
+
+def summaries_between(
+    session: Session, layout_id: UUID, start: datetime, end: datetime
+) -> dict[datetime, Summary]:
+    """The hours with start <= hour < end that have rows, in order."""
+    rows = session.execute(
+        select(Window.start, Window.summary)
+        .where(Window.layout_id == layout_id, Window.start >= start, Window.start < end)
+        .order_by(Window.start)
+    )
+    return {moment: from_bytes(stored) for moment, stored in rows}
+
+
+def span_of(session: Session, layout_id: UUID) -> tuple[datetime, datetime] | None:
+    """The first and the last hour with rows."""
+    first, last = session.execute(
+        select(func.min(Window.start), func.max(Window.start)).where(Window.layout_id == layout_id)
+    ).one()
+    return (first, last) if first is not None else None
+
+
+def windows_of(
+    hours: Mapping[datetime, Summary], start: datetime, end: datetime, length: timedelta
+) -> Iterator[tuple[datetime, Summary | None]]:
+    """Windows of `length` from `start` on, as long as they end by `end`; None where no rows are."""
+    while start + length <= end:
+        inside = [hours[hour] for hour in _hours(start, length) if hour in hours]
+        yield start, total(inside) if inside else None
+        start += length
+
+
+def features_of(columns: Columns) -> dict[str, Sequence[Any]]:
+    """The columns of records that can be watched: their measures, and a column for each segment."""
+    found = {name: columns[name] for name in (*NUMERIC, PREDICTION) if name in columns}
+    given = columns.get("segments") or ()
+    names = sorted({name for segments in given if segments for name in segments})
+    for name in names:
+        found[SEGMENT + name] = [segments.get(name) if segments else None for segments in given]
+    return found
+
+
+def _features(layout: Layout, columns: Columns) -> Columns:
+    watched = {shape.name for shape in layout.features}
+    return {name: values for name, values in features_of(columns).items() if name in watched} or {
+        PREDICTION: columns[PREDICTION]
+    }
+
+
+def _rows_of(columns: Columns, rows: Collection[int]) -> Columns:
+    return {name: [values[row] for row in rows] for name, values in columns.items()}
+
+
+def _windows(session: Session, layout_id: UUID, hours: Collection[datetime]) -> list[Window]:
+    found: list[Window] = []
+    for some in _batches(list(hours)):
+        found += session.scalars(
+            select(Window).where(Window.layout_id == layout_id, Window.start.in_(some))
+        )
+    return found
+
+
+def _batches(values: list[T]) -> Iterator[list[T]]:
+    for place in range(0, len(values), 1_000):
+        yield values[place : place + 1_000]
+
+
+def _hours(start: datetime, length: timedelta) -> list[datetime]:
+    return [start + number * HOUR for number in range(length // HOUR)]
+
+
+@lru_cache(maxsize=256)
+def _parsed(content: str) -> Layout:
+    return Layout.from_json(json.loads(content))

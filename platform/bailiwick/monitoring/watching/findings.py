@@ -1,0 +1,194 @@
+"""What an alarm says of traffic: which features moved, since when, by how much, and in words. Pure.
+
+Words name features and, of predictions and segments, their categories, which describe the model
+and its users' declared cuts; never the text of a request.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from bailiwick.monitoring.baselines import Baseline, total
+from bailiwick.monitoring.contrasts import Contrast
+from bailiwick.monitoring.eprocess import Detector, DetectorState, Judgement, Sensitivity
+from bailiwick.monitoring.explanations import (
+    LONGEST_HISTORY,
+    Move,
+    Shift,
+    Suspect,
+    likely_cause,
+    moves,
+    onset_guess,
+    shift_of,
+    suspects,
+)
+from bailiwick.monitoring.hours import SEGMENT
+from bailiwick.monitoring.summaries import Summary
+from bailiwick.monitoring.verdicts import subject_of
+
+FEWEST_WINDOWS = 168  # looked back at, even if the alarm came at once
+MOST_FEATURES = 3
+_BACK = 4  # times as far as the guessed onset
+_SHORT = 2  # windows that an interval of the onset may have to be told as one moment
+_GONE = 0.5  # of the rows that had a value: more missing than that, and the field itself is gone
+
+Windows = Sequence[tuple[datetime, Summary | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMove:
+    """How one feature changed; `size` with its 95 % interval, in `unit` of its contrast."""
+
+    feature: str
+    what: str
+    direction: str
+    confirmed: bool
+    size: float
+    lower: float
+    upper: float
+    unit: str
+    since: datetime
+    since_earliest: datetime
+    since_latest: datetime
+    gradual: bool
+    worth_waking: bool
+    figures: tuple[Move, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        moments = {name: getattr(self, name).isoformat() for name in _MOMENTS}
+        return {**asdict(self), **moments, "figures": [asdict(one) for one in self.figures]}
+
+
+_MOMENTS = ("since", "since_earliest", "since_latest")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known at an alarm; `moved` has the likeliest feature first."""
+
+    cause: str
+    sentence: str
+    moved: tuple[FeatureMove, ...]
+
+    @property
+    def first(self) -> FeatureMove:
+        """The feature with the most evidence against it."""
+        return self.moved[0]
+
+    @property
+    def worth_waking(self) -> bool:
+        """Whether any of the changes may reach the smallest change worth waking somebody for."""
+        return any(one.worth_waking for one in self.moved)
+
+
+def look_back(state: DetectorState, suspect: Suspect) -> int:
+    """How many windows before the alarm should be handed to `explain`."""
+    return min(max(_BACK * onset_guess(state, suspect), FEWEST_WINDOWS), LONGEST_HISTORY)
+
+
+def explain(
+    baseline: Baseline,
+    detector: Detector,
+    judgement: Judgement,
+    sensitivity: Sensitivity,
+    history: Windows,
+) -> Explanation:
+    """What has moved; `history` are the windows up to the alarm, the newest last."""
+    found = suspects(detector, baseline.contrasts, judgement)
+    told = [one for place, one in enumerate(found) if place == 0 or one.confirmed][:MOST_FEATURES]
+    shifts = [_shift(baseline, detector, one, sensitivity, history) for one in told]
+    moved = tuple(
+        _move(baseline, one, shift, history) for one, shift in zip(told, shifts, strict=True)
+    )
+    first = baseline.contrasts[told[0].contrast]
+    cause = _cause(first, told[0], shifts[0], moved[0])
+    return Explanation(cause, " ".join(map(_sentence, moved)) + f" {_LIKELY[cause]}", moved)
+
+
+_LIKELY = {
+    "new-categories": "Likely cause: categories that the baseline does not know.",
+    "missing-values": "Likely cause: a field that is no longer filled in everywhere.",
+    "schema": "Likely cause: a field that is no longer sent.",
+    "one-source": "Likely cause: another mix of sources.",
+    "gradual-change": "It came gradually.",
+    "abrupt-change": "It came at once.",
+}
+
+
+def _cause(contrast: Contrast, suspect: Suspect, shift: Shift, move: FeatureMove) -> str:
+    guess = likely_cause(contrast, suspect, shift).replace(" ", "-")
+    if guess == "missing-values" and move.size >= _GONE:
+        return "schema"
+    if suspect.feature.startswith(SEGMENT) and guess != "missing-values":
+        return "one-source"
+    return guess
+
+
+def _shift(
+    baseline: Baseline,
+    detector: Detector,
+    suspect: Suspect,
+    sensitivity: Sensitivity,
+    history: Windows,
+) -> Shift:
+    seen = [
+        baseline.observe(summary)
+        if summary is not None
+        else (np.zeros(len(baseline.contrasts)),) * 2
+        for _, summary in history
+    ]
+    design = baseline.design([start for start, _ in history])
+    return shift_of(
+        detector,
+        baseline.contrasts[suspect.contrast],
+        suspect.contrast,
+        x=np.array([x[suspect.contrast] for x, _ in seen]),
+        rows=np.array([rows[suspect.contrast] for _, rows in seen]),
+        expected=np.array([detector.model.expected(row)[suspect.contrast] for row in design]),
+        sensitivity=sensitivity,
+    )
+
+
+def _move(baseline: Baseline, suspect: Suspect, shift: Shift, history: Windows) -> FeatureMove:
+    contrast = baseline.contrasts[suspect.contrast]
+    since, earliest, latest = (
+        history[place][0] for place in (shift.onset, shift.earliest, shift.latest)
+    )
+    after = total(summary for _, summary in history[shift.onset :] if summary is not None)
+    return FeatureMove(
+        feature=suspect.feature,
+        what=contrast.name,
+        direction="rose" if shift.size > 0 else "fell",
+        confirmed=suspect.confirmed,
+        size=shift.size,
+        lower=shift.lower,
+        upper=shift.upper,
+        unit=contrast.unit,
+        since=since,
+        since_earliest=earliest,
+        since_latest=latest,
+        gradual=shift.gradual,
+        worth_waking=shift.worth_waking,
+        figures=moves(baseline.layout, suspect.feature, baseline.reference, after),
+    )
+
+
+def _sentence(move: FeatureMove) -> str:
+    what = subject_of(move.feature)
+    if move.what != "level":
+        what = f"{what} ({move.what})"
+    low, high = sorted((abs(move.lower), abs(move.upper)))
+    size = f"{abs(move.size):.1%}" if move.unit == "share" else f"{abs(move.size):.2f} {move.unit}"
+    between = f"{low:.1%} to {high:.1%}" if move.unit == "share" else f"{low:.2f} to {high:.2f}"
+    return f"{what} {move.direction} by {size} (95 %: {between}) since {_when(move)}."
+
+
+def _when(move: FeatureMove) -> str:
+    said = f"{move.since:%Y-%m-%d %H:%M} UTC"
+    if move.since_latest - move.since_earliest <= _SHORT * timedelta(hours=1):
+        return said
+    return f"{said} (between {move.since_earliest:%Y-%m-%d} and {move.since_latest:%Y-%m-%d})"
