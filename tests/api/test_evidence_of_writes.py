@@ -18,6 +18,7 @@ from support import api_bodies
 from support.api_everything import alerted, furnish, reach
 from support.api_routes import operations
 from support.api_world import World
+from support.watched import drifted, quiet_week
 
 # What a deployment answers and learns is its inference log, no change of the platform;
 # corrections of labels are audited (see `log_feedback`).
@@ -70,12 +71,21 @@ def raise_alert(world: World, places: dict[str, str]) -> None:
     _, places["alert"] = alerted(world, places["monitor"])
 
 
+def watch_a_week(world: World, places: dict[str, str]) -> None:
+    quiet_week(world, places["monitor"])
+
+
+def drift(world: World, places: dict[str, str]) -> None:
+    places["incident"] = drifted(world, places["monitor"])
+
+
 def find_the_request(world: World, places: dict[str, str]) -> None:
     places["asked"] = world.get(f"/waivers/{places['waiver']}").json()["approval_id"]
 
 
 UPLOAD = {"data": api_bodies.SPEC, "files": {"file": ("rows.csv", api_bodies.CSV)}}
 WATCHED = {"deployment_id": "{deployment}", "acts_as": "robot"}
+BY_CHECKS = {"alarms_by": "checks"}
 STEPS = [
     Step("POST /models", "/models", api_bodies.model()),
     Step("PATCH /models/{ns}/{name}", "/models/finance/notes", {"description": "new"}),
@@ -218,8 +228,20 @@ STEPS = [
         "/approvals/{asked}/withdraw",
         before=find_the_request,
     ),
-    Step("POST /monitors", "/monitors", WATCHED, keeps="monitor"),
+    Step("POST /monitors", "/monitors", WATCHED | BY_CHECKS, keeps="monitor"),
     Step("PATCH /monitors/{monitor_id}", "/monitors/{monitor}", {"min_rows": 7}),
+    Step(
+        "POST /deployments/{deployment_id}/baselines",
+        "/deployments/{deployment}/baselines",
+        {"first": "2025-12-28T00:00:00Z", "end": "2026-01-04T00:00:00Z", "reason": "a quiet week"},
+        before=watch_a_week,
+    ),
+    Step(
+        "POST /deployments/{deployment_id}/incidents/{incident_id}/accept",
+        "/deployments/{deployment}/incidents/{incident}/accept",
+        {"reason": "as it will be"},
+        before=drift,
+    ),
     Step("POST /alerts/{alert_id}/acknowledge", "/alerts/{alert}/acknowledge", before=raise_alert),
     Step("POST /alerts/{alert_id}/resolve", "/alerts/{alert}/resolve", {"resolution": "over"}),
     Step(

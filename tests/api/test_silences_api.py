@@ -103,7 +103,7 @@ def test_the_story_of_an_alert_is_told_from_outside(world: World, clock: ReplayC
         body = channel("pager", address=receiver.url, **CLEARED)
         assert world.post("/channels", body, by="admin").status_code == 201
         deployment = world.running()
-        monitor = {"deployment_id": str(deployment.id), "acts_as": "robot"}
+        monitor = {"deployment_id": str(deployment.id), "acts_as": "robot", "alarms_by": "checks"}
         identifier = world.post("/monitors", monitor).json()["id"]
         _, alert = alerted(world, identifier)
         send_all(world.platform)

@@ -87,6 +87,7 @@ class Installation:
                 max_accuracy_drop=0.05,
                 min_rows=1_000,
                 window_days=30,
+                alarms_by="checks",
                 actor_id=engineer.id,
                 at=at,
             )

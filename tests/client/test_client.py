@@ -297,7 +297,9 @@ def test_typed_answers_have_exactly_the_fields_of_the_api(platform: Platform) ->
 SHAPES = {
     "AccessReviewPage": "AccessReview",
     "EventOut": "AuditEvent",
+    "BaselineOut": "TrafficBaseline",
     "PredictOut": "Predictions",
+    "WindowOut": "WatchedWindow",
     "LineageNode": "LineageNode",
     "LineageStep": "LineageStep",
     "MarkOnColumn": "MarkOnColumn",

@@ -21,7 +21,7 @@ from bailiwick.monitoring.shapes import (
     numeric_shape,
 )
 from bailiwick.monitoring.sketches import Sketch
-from bailiwick.monitoring.summaries import NumericPart, summarize
+from bailiwick.monitoring.summaries import NumericPart, merge, summarize
 
 RANDOM = np.random.default_rng(5)
 ROWS = RANDOM.normal(10.0, 2.0, 20_000)
@@ -66,10 +66,10 @@ def test_a_unit_is_worth_what_a_shift_and_a_stretch_really_do() -> None:
 
 def test_heavy_tails_do_not_govern_the_standard_deviation() -> None:
     rows = RANDOM.standard_t(1.5, 20_000)
-    layout = Layout((shape_for(rows),), sketch_k=200)
-    part = summarize(layout, {"n": rows}).parts["n"]
+    shape = shape_for(rows)
+    part = summarize(Layout((shape,), sketch_k=200), {"n": rows}).parts["n"]
     assert isinstance(part, NumericPart)
-    assert robust_sd(part) < 2.5 < np.std(rows)
+    assert robust_sd(shape, part) < 2.5 < np.std(rows)
 
 
 def test_a_constant_is_watched_for_no_longer_being_one() -> None:
@@ -137,3 +137,23 @@ def test_a_check_costs_the_same_for_any_number_of_rows() -> None:
     assert isinstance(many_part, NumericPart)
     assert len(few_part.counts) == len(many_part.counts)
     assert len(many_part.sketch) < 2 * len(few_part.sketch)
+
+
+def test_whole_numbers_have_the_slope_of_a_step_of_one() -> None:
+    words = RANDOM.poisson(8, 20_000).astype(float)
+    layout = Layout((shape_for(words),), sketch_k=200)
+    contrast = next(one for one in contrasts_of(layout, summarize(layout, {"n": words})))
+    some = np.where(RANDOM.random(words.size) < 0.3, words + 1, words)
+    moved = measured(layout, contrast, some) - measured(layout, contrast, words)
+    assert moved / contrast.per_unit == pytest.approx(0.3 / np.std(words), rel=0.25)
+
+
+def test_contrasts_are_the_same_whatever_order_windows_are_merged_in() -> None:
+    layout = Layout((shape_for(ROWS),), sketch_k=200)
+    windows = [summarize(layout, {"n": part}) for part in np.array_split(ROWS, 7)]
+    forwards, backwards = windows[0], windows[-1]
+    for one in windows[1:]:
+        forwards = merge(forwards, one)
+    for one in windows[-2::-1]:
+        backwards = merge(backwards, one)
+    assert contrasts_of(layout, forwards) == contrasts_of(layout, backwards)

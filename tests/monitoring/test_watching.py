@@ -8,20 +8,26 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.monitoring import Alert, Inference, Monitor, create_monitor
+from bailiwick.monitoring.alert_life import close
+from bailiwick.monitoring.hours import Window, WindowLayout, WindowPart, fold
 from bailiwick.monitoring.intake import log_inferences
+from bailiwick.monitoring.summaries import from_bytes
 from bailiwick.monitoring.watching import (
     DriftIncident,
     TrafficBaseline,
     Watch,
     WindowCheck,
+    accept,
     advance,
+    fix_baseline,
 )
 from bailiwick.registry import Deployment, served_version
 from factories import Factory
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 class Traffic:
@@ -127,3 +133,176 @@ def test_a_change_is_told_with_what_since_when_and_how_much(traffic: Traffic) ->
     assert abs(incident.since - onset) <= 2 * HOUR
     assert (alert.cause, alert.kind, alert.severity) == ("abrupt-change", "drift", "warning")
     assert alert.incident_id == incident.id
+
+
+def test_a_change_that_goes_away_resolves_its_alert(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    onset = START + 8 * DAY
+    traffic.send(onset, 12, words=14.0)
+    traffic.send(onset + 12 * HOUR, 60)
+    traffic.go_on(onset + 12 * HOUR + 61 * HOUR)
+    incidents = traffic.every(DriftIncident)
+    assert [one.ended_as for one in incidents] == ["recovered"]
+    (alert,) = traffic.every(Alert)
+    assert (alert.state, alert.resolution) == ("resolved", "traffic is as it was")
+    assert traffic.watch.incident_id is None
+
+
+def test_resolving_the_alert_ends_the_incident_and_evidence_starts_anew(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    onset = START + 8 * DAY
+    traffic.send(onset, 12, words=14.0)
+    traffic.go_on(onset + 13 * HOUR)
+    (alert,) = traffic.every(Alert)
+    session, engineer = traffic.make.session, traffic.make.engineer
+    close(session, alert, resolution="the form was fixed", actor_id=engineer.id, at=onset + DAY)
+    traffic.send(onset + 12 * HOUR, 12)
+    traffic.go_on(onset + 25 * HOUR)
+    (incident,) = traffic.every(DriftIncident)
+    assert (incident.ended_as, incident.reason) == ("fixed", "the form was fixed")
+    assert max(check.evidence for check in traffic.every(WindowCheck)[-5:]) < 100
+
+
+def test_an_accepted_change_becomes_the_new_baseline(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    onset = START + 8 * DAY
+    traffic.send(onset, 24, words=14.0)
+    traffic.go_on(onset + DAY + HOUR)
+    (incident,) = traffic.every(DriftIncident)
+    session, engineer = traffic.make.session, traffic.make.engineer
+    said = {"reason": "a new form", "actor_id": engineer.id, "at": onset + DAY + HOUR}
+    accept(session, traffic.monitor, incident, **said)
+    with pytest.raises(Conflict, match="ended already"):
+        accept(session, traffic.monitor, incident, **said)
+    traffic.send(onset + DAY, 8 * 24, words=14.0)
+    traffic.go_on(onset + 9 * DAY + HOUR)
+    baseline = traffic.every(TrafficBaseline)[-1]
+    assert (baseline.origin, baseline.reason, baseline.first) == ("accepted", "a new form", onset)
+    assert [one.ended_as for one in traffic.every(DriftIncident)] == ["accepted"]
+    assert traffic.watch.baseline_id == baseline.id
+
+
+def test_a_baseline_of_chosen_days_stands_as_it_is(traffic: Traffic) -> None:
+    traffic.send(START, 16 * 24, rows=32)
+    traffic.go_on(START + 8 * DAY)
+    chosen = {"reason": "the quiet weeks", "actor_id": traffic.make.engineer.id}
+    made = fix_baseline(
+        traffic.make.session,
+        traffic.monitor,
+        first=START,
+        end=START + 7 * DAY,
+        at=START + 9 * DAY,
+        **chosen,
+    )
+    traffic.go_on(START + 16 * DAY + HOUR)
+    assert traffic.every(TrafficBaseline)[-1] is made
+    with pytest.raises(Invalid, match="too few for a baseline"):
+        fix_baseline(
+            traffic.make.session,
+            traffic.monitor,
+            first=START,
+            end=START + DAY,
+            at=START + 16 * DAY,
+            **chosen,
+        )
+
+
+def test_windows_are_the_same_in_any_order_and_twice(traffic: Traffic) -> None:
+    settle(traffic)
+    summaries = []
+    for day in range(3):
+        start = START + day * DAY
+        records = [
+            Inference(
+                f"r{day}-{number}",
+                start + number * 60 * SECOND,
+                "fuel",
+                0.5,
+                3,
+                number % 9,
+                0.0,
+                None,
+            )
+            for number in range(120)
+        ]
+        orders = [records], [records[60:], records[:70], records], [[one] for one in records[::-1]]
+        for part in orders[day]:
+            traffic.log(part, at=start + 3 * HOUR)
+        traffic.go_on(start + 3 * HOUR)
+        own = [one for one in traffic.every(Window) if start <= one.start < start + DAY]
+        read = [from_bytes(one.summary) for one in sorted(own, key=lambda one: one.start)]
+        summaries.append([(one.rows, one.parts["words"].counts) for one in read])  # type: ignore[union-attr]
+    assert summaries[0] == summaries[1] == summaries[2]
+    assert [rows for rows, _ in summaries[0]] == [60, 60]
+
+
+def settle(traffic: Traffic) -> None:
+    """A layout, made of requests of the day before."""
+    traffic.send(START - DAY, 5, rows=40)
+    traffic.go_on(START)
+    assert traffic.watch.layout_id is not None
+
+
+def test_records_that_come_late_land_in_their_window_and_are_counted(traffic: Traffic) -> None:
+    traffic.send(START, 9 * 24)
+    traffic.go_on(START + 9 * DAY)
+    judged = len(traffic.every(WindowCheck))
+    late = [
+        Inference(f"late{number}", START + 8 * DAY, "fuel", 0.5, 3, 1, 0.0, None)
+        for number in range(3)
+    ]
+    traffic.log(late, at=START + 9 * DAY)
+    assert traffic.go_on(START + 9 * DAY) == 0
+    window = next(one for one in traffic.every(Window) if one.start == START + 8 * DAY)
+    assert (window.rows, window.late_rows) == (43, 3)
+    assert len(traffic.every(WindowCheck)) == judged
+    assert not traffic.every(WindowPart)
+
+
+def test_thin_traffic_is_judged_by_the_day(traffic: Traffic) -> None:
+    traffic.send(START, 40 * 24, rows=2)
+    traffic.go_on(START + 40 * DAY + HOUR)
+    (baseline,) = traffic.every(TrafficBaseline)
+    assert (baseline.window_hours, baseline.grade) == (24, "full")
+    assert [check.rows for check in traffic.every(WindowCheck)] == [48] * 12
+
+
+def test_nothing_is_judged_before_there_is_enough(traffic: Traffic) -> None:
+    traffic.send(START, 2, rows=50)
+    assert traffic.go_on(START + DAY) == 0
+    assert traffic.watch.waits_for == "200 answered requests of the version that is served"
+    assert not traffic.every(WindowLayout)
+
+
+def test_what_was_logged_before_the_layout_counts_as_well(traffic: Traffic) -> None:
+    traffic.send(START, 5, rows=50)
+    traffic.go_on(START + 6 * HOUR)
+    assert [one.rows for one in traffic.every(Window)] == [50] * 5
+
+
+def test_another_version_begins_anew(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    onset = START + 8 * DAY
+    traffic.send(onset, 12, words=14.0)
+    traffic.go_on(onset + 13 * HOUR)
+    make = traffic.make
+    newer = make.model_version(traffic.deployment.model, make.dataset_version(make.dataset("more")))
+    traffic.version_id = newer.id
+    traffic.send(onset + 12 * HOUR, 12, words=14.0)
+    traffic.go_on(onset + 25 * HOUR)
+    (incident,) = traffic.every(DriftIncident)
+    assert incident.ended_as == "replaced"
+    assert traffic.watch.baseline_id is None
+    assert traffic.watch.waits_for.startswith("seven days of traffic")
+
+
+def test_a_part_is_folded_once_even_if_watching_was_interrupted(traffic: Traffic) -> None:
+    settle(traffic)
+    traffic.send(START, 1)
+    layout_id = traffic.watch.layout_id
+    session = traffic.make.session
+    with session.begin_nested() as interrupted:
+        assert fold(session, layout_id, judged_before=None) == 1
+        interrupted.rollback()
+    traffic.go_on(START + 2 * HOUR)
+    assert [one.rows for one in traffic.every(Window) if one.start == START] == [40]

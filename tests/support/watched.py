@@ -1,4 +1,4 @@
-"""A deployment whose traffic changed: the rows that watching would have left behind."""
+"""A deployment whose traffic is watched: a quiet week of it, and a change."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -6,16 +6,43 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bailiwick.core.ids import new_id
-from bailiwick.monitoring import Monitor
+from bailiwick.monitoring import Inference, Monitor
 from bailiwick.monitoring.hours import WindowLayout
-from bailiwick.monitoring.watching import DriftIncident, TrafficBaseline, Watch
-from bailiwick.registry import ModelVersion
+from bailiwick.monitoring.intake import log_inferences
+from bailiwick.monitoring.watching import DriftIncident, TrafficBaseline, Watch, advance
+from bailiwick.registry import Deployment, ModelVersion, served_version
 from support.api_world import World
+
+
+def quiet_week(world: World, monitor_id: str) -> None:
+    """The week up to now, in days of requests that all look alike, watched."""
+    at = world.platform.clock.now()
+    with world.platform.database.transaction() as session:
+        monitor = session.get_one(Monitor, UUID(monitor_id))
+        deployment = session.get_one(Deployment, monitor.deployment_id)
+        version_id = served_version(session, deployment).id
+        inferences = [
+            Inference(
+                record_id=f"quiet-{hour}-{row}",
+                at=at - timedelta(hours=hour + 1),
+                prediction="Fuel" if row % 3 else "Travel",
+                confidence=0.7 + row / 300,
+                characters=None,
+                words=row % 7,
+                unseen_words_ratio=None,
+                text=None,
+            )
+            for hour in range(9 * 24)
+            for row in range(30)
+        ]
+        log_inferences(session, deployment.id, version_id, inferences, at=at)
+        robot = world.principals["robot"].id
+        advance(session, monitor, version_id, actor_id=robot, at=at)
 
 
 def drifted(world: World, monitor_id: str) -> str:
     """An incident that stands; its id."""
-    at = world.clock.now()
+    at = world.platform.clock.now()
     with world.platform.database.transaction() as session:
         monitor = session.get_one(Monitor, UUID(monitor_id))
         version_id = session.scalars(select(ModelVersion.id)).first()

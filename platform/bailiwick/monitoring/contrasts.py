@@ -23,14 +23,7 @@ from typing import Literal
 import numpy as np
 
 from bailiwick.monitoring.seasons import Array
-from bailiwick.monitoring.shapes import (
-    QUANTILES,
-    CategoricalShape,
-    EmbeddingShape,
-    Layout,
-    NumericShape,
-)
-from bailiwick.monitoring.sketches import Sketch
+from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Layout, NumericShape
 from bailiwick.monitoring.summaries import (
     CategoricalPart,
     EmbeddingPart,
@@ -38,7 +31,6 @@ from bailiwick.monitoring.summaries import (
     Part,
     Summary,
     cells,
-    sketch_of,
 )
 
 Unit = Literal["sd", "log sd", "share"]
@@ -49,6 +41,7 @@ _TAIL_BINS_NEED = 6  # below this many bins a tail is hardly a tail
 _PROBE_SD = 0.1  # size of the shift at which a level's slope is measured
 _ONE_SD = 0.8413  # normal distribution function at +1
 _HALF_RANK = 0.5
+_ONE_VALUE = 1e-12  # relative: closer together, edges hold one value between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +109,55 @@ def multinomial_variance(shares: Array, weights: Array) -> float:
     return float(shares @ weights**2 - mean**2)
 
 
-def robust_sd(part: NumericPart) -> float:
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The distribution of a numeric feature, straight between the edges of its bins.
+
+    Made of counts and the range alone, which merge exactly: the same rows give the same numbers,
+    whatever the order they came in. `places` ascend, `below` are the shares of rows below each.
+    """
+
+    places: Array
+    below: Array
+    spacing: float
+
+    @classmethod
+    def of(cls, shape: NumericShape, part: NumericPart) -> "Spread":
+        """Of the rows that have a value; at least one."""
+        edges = np.array(shape.edges)
+        counts = np.array(part.counts[:-1], dtype=np.float64)
+        low = edges[0] if part.minimum is None else min(part.minimum, edges[0])
+        high = edges[-1] if part.maximum is None else max(part.maximum, edges[-1])
+        places = np.array([low, *edges, np.nextafter(high, np.inf)])
+        apart = np.diff(edges)
+        tied = apart < np.abs(edges[:-1]) * _ONE_VALUE + np.finfo(np.float64).tiny
+        spacing = float(apart[~tied].min()) if tied.any() and not tied.all() else 0.0
+        below = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
+        return cls(places, below, spacing)
+
+    def shares(self, edges: Array) -> Array:
+        """Share of the rows in each bin between ascending `edges`: one bin more."""
+        below = np.interp(edges, self.places, self.below, left=0.0, right=1.0)
+        return np.diff(below, prepend=0.0, append=1.0)
+
+    def quantile(self, rank: float) -> float:
+        """The value below which that share of the rows lies."""
+        return float(np.interp(rank, self.below, self.places))
+
+
+def robust_sd(shape: NumericShape, part: NumericPart) -> float:
     """Half the distance between the quantiles one normal standard deviation off the median.
 
     For bell shapes the standard deviation; for heavy tails not governed by a few rows. Falls
     back to the moments where more than two thirds of the rows are one value; 0 for a constant.
     """
-    sketch = sketch_of(part)
-    rows = len(sketch)
+    rows = sum(part.counts[:-1])
     if not rows:
         return 0.0
-    low, high = sketch.quantiles([1 - _ONE_SD, _ONE_SD])
+    spread = Spread.of(shape, part)
+    wide = (spread.quantile(_ONE_SD) - spread.quantile(1 - _ONE_SD)) / 2
     moments = np.sqrt(max(part.squares / rows - (part.total / rows) ** 2, 0.0))
-    return float((high - low) / 2 or moments)
+    return wide if wide > moments * _ONE_VALUE else float(moments)
 
 
 def _contrasts(
@@ -179,28 +208,21 @@ def _slopes(shape: NumericShape, part: NumericPart, weights: Array) -> tuple[flo
     shifted rows are the unshifted distribution between shifted edges. Whole numbers move by one
     at least: a fraction would move each of them past its edge, as one does.
     """
-    sd = robust_sd(part)
+    sd = robust_sd(shape, part)
     if sd == 0:
         return 0.0, 0.0
-    sketch, edges = sketch_of(part), np.array(shape.edges)
-    (middle,) = sketch.quantiles([_HALF_RANK])
+    edges, spread = np.array(shape.edges), Spread.of(shape, part)
+    middle = spread.quantile(_HALF_RANK)
 
     def mean(row: int, moved: Array) -> float:
-        return float(weights[row] @ sketch.shares(moved))
+        return float(weights[row] @ spread.shares(moved))
 
-    shift, factor = max(_PROBE_SD * sd, _spacing(sketch)), np.exp(_PROBE_SD)
+    shift, factor = max(_PROBE_SD * sd, spread.spacing), np.exp(_PROBE_SD)
     slope = mean(0, edges - shift) - mean(0, edges + shift)
     stretch = mean(1, middle + (edges - middle) / factor) - mean(
         1, middle + (edges - middle) * factor
     )
     return slope * sd / (2 * shift), stretch / (2 * _PROBE_SD)
-
-
-def _spacing(sketch: Sketch) -> float:
-    """The smallest distance between values that hold several quantiles; 0 if none does."""
-    different = np.unique(sketch.quantiles(QUANTILES))
-    tied = 1 < different.size < len(QUANTILES)
-    return float(np.diff(different).min()) if tied else 0.0
 
 
 def _categorical(shape: CategoricalShape, part: CategoricalPart) -> Iterator[Contrast]:
