@@ -212,18 +212,9 @@ def test_windows_are_the_same_in_any_order_and_twice(traffic: Traffic) -> None:
     summaries = []
     for day in range(3):
         start = START + day * DAY
+        moments = [start + number * MINUTE for number in range(120)]
         records = [
-            Inference(
-                f"r{day}-{number}",
-                start + number * 60 * SECOND,
-                "fuel",
-                0.5,
-                3,
-                number % 9,
-                0.0,
-                None,
-            )
-            for number in range(120)
+            Inference(f"r{at}", at, "fuel", 0.5, 3, at.minute % 9, 0.0, None) for at in moments
         ]
         orders = [records], [records[60:], records[:70], records], [[one] for one in records[::-1]]
         for part in orders[day]:

@@ -6,11 +6,18 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bailiwick.lifecycle.jobs import JobKind
+from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.schedules import schedule_of
+from bailiwick.lifecycle.tables import Schedule
 from bailiwick.monitoring import Monitor, monitor_resource
-from bailiwick.monitoring.watching import advance, has_work, pause
+from bailiwick.monitoring.watching import (
+    DriftIncident,
+    advance,
+    has_work,
+    pause,
+    standing_incident,
+)
 from bailiwick.policy import ask, load_actor
 from bailiwick.registry import STOPPED, Deployment, served_versions
 
@@ -62,4 +69,26 @@ def watch(
     if not asked.verdict.allowed:
         pause(session, monitor, why=REFUSED)
         return 0
-    return advance(session, monitor, version_id, actor_id=schedule.acts_as, at=at)
+    judged = advance(session, monitor, version_id, actor_id=schedule.acts_as, at=at)
+    incident = standing_incident(session, monitor)
+    if incident is not None:
+        _ask_a_second_opinion(session, schedule, incident, at=at)
+    return judged
+
+
+def _ask_a_second_opinion(
+    session: Session, schedule: Schedule, incident: DriftIncident, *, at: datetime
+) -> None:
+    """Once an incident: a check of the traffic up to its first alarm, with its report."""
+    enqueue(
+        session,
+        JobKind.CHECK,
+        namespace=schedule.namespace,
+        label_id=schedule.label_id,
+        subject_id=schedule.subject_id,
+        acts_as=schedule.acts_as,
+        payload={"due_at": incident.opened_at.isoformat()},
+        actor_id=schedule.acts_as,
+        at=at,
+        dedupe_key=f"incident:{incident.id}",
+    )

@@ -28,6 +28,7 @@ from bailiwick.monitoring import (
     monitor_resource,
     silenced,
 )
+from bailiwick.monitoring.watching import DriftIncident
 from bailiwick.notifications.channels import channel_names
 from bailiwick.policy import Unseen
 from bailiwick.registry import Breach, Deployment
@@ -77,6 +78,7 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
     resource = alert_resource(session, found)
     deployment = session.get_one(Deployment, found.deployment_id)
     breach = session.get(Breach, found.breach_id) if found.breach_id else None
+    incident = session.get(DriftIncident, found.incident_id) if found.incident_id else None
     events, messages = events_of(session, found), messages_of(session, found)
     people = [
         *(event.actor_id for event in events),
@@ -95,7 +97,8 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
         label=labels_of(session, [deployment.label_id])[deployment.label_id],
         breach=breach,
         policies=caller.rules.engine.policies,
-        check=session.get(CheckResult, found.check_id) if found.check_id else None,
+        incident=incident,
+        check=_check(caller, found, incident),
         checks=_checks(caller, found),
         jobs=_answers(caller, found),
         names=names_of(session, people),
@@ -159,6 +162,20 @@ def _governed(caller: Caller, alert_id: UUID) -> Alert:
         raise Unseen
     caller.require(alert_resource(caller.session, found))
     return found
+
+
+def _check(caller: Caller, found: Alert, incident: DriftIncident | None) -> CheckResult | None:
+    """The check that raised it, or the second opinion that was asked for when windows did."""
+    if incident is None:
+        return caller.session.get(CheckResult, found.check_id) if found.check_id else None
+    return caller.session.scalar(
+        select(CheckResult)
+        .where(
+            CheckResult.monitor_id == found.monitor_id,
+            CheckResult.window_end == incident.opened_at,
+        )
+        .limit(1)
+    )
 
 
 def _checks(caller: Caller, found: Alert) -> Sequence[CheckResult]:

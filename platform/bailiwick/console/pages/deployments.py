@@ -12,6 +12,7 @@ from bailiwick.console.history import History, accuracy_history, drift_charts, h
 from bailiwick.console.queries import deployment_rows, explained
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
+from bailiwick.console.traffic import traffic_story
 from bailiwick.console.visibility import visible_datasets, visible_deployments, visible_jobs
 from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy, Schedule
@@ -85,6 +86,7 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
         schedule=_schedule(caller, monitor),
         history=history,
         charts=history.charts(marks) if history else [],
+        traffic=traffic_story(session, monitor),
         drift=drift_charts(checks, marks),
         checks=checks[:LISTED_CHECKS],
         retraining=_retraining(caller, found),

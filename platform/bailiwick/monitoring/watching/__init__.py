@@ -6,6 +6,7 @@ from bailiwick.monitoring.watching.course import (
     has_work,
     pause,
     sensitivity_of,
+    standing_incident,
 )
 from bailiwick.monitoring.watching.decided import accept, fix_baseline
 from bailiwick.monitoring.watching.stored import baseline_in
@@ -29,4 +30,5 @@ __all__ = [
     "has_work",
     "pause",
     "sensitivity_of",
+    "standing_incident",
 ]

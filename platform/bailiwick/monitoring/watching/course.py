@@ -37,7 +37,12 @@ from bailiwick.monitoring.watching.findings import Explanation, Windows, explain
 from bailiwick.monitoring.watching.judging import Judged, Judging
 from bailiwick.monitoring.watching.planning import fitted, longest_span, midnight, next_span
 from bailiwick.monitoring.watching.stored import baseline_in, packed, store_baseline, unpacked
-from bailiwick.monitoring.watching.tables import TrafficBaseline, Watch, WindowCheck
+from bailiwick.monitoring.watching.tables import (
+    DriftIncident,
+    TrafficBaseline,
+    Watch,
+    WindowCheck,
+)
 from bailiwick.monitoring.watching.told import (
     Turn,
     alert_of,
@@ -68,6 +73,12 @@ def has_work(session: Session, monitor_id: UUID, version_id: UUID, *, at: dateti
     if watch.baseline_id is None or watch.next_start is None or watch.incident_id is not None:
         return True
     return watch.next_start < hour_of(at - LATENESS) or parts_wait(session, layout.id)
+
+
+def standing_incident(session: Session, monitor: Monitor) -> DriftIncident | None:
+    """The incident of a monitor that has not ended."""
+    watch = session.get(Watch, monitor.id)
+    return standing(session, watch) if watch is not None else None
 
 
 def pause(session: Session, monitor: Monitor, *, why: str) -> None:
