@@ -121,6 +121,7 @@ def create_hours() -> None:
         column("start", MOMENT),
         column("rows", sa.Integer()),
         column("late_rows", sa.Integer()),
+        column("changed_at", MOMENT),
         column("summary", sa.LargeBinary()),
         sa.UniqueConstraint("layout_id", "start"),
     )

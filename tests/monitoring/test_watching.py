@@ -15,6 +15,7 @@ from bailiwick.monitoring.hours import Window, WindowLayout, WindowPart, fold
 from bailiwick.monitoring.intake import log_inferences
 from bailiwick.monitoring.summaries import from_bytes
 from bailiwick.monitoring.watching import (
+    LATENESS,
     DriftIncident,
     TrafficBaseline,
     Watch,
@@ -75,6 +76,10 @@ class Traffic:
         )
 
     def go_on(self, at: datetime) -> int:
+        """What the worker does up to then, in two turns; windows that were judged."""
+        return sum(self.turn(moment) for moment in (at - LATENESS, at))
+
+    def turn(self, at: datetime) -> int:
         """What the worker does then."""
         return advance(
             self.make.session,
@@ -293,7 +298,29 @@ def test_a_part_is_folded_once_even_if_watching_was_interrupted(traffic: Traffic
     layout_id = traffic.watch.layout_id
     session = traffic.make.session
     with session.begin_nested() as interrupted:
-        assert fold(session, layout_id, judged_before=None) == 1
+        assert fold(session, layout_id, judged_before=None, at=START) == 1
         interrupted.rollback()
     traffic.go_on(START + 2 * HOUR)
     assert [one.rows for one in traffic.every(Window) if one.start == START] == [40]
+
+
+def test_an_import_that_is_under_way_is_judged_as_far_as_it_has_come(traffic: Traffic) -> None:
+    long_after = START + 400 * DAY
+    traffic.send(START, 20 * 24 + 3)
+    traffic.turn(long_after)
+    assert traffic.watch.next_start == START + 20 * DAY + 2 * HOUR
+    traffic.send(START + 20 * DAY + 3 * HOUR, 5)
+    traffic.turn(long_after)
+    assert not [one for one in traffic.every(Window) if one.late_rows]
+    traffic.turn(long_after + LATENESS)
+    assert traffic.watch.next_start == START + 20 * DAY + 8 * HOUR
+
+
+def test_while_nothing_comes_in_nothing_is_judged(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    traffic.go_on(START + 12 * DAY)
+    assert traffic.watch.next_start == START + 8 * DAY
+    traffic.send(START + 11 * DAY, 24)
+    traffic.go_on(START + 12 * DAY + HOUR)
+    assert traffic.watch.next_start == START + 12 * DAY
+    assert not traffic.every(DriftIncident)

@@ -86,7 +86,7 @@ def parts_wait(session: Session, layout_id: UUID) -> bool:
     return session.scalar(query) is not None
 
 
-def fold(session: Session, layout_id: UUID, *, judged_before: datetime | None) -> int:
+def fold(session: Session, layout_id: UUID, *, judged_before: datetime | None, at: datetime) -> int:
     """Fold the parts that wait into their windows; how many there were.
 
     Rows of an hour before `judged_before` are late. Only one may do so at a time.
@@ -111,7 +111,7 @@ def fold(session: Session, layout_id: UUID, *, judged_before: datetime | None) -
         else:
             summary = merge(from_bytes(window.summary), summary)
         window.rows, window.late_rows = summary.rows, window.late_rows + late
-        window.summary = to_bytes(summary)
+        window.summary, window.changed_at = to_bytes(summary), at
     for some in _batches([part.id for part in parts]):
         session.execute(delete(WindowPart).where(WindowPart.id.in_(some)))
     session.flush()
@@ -130,12 +130,28 @@ def summaries_between(
     return {moment: from_bytes(stored) for moment, stored in rows}
 
 
-def span_of(session: Session, layout_id: UUID) -> tuple[datetime, datetime] | None:
-    """The first and the last hour with rows."""
-    first, last = session.execute(
-        select(func.min(Window.start), func.max(Window.start)).where(Window.layout_id == layout_id)
-    ).one()
-    return (first, last) if first is not None else None
+def first_hour(session: Session, layout_id: UUID) -> datetime | None:
+    """The first hour with rows."""
+    return session.scalar(select(func.min(Window.start)).where(Window.layout_id == layout_id))
+
+
+def complete_until(session: Session, layout_id: UUID, *, quiet_since: datetime) -> datetime | None:
+    """Up to where traffic has come in: the end of the last hour with rows.
+
+    Its start, as long as something was added to it after `quiet_since`: then more may follow, now
+    or in the course of an import of the past.
+    """
+    newest = session.execute(
+        select(Window.start, Window.changed_at)
+        .where(Window.layout_id == layout_id)
+        .order_by(Window.start.desc())
+        .limit(1)
+    ).first()
+    if newest is None:
+        return None
+    start: datetime
+    start, changed_at = newest
+    return start if changed_at > quiet_since else start + HOUR
 
 
 def windows_of(

@@ -48,4 +48,5 @@ class Window(Base):
     start: Mapped[datetime]
     rows: Mapped[int]
     late_rows: Mapped[int]  # of these, how many came after it was judged
+    changed_at: Mapped[datetime]
     summary: Mapped[bytes] = mapped_column(LargeBinary)

@@ -3,8 +3,10 @@
     settle the layout → fold parts → a baseline that is due → judge what has ended → tell
 
 One transaction, and one process at a time for a deployment. An hour is over `LATENESS` after its
-end; records that come later land in its window, but it is not judged again. A promotion begins
-anew, with a layout and a baseline of its own. A baseline never rolls by itself.
+end, once traffic of a later hour has come in or nothing has been added to it for that long; so a
+past that is imported in order is judged like the present, and while nothing comes in nothing is
+judged. Records that come later land in their window, but it is not judged again. A promotion
+begins anew, with a layout and a baseline of its own. A baseline never rolls by itself.
 """
 
 from datetime import datetime, timedelta
@@ -22,12 +24,13 @@ from bailiwick.monitoring.explanations import Suspect, onset_guess, suspects
 from bailiwick.monitoring.hours import (
     SAMPLE_ROWS,
     WindowLayout,
+    complete_until,
+    first_hour,
     fold,
     hour_of,
     layout_in,
     parts_wait,
     settle_layout,
-    span_of,
     summaries_between,
     windows_of,
 )
@@ -108,10 +111,13 @@ def advance(
     watch.waits_for = None
     if watch.layout_id != layout.id:
         _begin(session, watch, layout, turn)
-    while fold(session, layout.id, judged_before=watch.next_start):
+    while fold(session, layout.id, judged_before=watch.next_start, at=at):
         pass
     _heed_people(session, watch, turn)
-    judged = _go_on(session, watch, layout, hour_of(at - LATENESS), turn)
+    came_in = complete_until(session, layout.id, quiet_since=at - LATENESS)
+    if came_in is None:
+        return 0
+    judged = _go_on(session, watch, layout, min(came_in, hour_of(at - LATENESS)), turn)
     session.flush()
     return judged
 
@@ -158,10 +164,10 @@ def _first_baseline(
     session: Session, watch: Watch, layout: WindowLayout, until: datetime, turn: Turn
 ) -> bool:
     """Whether there is enough traffic for the baseline that is missing; if so it is made."""
-    seen = span_of(session, layout.id)
-    if seen is None:
+    begun = watch.from_start or first_hour(session, layout.id)
+    if begun is None:
         return False
-    first = midnight(watch.from_start or seen[0])
+    first = midnight(begun)
     span = longest_span(first, until)
     if span is None:
         watch.waits_for = f"seven days of traffic; the first one is {first:%Y-%m-%d}"

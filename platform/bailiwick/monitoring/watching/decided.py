@@ -27,6 +27,7 @@ def fix_baseline(
 ) -> TrafficBaseline:
     """A baseline of the days from `first` until before `end` (UTC), which stands as it is.
 
+    The windows after these days are judged by it, also those that were judged by another one.
     Raises `Invalid` if these days have too little traffic; what stood goes on then.
     """
     watch = _locked(session, monitor)
@@ -48,9 +49,7 @@ def fix_baseline(
         session, layout, baseline, origin="asked", reason=reason, actor_id=actor_id, at=at
     )
     watch.baseline_id, watch.state, watch.waits_for = row.id, None, None
-    # Windows that were judged already are not judged again.
-    watch.from_start, watch.next_start = None, max(end, watch.next_start or end)
-    watch.held_start = None
+    watch.from_start, watch.next_start, watch.held_start = None, end, None
     session.flush()
     return row
 
