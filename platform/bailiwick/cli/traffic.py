@@ -49,12 +49,12 @@ def _windows(_: Bailiwick, page: Page[WatchedWindow]) -> RenderableType:
             moment(one["start"]),
             f"{one['hours']} h",
             f"{one['rows']:,}",
-            f"{one['evidence'] / one['threshold']:.1%}",
-            ", ".join(one["features"]) if one["alarm"] else "",
+            "alarm" if one["alarm"] else f"{one['evidence'] / one['threshold']:.1%}",
+            ", ".join(one["features"]),
         )
         for one in page["items"]
     )
-    return page_table(page, ("WINDOW", "LENGTH", "ROWS", "EVIDENCE", "ALARM"), rows)
+    return page_table(page, ("WINDOW", "LENGTH", "ROWS", "EVIDENCE", "MOVED"), rows)
 
 
 def _baselines(_: Bailiwick, page: Page[TrafficBaseline]) -> RenderableType:

@@ -38,7 +38,7 @@ from bailiwick.monitoring.incidents import follow
 from bailiwick.monitoring.tables import Monitor
 from bailiwick.monitoring.watching.findings import Explanation, Windows, explain, look_back
 from bailiwick.monitoring.watching.judging import Judged, Judging
-from bailiwick.monitoring.watching.planning import fitted, longest_span, midnight, next_span
+from bailiwick.monitoring.watching.planning import fitted, longest_span, next_midnight, next_span
 from bailiwick.monitoring.watching.stored import baseline_in, packed, store_baseline, unpacked
 from bailiwick.monitoring.watching.tables import (
     DriftIncident,
@@ -167,7 +167,7 @@ def _first_baseline(
     begun = watch.from_start or first_hour(session, layout.id)
     if begun is None:
         return False
-    first = midnight(begun)
+    first = next_midnight(begun)  # whole days, so that four weeks are four weeks
     span = longest_span(first, until)
     if span is None:
         watch.waits_for = f"seven days of traffic; the first one is {first:%Y-%m-%d}"

@@ -78,13 +78,18 @@ def confirm_incident(
     end: datetime,
     turn: Turn,
 ) -> None:
-    """Another alarm while it stands: it is still there, and more is known of it."""
-    since, earliest = incident.since, incident.since_earliest
+    """Another alarm while it stands: it is still there, and more is known of it.
+
+    What moved before stays told, unless more is known of the same feature now.
+    """
+    before, since, earliest = incident.moves, incident.since, incident.since_earliest
+    waking = incident.worth_waking
     _renew(incident, explanation)
-    incident.since, incident.since_earliest = (
-        min(since, incident.since),
-        min(earliest, incident.since_earliest),
-    )
+    known = {move["feature"] for move in incident.moves}
+    incident.moves += [move for move in before if move["feature"] not in known]
+    incident.since = min(since, incident.since)
+    incident.since_earliest = min(earliest, incident.since_earliest)
+    incident.worth_waking |= waking
     incident.confirmed_at, incident.course = end, asdict(course)
     session.flush()
     _tell(session, incident, turn)
