@@ -36,7 +36,9 @@ from bailiwick.client.recorder import new_record_id
 from bailiwick.core.clock import SystemClock
 from bailiwick.core.settings import Settings
 from bailiwick.db import migrate
-from bailiwick.lifecycle import open_platform
+from bailiwick.lifecycle import Platform, open_platform
+from bailiwick.monitoring.hours import settle_layout
+from bailiwick.registry import Deployment, served_version
 from support.api_process import ApiProcess, api_process
 
 BATCHES = {1_000: 30, 10_000: 6}  # rows a batch: batches a round
@@ -114,15 +116,25 @@ class Measured:
 
 
 @contextmanager
-def running() -> Iterator[ApiProcess]:
+def running() -> Iterator[tuple[Platform, ApiProcess]]:
     """An installation in a temporary folder, served by a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         platform = open_platform(Settings(home=Path(folder)), SystemClock())
         migrate.upgrade(platform.database.engine)
         with api_process(platform) as api:
             api.start()
-            yield api
+            yield platform, api
         platform.close()
+
+
+def watch(platform: Platform, api: ApiProcess) -> None:
+    """From here on every batch is summarised for the detector as well."""
+    with platform.database.transaction() as session:
+        deployment = session.get_one(Deployment, api.deployment_id)
+        version = served_version(session, deployment)
+        if settle_layout(session, deployment.id, version.id, at=platform.clock.now()) is None:
+            message = "there were too few records to settle what is watched"
+            raise RuntimeError(message)
 
 
 def send(api: ApiProcess, client: httpx.Client, name: str, rows: int, into: Measured) -> None:
@@ -204,11 +216,12 @@ def main() -> None:
     ways = [(name, rows) for rows in BATCHES for name in FORMATS]
     found = {way: Measured() for way in ways}
     drivers = {rows: Measured() for rows in BATCHES}
-    with running() as api, floor() as connection:
+    with running() as (platform, api), floor() as connection:
         address = f"{api.url}/api/v1/deployments/{api.deployment_id}"
         headers = {"Authorization": f"Bearer {api.token}"}
         with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False) as client:
             send(api, client, "JSON", 1_000, Measured())  # warm
+            watch(platform, api)
             for _ in range(ROUNDS):
                 for name, rows in ways:
                     send(api, client, name, rows, found[name, rows])

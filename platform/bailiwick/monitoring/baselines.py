@@ -105,7 +105,7 @@ class Baseline:
             "windows": self.windows,
             "grade": self.grade,
             "unwatched": list(self.unwatched),
-            "reference": base64.b85encode(to_bytes(self.reference)).decode(),
+            "reference": base64.b64encode(to_bytes(self.reference)).decode(),
         }
 
     @classmethod
@@ -122,7 +122,7 @@ class Baseline:
             windows=value["windows"],
             grade=value["grade"],
             unwatched=tuple(value["unwatched"]),
-            reference=from_bytes(base64.b85decode(value["reference"])),
+            reference=from_bytes(base64.b64decode(value["reference"])),
         )
 
     @property

@@ -148,7 +148,7 @@ def sketch_of(part: NumericPart) -> Sketch:
 def to_bytes(summary: Summary, *, sketches: bool = True) -> bytes:
     """Compressed JSON; without `sketches` quantiles between the fixed edges are lost."""
     text = json.dumps(_to_json(summary, sketches), separators=(",", ":"), sort_keys=True)
-    return zlib.compress(text.encode(), level=9)
+    return zlib.compress(text.encode(), level=6)
 
 
 def from_bytes(stored: bytes) -> Summary:
@@ -273,21 +273,21 @@ def _to_json(summary: Summary, sketches: bool) -> dict[str, Any]:  # noqa: FBT00
 def _fields(part: Part, sketches: bool) -> dict[str, Any]:  # noqa: FBT001 - private
     if isinstance(part, NumericPart):
         moments = [part.total, part.squares, part.minimum, part.maximum]
-        kept = base64.b85encode(part.sketch).decode() if sketches else ""
+        kept = base64.b64encode(part.sketch).decode() if sketches else ""
         return {"n": part.counts, "m": moments, "s": kept}
     if isinstance(part, CategoricalPart):
         return {"c": part.counts, "new": part.new}
-    sums = base64.b85encode(np.array([*part.sums, *part.squares], dtype="<f8").tobytes()).decode()
+    sums = base64.b64encode(np.array([*part.sums, *part.squares], dtype="<f8").tobytes()).decode()
     return {"e": sums, "rows": [part.rows, part.missing], "squares": len(part.squares)}
 
 
 def _part(fields: dict[str, Any]) -> Part:
     if "n" in fields:
         total, squares, minimum, maximum = fields["m"]
-        sketch = base64.b85decode(fields["s"])
+        sketch = base64.b64decode(fields["s"])
         return NumericPart(tuple(fields["n"]), total, squares, minimum, maximum, sketch)
     if "c" in fields:
         return CategoricalPart(tuple(fields["c"]), tuple((n, rows) for n, rows in fields["new"]))
-    both = np.frombuffer(base64.b85decode(fields["e"]), dtype="<f8").tolist()
+    both = np.frombuffer(base64.b64decode(fields["e"]), dtype="<f8").tolist()
     cut = len(both) - fields["squares"]
     return EmbeddingPart(tuple(both[:cut]), tuple(both[cut:]), *fields["rows"])
