@@ -25,6 +25,7 @@ from bailiwick.lifecycle import Platform, open_platform
 from factories import Factory
 from support import postgresql
 from support.databases import TEMPLATE, Databases, fresh_databases, make_sqlite_template
+from support.engines import shared_statements
 from support.hashing import cheap_hasher
 from support.oidc_provider import Provider, running_provider
 
@@ -91,6 +92,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests give their settings themselves."""
     for name in [name for name in os.environ if name.startswith(OUR_VARIABLES)]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements() -> Iterator[None]:
+    """Statements are compiled once for all tests."""
+    with shared_statements():
+        yield
 
 
 @pytest.fixture(scope="session")
