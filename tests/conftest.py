@@ -38,6 +38,7 @@ MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that pytest was called in starts the server; its workers are told about it."""
+    gc.disable()  # until all is imported
     told = getattr(config, "workerinput", None)  # pytest-xdist gives it to its workers
     if told is not None:
         config.stash[TEMPLATE] = told["template"]
@@ -80,6 +81,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
