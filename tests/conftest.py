@@ -24,6 +24,7 @@ from bailiwick.db import Database, make_engine
 from bailiwick.lifecycle import Platform, open_platform
 from factories import Factory
 from support import postgresql
+from support.applications import one_event_loop
 from support.databases import TEMPLATE, Databases, fresh_databases, make_sqlite_template
 from support.engines import shared_statements
 from support.hashing import cheap_hasher
@@ -97,9 +98,9 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def statements() -> Iterator[None]:
-    """Statements are compiled once for all tests."""
-    with shared_statements():
+def shared_costs() -> Iterator[None]:
+    """Statements are compiled, and an event loop is started, once for all tests."""
+    with shared_statements(), one_event_loop():
         yield
 
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi.testclient import TestClient
-
 from bailiwick.access import Principal, issue_token
 from bailiwick.core.errors import Unavailable
 from bailiwick.lifecycle import Platform
@@ -15,7 +13,7 @@ from bailiwick.registry import Deployment
 from bailiwick.serving import Gateway
 from bailiwick.serving.classification import Classification
 from factories import CONFIDENTIAL, PURPOSE, Factory
-from support.applications import api_of
+from support.applications import api_of, client_of
 
 V1 = "/api/v1"
 SECRET = Label(
@@ -58,7 +56,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.app = api_of(self.platform, self.gateway)
-        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client = client_of(self.app, raise_server_exceptions=False)
 
     def join(self, name: str, *roles: str, clearance: str = "restricted", **more: Any) -> "World":
         """Somebody with these roles and a token."""

@@ -5,12 +5,15 @@ tenths of a second that every test would spend anew. The first application is th
 each installation gets a twin of it, which shares the prepared routes and nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from functools import cache
 from typing import Any
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from starlette.datastructures import State
 
 from bailiwick.api import attach, create_api
@@ -19,6 +22,23 @@ from bailiwick.lifecycle import Platform
 from bailiwick.serving import Gateway
 
 Create = Callable[[Platform, Gateway], FastAPI]
+_portals: list[BlockingPortal] = []
+
+
+@contextmanager
+def one_event_loop() -> Iterator[None]:
+    """Until the block ends, clients of `client_of` are answered in one loop and its threads."""
+    with start_blocking_portal() as portal:
+        _portals.append(portal)
+        yield
+        _portals.remove(portal)
+
+
+def client_of(app: FastAPI, **options: Any) -> TestClient:
+    """A client that starts no loop of its own for each request."""
+    client = TestClient(app, **options)
+    client.portal = _portals[-1]
+    return client
 
 
 def api_of(platform: Platform, gateway: Any) -> FastAPI:
