@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from bailiwick.access import Principal, create_group, find_principal, grant_role, issue_token
-from bailiwick.console.single_sign_on import MAX_STARTS
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
 from bailiwick.lifecycle import Platform
 from bailiwick.serving import Gateway
+from bailiwick.web.pending_sign_ins import MAX_STARTS
 from bailiwick.web.tables import ConsoleSession
 from console.story import sign_in
 from factories import Factory

@@ -45,6 +45,7 @@ from bailiwick.lifecycle.platform import Platform
 from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.serving import Gateway
 from bailiwick.web import Problem, install
+from bailiwick.web.pending_sign_ins import new_start_throttle
 from bailiwick.web.problem import ProblemResponse
 from bailiwick.web.proofs import new_bearer_throttle
 
@@ -113,6 +114,7 @@ def attach(app: FastAPI, platform: Platform, gateway: Gateway) -> None:
     app.state.waiting_room = CapacityLimiter(MAX_WAITING_WRITERS)
     app.state.intake_room = CapacityLimiter(MAX_INTAKE_THREADS)
     app.state.bearer_failures = new_bearer_throttle()
+    app.state.sign_in_starts = new_start_throttle()
 
 
 def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
