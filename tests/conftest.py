@@ -7,7 +7,7 @@ dropped again; what is there is not touched).
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +39,6 @@ MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that pytest was called in starts the server; its workers are told about it."""
-    gc.disable()  # until all is imported
     told = getattr(config, "workerinput", None)  # pytest-xdist gives it to its workers
     if told is not None:
         config.stash[TEMPLATE] = told["template"]
@@ -77,12 +76,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item in asking]
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Let the garbage collector look at what tests make, seldom, and not at what was imported."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    gc.enable()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        gc.enable()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
