@@ -17,6 +17,17 @@ FOLDERS = ("platform", "migrations", "policies", "tests", "benchmarks", "docs")
 SUFFIXES = {".py", ".html", ".css", ".js", ".yaml", ".cedar", ".cedarschema", ".mako", ".md"}
 MAX_LINES = 400
 HELP_CPU_SECONDS = 0.5
+GOVERNANCE = (
+    "bailiwick.__main__",
+    "bailiwick.client",
+    "bailiwick.serving",
+    "bailiwick.training",
+    "bailiwick.lifecycle",
+    "bailiwick.api.app",
+    "bailiwick.console",
+    "bailiwick.worker",
+    "bailiwick.cli.main",
+)
 UNPICKLING = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 # Spelt so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
@@ -29,10 +40,16 @@ def every_file() -> Iterator[Path]:
                 yield path
 
 
-def every_module() -> Iterator[tuple[str, ast.Module]]:
-    for path in every_file():
-        if path.suffix == ".py":
-            yield shown(path), ast.parse(path.read_text(encoding="utf-8"))
+Modules = list[tuple[str, ast.Module]]
+
+
+@pytest.fixture(scope="module")
+def every_module() -> Modules:
+    return [
+        (shown(path), ast.parse(path.read_text(encoding="utf-8")))
+        for path in every_file()
+        if path.suffix == ".py"
+    ]
 
 
 def shown(path: Path) -> str:
@@ -67,27 +84,19 @@ def test_every_package_has_its_place_in_the_layers() -> None:
     assert folders == doors
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "bailiwick.__main__",
-        "bailiwick.api.app",
-        "bailiwick.cli.main",
-        "bailiwick.client",
-        "bailiwick.console",
-        "bailiwick.lifecycle",
-        "bailiwick.serving",
-        "bailiwick.training",
-        "bailiwick.worker",
-    ],
-)
-def test_governance_processes_really_load_no_torch_and_no_evidently(module: str) -> None:
+def test_governance_processes_really_load_no_torch_and_no_evidently() -> None:
     heavy = ("torch", "transformers", "tokenizers", "safetensors", "evidently", "pandas")
-    script = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
+    script = (
+        "import sys, importlib\n"
+        f"for module in {GOVERNANCE}:\n"
+        "    importlib.import_module(module)\n"
+        f"    print(module, [name for name in {heavy} if name in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    assert done.stdout.strip() == "[]", done.stderr
+    told = [f"{module} []" for module in GOVERNANCE]
+    assert done.stdout.splitlines() == told, done.stderr
 
 
 def test_help_answers_at_once() -> None:
@@ -98,7 +107,7 @@ def test_help_answers_at_once() -> None:
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     environment = os.environ | {"COLUMNS": "100"}
-    assert min(cpu_seconds() for _ in range(3)) < HELP_CPU_SECONDS
+    assert any(cpu_seconds() < HELP_CPU_SECONDS for _ in range(3))
 
 
 def test_no_file_is_over_budget() -> None:
@@ -106,11 +115,11 @@ def test_no_file_is_over_budget() -> None:
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
-def test_only_db_commits() -> None:
+def test_only_db_commits(every_module: Modules) -> None:
     allowed = "platform/bailiwick/db/"
     found = [
         place
-        for name, tree in every_module()
+        for name, tree in every_module
         if name.startswith("platform/") and not name.startswith(allowed)
         for place in places(name, commits(tree))
     ]
@@ -124,8 +133,8 @@ def commits(tree: ast.Module) -> Iterator[ast.AST]:
             yield node
 
 
-def test_nothing_is_imported_inside_a_function() -> None:
-    found = [place for name, tree in every_module() for place in places(name, late_imports(tree))]
+def test_nothing_is_imported_inside_a_function(every_module: Modules) -> None:
+    found = [place for name, tree in every_module for place in places(name, late_imports(tree))]
     assert found == []
 
 
@@ -137,10 +146,10 @@ def late_imports(tree: ast.Module) -> Iterator[ast.AST]:
                     yield node
 
 
-def test_nothing_that_arrives_is_unpickled() -> None:
+def test_nothing_that_arrives_is_unpickled(every_module: Modules) -> None:
     found = [
         place
-        for name, tree in every_module()
+        for name, tree in every_module
         if not name.startswith("tests/")  # tests forge what must be refused
         for place in places(name, unpicklings(tree))
     ]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bailiwick.api import create_api
 from bailiwick.cli import login
 from bailiwick.cli.application import listen, serving_in_background
 from bailiwick.cli.sign_ins import current_token
@@ -20,6 +19,7 @@ from cli.conftest import Shell
 from client.installation import FakeModels
 from client.scripted import Said, scripted
 from factories import Factory
+from support.applications import api_of
 from support.oidc_provider import CLIENT, Provider
 
 
@@ -44,7 +44,7 @@ def url(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     listener = listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     monkeypatch.setenv("BAILIWICK_URL", address)
-    app = create_api(platform, FakeModels())  # type: ignore[arg-type]  # stands for the gateway
+    app = api_of(platform, FakeModels())
     with serving_in_background(app, listener):
         yield address
 

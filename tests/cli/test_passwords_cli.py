@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from bailiwick.access import issue_token
-from bailiwick.api import create_api
 from bailiwick.cli import passwords
 from bailiwick.cli.application import listen, serving_in_background
 from bailiwick.core.errors import Unauthenticated
@@ -15,6 +14,7 @@ from bailiwick.web.sign_ins import by_password
 from cli.conftest import Shell
 from client.installation import FakeModels
 from factories import Factory
+from support.applications import api_of
 
 PHRASE = "correct horse battery"
 
@@ -32,7 +32,7 @@ def embedded(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Any:
     listener = listen("127.0.0.1", 0)
     monkeypatch.setenv("BAILIWICK_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
     monkeypatch.setenv("BAILIWICK_TOKEN", token)
-    app = create_api(here, FakeModels())  # type: ignore[arg-type]  # stands for the gateway
+    app = api_of(here, FakeModels())
     with serving_in_background(app, listener):
         yield here
 

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from bailiwick.access import find_principal, issue_token
-from bailiwick.api import create_api
 from bailiwick.cli.application import listen, serving_in_background
 from bailiwick.client import Bailiwick
 from bailiwick.core.ids import new_id
@@ -19,6 +18,7 @@ from bailiwick.monitoring.descriptors import Descriptors
 from bailiwick.registry import Deployment, served_version
 from bailiwick.serving import Classification
 from factories import Factory
+from support.applications import api_of
 
 LABEL = {
     "level": "confidential",
@@ -137,6 +137,6 @@ def running_installation(platform: Platform) -> Iterator[Installation]:
         }
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = create_api(platform, FakeModels())  # type: ignore[arg-type]  # stands for the gateway
+    app = api_of(platform, FakeModels())
     with serving_in_background(app, listener):
         yield Installation(platform, url, tokens)

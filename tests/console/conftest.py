@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from bailiwick.audit import sequence
-from bailiwick.cli.application import create_application
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
 from bailiwick.lifecycle import Platform, open_platform
@@ -17,6 +16,7 @@ from bailiwick.serving import Gateway
 from console.story import START, Story, Told, sign_in
 from console.telling import Teller
 from factories import Factory
+from support.applications import application_of
 from support.databases import Databases, fresh_databases
 
 
@@ -64,7 +64,7 @@ def story(told: Told, platform: Platform, clock: ReplayClock) -> Story:
 
 def application(platform: Platform) -> FastAPI:
     """The application with its console, as it is put together for `bailiwick up`."""
-    return create_application(platform, Gateway("http://127.0.0.1:9", ""))
+    return application_of(platform, Gateway("http://127.0.0.1:9", ""))
 
 
 def browse(app: FastAPI) -> TestClient:

@@ -11,15 +11,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from bailiwick.access import Principal, create_group, find_principal, grant_role, issue_token
-from bailiwick.cli.application import create_application
-from bailiwick.console.single_sign_on import MAX_STARTS
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
 from bailiwick.lifecycle import Platform
 from bailiwick.serving import Gateway
+from bailiwick.web.pending_sign_ins import MAX_STARTS
 from bailiwick.web.tables import ConsoleSession
 from console.story import sign_in
 from factories import Factory
+from support.applications import application_of
 from support.oidc_provider import CLIENT, Person, Provider
 
 START, BACK = "/console/sign-in/provider", "/console/sign-in/callback"
@@ -48,7 +48,7 @@ def root(platform: Platform) -> str:
 def app(platform: Platform, root: str) -> FastAPI:
     """The application."""
     assert root
-    return create_application(platform, Gateway("http://127.0.0.1:9", ""))
+    return application_of(platform, Gateway("http://127.0.0.1:9", ""))
 
 
 def begin(browser: TestClient, query: str = "") -> str:

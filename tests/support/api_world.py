@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi.testclient import TestClient
-
 from bailiwick.access import Principal, issue_token
-from bailiwick.api import create_api
 from bailiwick.core.errors import Unavailable
 from bailiwick.lifecycle import Platform
 from bailiwick.monitoring.descriptors import Descriptors
@@ -16,6 +13,7 @@ from bailiwick.registry import Deployment
 from bailiwick.serving import Gateway
 from bailiwick.serving.classification import Classification
 from factories import CONFIDENTIAL, PURPOSE, Factory
+from support.applications import api_of, client_of
 
 V1 = "/api/v1"
 SECRET = Label(
@@ -57,8 +55,8 @@ class World:
     principals: dict[str, Principal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.app = create_api(self.platform, self.gateway)
-        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.app = api_of(self.platform, self.gateway)
+        self.client = client_of(self.app, raise_server_exceptions=False)
 
     def join(self, name: str, *roles: str, clearance: str = "restricted", **more: Any) -> "World":
         """Somebody with these roles and a token."""

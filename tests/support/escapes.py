@@ -8,10 +8,8 @@ label, or the namespace, that keeps it shut.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from bailiwick.cli.application import create_application
 from bailiwick.db import make_engine
 from bailiwick.lifecycle import Platform
 from bailiwick.lineage import DatasetVersion, find_dataset
@@ -21,6 +19,7 @@ from support import api_bodies
 from support.api_everything import Places, elsewhere, furnish
 from support.api_matrix import Undone
 from support.api_world import SECRET, World
+from support.applications import application_of, client_of
 
 Json = dict[str, Any]
 WORKING = ("engineer", "steward", "service", "approver")
@@ -72,8 +71,8 @@ def told(answer: Any) -> tuple[int, str, dict[str, str]]:
 def with_console(world: World) -> World:
     """The world's application with its console, as `bailiwick up` runs it."""
     world.client.close()
-    world.app = create_application(world.platform, world.gateway)
-    world.client = TestClient(world.app, raise_server_exceptions=False, follow_redirects=False)
+    world.app = application_of(world.platform, world.gateway)
+    world.client = client_of(world.app, raise_server_exceptions=False, follow_redirects=False)
     return world
 
 

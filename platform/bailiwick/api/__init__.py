@@ -1,5 +1,5 @@
 """The HTTP API: one file per capability, its schemas beside its routes."""
 
-from bailiwick.api.app import create_api
+from bailiwick.api.app import attach, create_api
 
-__all__ = ["create_api"]
+__all__ = ["attach", "create_api"]

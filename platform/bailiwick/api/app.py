@@ -46,6 +46,7 @@ from bailiwick.lifecycle.platform import Platform
 from bailiwick.policy.tallies import FLUSH_SECONDS
 from bailiwick.serving import Gateway
 from bailiwick.web import Problem, install
+from bailiwick.web.pending_sign_ins import new_start_throttle
 from bailiwick.web.problem import ProblemResponse
 from bailiwick.web.proofs import new_bearer_throttle
 
@@ -94,32 +95,40 @@ async def _fold_log(platform: Platform) -> None:
         await run_sync(platform.database.fold_log)
 
 
-def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
-    """The API of an installation; `gateway` reaches its model server."""
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    platform: Platform = app.state.platform
+    gateway: Gateway = app.state.gateway
+    async with create_task_group() as background:
+        background.start_soon(_write_counts, platform)
+        background.start_soon(_fold_log, platform)
+        yield
+        background.cancel_scope.cancel()
+    gateway.close()
+    platform.close()
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with create_task_group() as background:
-            background.start_soon(_write_counts, platform)
-            background.start_soon(_fold_log, platform)
-            yield
-            background.cancel_scope.cancel()
-        gateway.close()
-        platform.close()
 
-    app = Api(
-        title="Bailiwick",
-        version=__version__,
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        redoc_url=None,
-        generate_unique_id_function=lambda route: f"{route.tags[0]}:{route.name}",
-    )
+def attach(app: FastAPI, platform: Platform, gateway: Gateway) -> None:
+    """Let the application answer for this installation; its routes know none."""
     app.state.platform = platform
     app.state.gateway = gateway
     app.state.waiting_room = CapacityLimiter(MAX_WAITING_WRITERS)
     app.state.intake_room = CapacityLimiter(MAX_INTAKE_THREADS)
     app.state.bearer_failures = new_bearer_throttle()
+    app.state.sign_in_starts = new_start_throttle()
+
+
+def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
+    """The API of an installation; `gateway` reaches its model server."""
+    app = Api(
+        title="Bailiwick",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}:{route.name}",
+    )
+    attach(app, platform, gateway)
     install(app)
     # Routers are searched in turn, so those that are asked most come first; and not inside a
     # router of their own, as each level of nesting is searched once more by each request.

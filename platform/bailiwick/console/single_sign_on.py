@@ -27,19 +27,17 @@ from bailiwick.web.sign_ins import by_provider
 from bailiwick.web.throttle import Throttle
 
 BACK = f"{HOME}/sign-in/callback"
-MAX_STARTS, WINDOW_SECONDS = 60, 60.0  # of one address: each leaves a row for ten minutes
 REFUSALS = (Unauthenticated, TooManyAttempts, Unavailable)
 
 
 def make_single_sign_on_router() -> APIRouter:
-    """The two pages, open to all; holds the count of sign-ins that were begun."""
+    """The two pages, open to all."""
     router = APIRouter(prefix=f"{HOME}/sign-in", include_in_schema=False, route_class=OpenPage)
-    starts = Throttle(MAX_STARTS, window_seconds=WINDOW_SECONDS)
 
     @router.get("/provider")
     def go(request: Request, next: str | None = None) -> Response:  # noqa: A002 - the query's name
         try:
-            _count(starts, address_of(request))
+            _count(request.app.state.sign_in_starts, address_of(request))
             return _depart(request, local_path(next))
         except REFUSALS as error:
             return sign_in_page(request, next, by="provider", error=error)

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from bailiwick.core.errors import Invalid
+from bailiwick.core.yaml_texts import parse_yaml
 
 Z_95 = 1.959964  # two-sided 95 % of the normal distribution
 # The gates by id, and what each one asks for. All but `evidence` are values of a tier.
@@ -126,7 +127,7 @@ def parse_tiers(file: str, content: bytes) -> dict[str, Tier]:
     """The tiers that a file's content defines; raises as `load_tiers` does."""
     wanted = [field.name for field in fields(Tier) if field.name != "name"]
     try:
-        document = yaml.safe_load(content)
+        document = parse_yaml(content)
     except (ValueError, yaml.YAMLError) as error:
         raise Invalid(f"{file} cannot be read: it needs a mapping `tiers`") from error
     tiers = document.get("tiers") if isinstance(document, dict) else None

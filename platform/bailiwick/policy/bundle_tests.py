@@ -13,6 +13,7 @@ import yaml
 
 from bailiwick.access import EVERY_NAMESPACE, ROLES
 from bailiwick.core.errors import BailiwickError, Invalid
+from bailiwick.core.yaml_texts import parse_yaml
 from bailiwick.policy.bundles import TESTS, Files, Rules
 from bailiwick.policy.classification import Label, Scheme
 from bailiwick.policy.decisions import Actor, PolicyEngine, Resource, Verdict
@@ -91,7 +92,7 @@ def read_tests(files: Files) -> dict[str, Any]:
     for name in sorted(files):
         if name.startswith(f"{TESTS}/"):
             try:
-                found[name] = yaml.safe_load(files[name])
+                found[name] = parse_yaml(files[name])
             except (ValueError, yaml.YAMLError) as error:
                 raise Invalid(f"{name} is not YAML: {error}") from error
     return found

@@ -14,6 +14,7 @@ from typing import Any, Self
 import yaml
 
 from bailiwick.core import errors
+from bailiwick.core.yaml_texts import parse_yaml
 
 Names = frozenset[str]
 UNSTATED_WAIVER_APPROVALS = 2
@@ -110,7 +111,7 @@ class Scheme:
     def parse_file(cls, name: str, content: bytes) -> Self:
         """The scheme that a file's content defines; raises as `load` does."""
         try:
-            data = yaml.safe_load(content)
+            data = parse_yaml(content)
             levels, zones = tuple(data["levels"]), list(_walk(data["zones"], None))
             words = dict(data["compartments"]), dict(zones), dict(data["purposes"])
             scheme = cls(levels, *words, _approvals(data, levels), _out_of_policy(data))

@@ -16,9 +16,11 @@ from bailiwick.access import hash_token
 from bailiwick.core.errors import Unauthenticated
 from bailiwick.core.ids import new_id
 from bailiwick.web.tables import PendingSignIn
+from bailiwick.web.throttle import Throttle
 
 COOKIE = "bailiwick_sign_in"
 LIFETIME = timedelta(minutes=10)
+MAX_STARTS, WINDOW_SECONDS = 60, 60.0  # of one address: each leaves a row for ten minutes
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Return:
     nonce: str
     code_verifier: str
     next_path: str
+
+
+def new_start_throttle() -> Throttle:
+    """How many sign-ins of one address may begin."""
+    return Throttle(MAX_STARTS, window_seconds=WINDOW_SECONDS)
 
 
 def depart(session: Session, *, next_path: str, at: datetime) -> Departure:
