@@ -33,6 +33,7 @@ ADDED = {
     "tokens": sa.Integer(),
     "mean_log_probability": sa.Double(),
     "segments": JSON,
+    "features": JSON,
     "subject_key": DIGEST,
     "join_key": DIGEST,
 }
@@ -113,6 +114,7 @@ def create_tables() -> None:
         "intake_rules",
         column("deployment_id", sa.Uuid(), sa.ForeignKey("deployments.id"), primary_key=True),
         column("segments", JSON),
+        column("features", JSON),
         column("max_ahead_seconds", sa.Integer()),
         column("max_age_days", sa.Integer()),
         column("rejected_days", sa.Integer()),

@@ -102,6 +102,7 @@ def create_hours() -> None:
         refers("version_id", "model_versions"),
         column("digest", DIGEST),
         column("content", sa.Text()),
+        column("declared", JSON),
         column("sample_rows", sa.Integer()),
         column("made_at", MOMENT),
     )

@@ -88,11 +88,12 @@ def by_key(value: str, label: str | None) -> Outcome:
 
 
 def test_all_that_a_record_says_is_kept_and_names_are_hashed(traffic: Traffic) -> None:
-    terms = Terms(segments=("region",))
+    terms = Terms(segments=("region",), features=("amount", "supplier"))
     set_terms(
         traffic.make.session,
         traffic.deployment.id,
         segments=terms.segments,
+        features=terms.features,
         max_ahead_seconds=300,
         max_age_days=10,
         rejected_days=3,
@@ -106,6 +107,9 @@ def test_all_that_a_record_says_is_kept_and_names_are_hashed(traffic: Traffic) -
     assert row.subject_key == NAMES.subjects(["Ada Lovelace"])[0]
     assert row.join_key == NAMES.join_keys(["INV-4711"])[0]
     assert (row.unseen_words_ratio, row.characters, row.text) == (0.25, 31, None)
+    hashed = NAMES.categories([{"supplier": "Zanzibar Garage"}])[0]
+    assert row.features == {"amount": 12.5} | (hashed or {})
+    assert "Zanzibar" not in str(row.features)
 
 
 def test_what_a_record_lacks_stays_unknown(traffic: Traffic) -> None:
@@ -151,6 +155,11 @@ def test_the_key_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
         ({"zebra": 1}, "unfit", "zebra: no field"),
         ({"segments": {"Zebra 4711": "x"}}, "unfit", "segments"),
         ({"segments": {"region": "x" * 101}}, "unfit", "segments"),
+        ({"features": {"Zebra 4711": 1}}, "unfit", "features"),
+        ({"features": {"supplier": ["Zebra"]}}, "unfit", "features"),
+        ({"features": {"amount": 1e300}}, "unfit", "features"),
+        ({"features": {"supplier": "Ze\0bra"}}, "unstorable", "NUL"),
+        ({"features": {"supplier": "Zebra"}}, "undeclared-feature", "not declared"),
         ({"prediction": "Ze\0bra"}, "unstorable", "NUL"),
         ({"segments": {"region": "Ze\0bra"}}, "unstorable", "NUL"),
         ({"at": "2026-01-01T01:05:01Z"}, "future", "300 seconds ahead"),
@@ -219,6 +228,8 @@ def test_terms_are_screened_by_the_deployments_own_rules() -> None:
         ({"segments": ["Region 1"]}, "small letters"),
         ({"segments": ["a", "a"]}, "different"),
         ({"segments": list("abcdefghi")}, "at most 8"),
+        ({"features": ["words"]}, "every record has words anyway"),
+        ({"features": [f"f{number}" for number in range(41)]}, "at most 40"),
         ({"max_ahead_seconds": -1}, "max_ahead_seconds"),
         ({"max_age_days": 0}, "max_age_days"),
         ({"rejected_days": 10**6}, "rejected_days"),

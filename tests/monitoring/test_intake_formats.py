@@ -76,6 +76,15 @@ def test_arrow_segments_may_be_maps_or_structs() -> None:
     assert list(batch.columns["segments"]) == [{"region": "n"}, None]
 
 
+def test_arrow_features_are_a_struct() -> None:
+    rows = [
+        record(1, features={"amount": 1.5, "supplier": "x"}),
+        record(2, features={"amount": 2.0}),
+    ]
+    (batch,) = read_arrow(io.BytesIO(arrow(*rows)))
+    assert list(batch.columns["features"]) == [{"amount": 1.5, "supplier": "x"}, {"amount": 2.0}]
+
+
 def test_long_arrow_streams_come_in_pieces() -> None:
     body = arrow(*(record(number) for number in range(BATCH_ROWS + 5)))
     pieces = list(read_arrow(io.BytesIO(body)))

@@ -27,6 +27,7 @@ FULL = record(
     tokens=7,
     mean_log_probability=-0.25,
     segments={"region": "north"},
+    features={"amount": 12.5, "supplier": "Zanzibar Garage"},
     subject="Ada Lovelace",
     join_key="INV-4711",
 )

@@ -121,9 +121,13 @@ class RejectedRecordPage(Page):
 
 
 class IntakeIn(Body):
-    """What a deployment accepts: segments that records may name, and bounds of time."""
+    """What a deployment accepts: segments and features of records, and bounds of time.
+
+    Other features begin another baseline, once 200 records carry them.
+    """
 
     segments: list[str] = Field(default_factory=list, max_length=8)
+    features: list[str] = Field(default_factory=list, max_length=40)
     max_ahead_seconds: int = 300
     max_age_days: int = 1_095
     rejected_days: int = 30
@@ -133,6 +137,7 @@ class IntakeOut(Schema):
     """What a deployment accepts."""
 
     segments: list[str]
+    features: list[str]
     max_ahead_seconds: int
     max_age_days: int
     rejected_days: int

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -25,7 +26,7 @@ app = typer.Typer()
 ARROW = "application/vnd.apache.arrow.stream"
 WHOLE = ("characters", "words", "tokens")
 FRACTIONS = ("confidence", "unseen_words_ratio", "latency_ms", "mean_log_probability")
-SEGMENT = "segment."
+SEGMENT, FEATURE = "segment.", "feature."
 
 DeploymentName = Annotated[
     str, typer.Argument(metavar="DEPLOYMENT", help="NAMESPACE/NAME, or the id.")
@@ -58,6 +59,7 @@ def _intake(_: Bailiwick, one: Intake) -> RenderableType:
     return facts(
         {
             "segments": ", ".join(one["segments"]) or "none",
+            "features": ", ".join(one["features"]) or "none",
             "at most ahead": f"{one['max_ahead_seconds']:,} seconds",
             "at most old": f"{one['max_age_days']:,} days",
             "rejected are kept": f"{one['rejected_days']:,} days",
@@ -78,8 +80,9 @@ def import_inferences(
 ) -> Taken:
     """Log the records of a file; its columns are named like a record's fields.
 
-    Segments are columns `segment.NAME`. To import a file twice changes nothing: record ids count
-    once. If it breaks off, import it again, or go on at the row that is named.
+    Segments are columns `segment.NAME`, features `feature.NAME`. To import a file twice changes
+    nothing: record ids count once. If it breaks off, import it again, or go on at the row that
+    is named.
     """
     told: Taken = {"new": 0, "known": 0, "rejected": [], "rejected_total": 0}
     done = from_row - 1
@@ -119,6 +122,9 @@ def intake(
     segment: Annotated[
         list[str] | None, typer.Option(help="Declare these segments, and no others.")
     ] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="Declare these features, and no others.")
+    ] = None,
     max_ahead_seconds: Annotated[int | None, typer.Option(help="Ahead of the server.")] = None,
     max_age_days: Annotated[int | None, typer.Option(help="How old a record may be.")] = None,
     rejected_days: Annotated[int | None, typer.Option(help="How long rejects are kept.")] = None,
@@ -126,6 +132,7 @@ def intake(
     """What a deployment accepts; with options, change it."""
     given = {
         "segments": segment,
+        "features": feature,
         "max_ahead_seconds": max_ahead_seconds,
         "max_age_days": max_age_days,
         "rejected_days": rejected_days,
@@ -191,6 +198,7 @@ def _typed(row: dict[str | Any, Any]) -> dict[str, Any]:
     """A CSV row as a record. What is no number stays as it is, for the API to turn away."""
     record: dict[str, Any] = {}
     segments: dict[str, str] = {}
+    features: dict[str, float | str] = {}
     for name, value in row.items():
         if name is None or value is None:
             record["fields"] = "not as many as the header has"
@@ -198,9 +206,21 @@ def _typed(row: dict[str | Any, Any]) -> dict[str, Any]:
             continue
         elif name.startswith(SEGMENT):
             segments[name.removeprefix(SEGMENT)] = value
+        elif name.startswith(FEATURE):
+            features[name.removeprefix(FEATURE)] = _measured(value)
         else:
             record[name] = _number(name, value)
-    return record | ({"segments": segments} if segments else {})
+    given = {"segments": segments, "features": features}
+    return record | {name: one for name, one in given.items() if one}
+
+
+def _measured(value: str) -> float | str:
+    """A feature of a CSV file: a number where it reads as one."""
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return number if isfinite(number) else value
 
 
 def _number(name: str, value: str) -> Any:

@@ -89,8 +89,8 @@ class Recorder:
         """Keep one answered request; returns its record id, for feedback later.
 
         `fields` are those of a record: `confidence`, `latency_ms`, `characters`, `words`,
-        `unseen_words_ratio`, `text`, `tokens`, `mean_log_probability`, `segments`, `subject`,
-        `join_key`, and `record_id` if you have ids of your own.
+        `unseen_words_ratio`, `text`, `tokens`, `mean_log_probability`, `segments`, `features`,
+        `subject`, `join_key`, and `record_id` if you have ids of your own.
         """
         record = as_record({"prediction": prediction, "at": at, **fields})
         line = as_line(record)

@@ -45,6 +45,7 @@ class InferenceRecord(Base):
     tokens: Mapped[int | None]  # that a generator answered with
     mean_log_probability: Mapped[float | None]  # of those tokens, natural logarithm
     segments: Mapped[dict[str, Any] | None]
+    features: Mapped[dict[str, Any] | None]  # those that the deployment declares
     # HMAC-SHA256 under the installation's key: these are never kept in clear.
     subject_key: Mapped[Digest | None]
     join_key: Mapped[Digest | None]

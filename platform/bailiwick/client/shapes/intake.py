@@ -37,6 +37,7 @@ class Intake(TypedDict):
     """What a deployment accepts."""
 
     segments: list[str]
+    features: list[str]
     max_ahead_seconds: int
     max_age_days: int
     rejected_days: int

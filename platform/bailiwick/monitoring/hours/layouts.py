@@ -48,24 +48,30 @@ _KNOWN_RATIO = 0.5  # a measure that fewer records have is not watched
 
 
 def settle_layout(
-    session: Session, deployment_id: UUID, version_id: UUID, *, at: datetime
+    session: Session,
+    deployment_id: UUID,
+    version_id: UUID,
+    *,
+    declared: Sequence[str] = (),
+    at: datetime,
 ) -> WindowLayout | None:
     """The layout of a deployment's version: the one that stands, or a new one.
 
+    A new one as well once other features are `declared` and that many records carry any of them.
     None while fewer than `SAMPLE_ROWS` requests were answered.
     """
     standing = newest_layout(session, deployment_id, version_id)
-    if standing is not None:
+    if standing is not None and set(standing.declared) == set(declared):
         return standing
-    answered = select(func.count()).select_from(
-        _records(deployment_id, version_id, since=at - timedelta(days=OLDEST_DAYS))
-        .limit(SAMPLE_ROWS)
-        .subquery()
-    )
+    records = _records(deployment_id, version_id, since=at - timedelta(days=OLDEST_DAYS))
+    if standing is not None:
+        records = records.where(InferenceRecord.received_at > standing.made_at)
+        records = records.where(InferenceRecord.features.is_not(None)) if declared else records
+    answered = select(func.count()).select_from(records.limit(SAMPLE_ROWS).subquery())
     if session.scalars(answered).one() < SAMPLE_ROWS:
-        return None
+        return standing
     lock_layout(session, deployment_id)
-    batches = _batches(session, deployment_id, version_id, at)
+    batches = _batches(session, records)
     first = next(batches)
     layout = layout_for(first)
     row = WindowLayout(
@@ -74,6 +80,7 @@ def settle_layout(
         version_id=version_id,
         digest=layout.digest,
         content=canonical_bytes(layout.to_json()).decode(),
+        declared=sorted(declared),
         sample_rows=len(first["at"]),
         made_at=at,
     )
@@ -98,15 +105,15 @@ def layout_for(columns: Columns) -> Layout:
 
 
 def _shape(name: str, known: Sequence[Any], rows: int) -> NumericShape | CategoricalShape | None:
-    if name not in NUMERIC:
-        return categorical_shape(name, Counter(known)) if known else None
+    if not all(isinstance(one, (int, float)) for one in known):
+        return categorical_shape(name, Counter(map(str, known))) if known else None
     if len(known) < _KNOWN_RATIO * rows:
         return None
     return numeric_shape(name, Sketch.of(np.array(known, dtype=np.float64), k=_SKETCH_K))
 
 
 def _records(deployment_id: UUID, version_id: UUID, *, since: datetime) -> Select[Any]:
-    names = ("at", PREDICTION, *NUMERIC, "segments")
+    names = ("at", PREDICTION, *NUMERIC, "segments", "features")
     return (
         select(*(getattr(InferenceRecord, name) for name in names))
         .where(
@@ -118,14 +125,8 @@ def _records(deployment_id: UUID, version_id: UUID, *, since: datetime) -> Selec
     )
 
 
-def _batches(
-    session: Session, deployment_id: UUID, version_id: UUID, at: datetime
-) -> Iterator[Columns]:
-    since = at - timedelta(days=OLDEST_DAYS)
-    rows = session.execute(
-        _records(deployment_id, version_id, since=since),
-        execution_options={"yield_per": LARGEST_SAMPLE},
-    )
+def _batches(session: Session, records: Select[Any]) -> Iterator[Columns]:
+    rows = session.execute(records, execution_options={"yield_per": LARGEST_SAMPLE})
     names = list(rows.keys())
     while some := list(islice(rows, LARGEST_SAMPLE)):
         columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*some, strict=True), strict=True))

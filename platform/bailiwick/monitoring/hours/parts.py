@@ -20,7 +20,7 @@ from bailiwick.core.ids import new_id, new_ids
 from bailiwick.monitoring.baselines import total
 from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 from bailiwick.monitoring.moments import EPOCH
-from bailiwick.monitoring.shapes import Layout
+from bailiwick.monitoring.shapes import Layout, NumericShape
 from bailiwick.monitoring.summaries import Summary, from_bytes, merge, summarize, to_bytes
 
 HOUR: Final = timedelta(hours=1)
@@ -34,6 +34,7 @@ NUMERIC: Final = (
     "tokens",
     "mean_log_probability",
 )
+ALWAYS: Final = frozenset({PREDICTION, *NUMERIC})  # of one kind in every record
 _HOUR_MICROSECONDS = 3_600_000_000
 _FOLDED_AT_ONCE = 5_000
 
@@ -165,20 +166,34 @@ def windows_of(
 
 
 def features_of(columns: Columns) -> dict[str, Sequence[Any]]:
-    """The columns of records that can be watched: their measures, and a column for each segment."""
+    """What can be watched of records: their measures, a column for each segment and feature."""
     found = {name: columns[name] for name in (*NUMERIC, PREDICTION) if name in columns}
-    given = columns.get("segments") or ()
-    names = sorted({name for segments in given if segments for name in segments})
-    for name in names:
-        found[SEGMENT + name] = [segments.get(name) if segments else None for segments in given]
+    for objects, prefix in (("segments", SEGMENT), ("features", "")):
+        given = columns.get(objects) or ()
+        for name in sorted({name for one in given if one for name in one}):
+            found[prefix + name] = [one.get(name) if one else None for one in given]
     return found
 
 
 def _features(layout: Layout, columns: Columns) -> Columns:
-    watched = {shape.name for shape in layout.features}
-    return {name: values for name, values in features_of(columns).items() if name in watched} or {
-        PREDICTION: columns[PREDICTION]
-    }
+    there, found = features_of(columns), {PREDICTION: columns[PREDICTION]}
+    for shape in layout.features:
+        values = there.get(shape.name)
+        if values is None:
+            continue
+        if shape.name not in ALWAYS:
+            values = list(map(_number if isinstance(shape, NumericShape) else _category, values))
+        found[shape.name] = values
+    return found
+
+
+def _number(value: float | str | None) -> float | None:
+    """A feature whose kind was settled as a number: text is as good as nothing."""
+    return None if isinstance(value, str) else value
+
+
+def _category(value: float | str | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _rows_of(columns: Columns, rows: Collection[int]) -> Columns:

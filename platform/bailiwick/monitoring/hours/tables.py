@@ -20,6 +20,7 @@ class WindowLayout(Base):
     version_id: Mapped[UUID] = mapped_column(ForeignKey("model_versions.id"))
     digest: Mapped[Digest]
     content: Mapped[str] = mapped_column(Text)  # canonical JSON
+    declared: Mapped[list[str]]  # features that records could carry when it was made
     sample_rows: Mapped[int]  # that its bins were made from
     made_at: Mapped[datetime]
 

@@ -20,6 +20,7 @@ from bailiwick.monitoring.intake.records import (
 )
 
 BATCH_ROWS = 10_000
+OBJECTS = ("segments", "features")
 _MOMENT = pa.timestamp("us", "UTC")
 _TEXTS = {"record_id": MAX_NAME, "prediction": MAX_NAME, "subject": MAX_NAME, "join_key": MAX_NAME}
 _NUMBERS = {
@@ -81,7 +82,7 @@ def read_columns(rows: pa.RecordBatch, start: int) -> Batch:
             columns[name] = pa.nulls(len(rows), pa.string())
         else:
             columns[name] = _typed(name, rows[name])
-        if name != "segments":
+        if name not in OBJECTS:
             wrong[name] = _misfits(name, columns[name])
     good = pa.array([True] * len(rows))
     for mask in wrong.values():
@@ -90,14 +91,15 @@ def read_columns(rows: pa.RecordBatch, start: int) -> Batch:
     kept: list[int] = pc.indices_nonzero(good).to_pylist()
     values = {name: _values(name, column.filter(good)) for name, column in columns.items()}
     batch = Batch(values, [start + row for row in kept], _raw(rows, kept), faults)
-    return batch.without(_checked_segments(rows, kept) if any(values["segments"]) else {})
+    given = any(any(values[name]) for name in OBJECTS)
+    return batch.without(_checked_objects(rows, kept) if given else {})
 
 
 def _typed(name: str, column: pa.Array) -> pa.Array:
     """The column in the one type that its field has here."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if name == "segments":
+    if name in OBJECTS:
         return column
     kind = pa.string()
     if name == "at":
@@ -129,12 +131,12 @@ def _values(name: str, column: pa.Array) -> list[Any]:
     if name == "at":
         column = column.cast(pa.int64())
     values: list[Any] = column.to_pylist()
-    if name == "segments":
-        return [_segments(value) for value in values]
+    if name in OBJECTS:
+        return [_object(value) for value in values]
     return values
 
 
-def _segments(value: Any) -> dict[str, Any] | None:
+def _object(value: Any) -> dict[str, Any] | None:
     """Of a map (pairs) or of a struct, in which what is absent is null."""
     if value is None:
         return None
@@ -163,8 +165,8 @@ def _faults(
     ]
 
 
-def _checked_segments(rows: pa.RecordBatch, kept: list[int]) -> dict[int, tuple[str, str]]:
-    """Rows whose segments no record could have, by the rules of JSON records."""
+def _checked_objects(rows: pa.RecordBatch, kept: list[int]) -> dict[int, tuple[str, str]]:
+    """Rows whose segments or features no record could have, by the rules of JSON records."""
     raw = _raw(rows, kept)
     faults = read_lines([raw(row) for row in range(len(kept))], 0).faults
     return {fault.place: (fault.code, fault.detail) for fault in faults}
@@ -176,8 +178,7 @@ def _raw(rows: pa.RecordBatch, places: Any) -> Callable[[int], bytes]:
     def raw(index: int) -> bytes:
         row = rows.slice(places[index], 1).to_pylist()[0]
         given = {name: value for name, value in row.items() if value is not None}
-        if "segments" in given:
-            given["segments"] = _segments(given["segments"])
+        given |= {name: _object(given[name]) for name in OBJECTS if name in given}
         return msgspec.json.encode(given, enc_hook=str)
 
     return raw

@@ -5,7 +5,6 @@ more than the insert itself. One statement a batch: on SQLite `executemany`, on 
 that are unnested.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -14,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -35,9 +35,11 @@ _KINDS = {
     "tokens": "int4",
     "mean_log_probability": "float8",
     "segments": "text",
+    "features": "text",
     "subject_key": "text",
     "join_key": "text",
 }
+_OBJECTS = ("segments", "features")
 _INTO = "INSERT INTO inference_records (id, deployment_id, version_id, received_at, at, record_id"
 
 
@@ -101,7 +103,7 @@ def _on_postgresql(given: tuple[str, ...]) -> str:
     """Sorted by record id, as two clients that send the same must not wait in a circle."""
     kinds = ("uuid", "int8", "text", *(_KINDS[name] for name in given))
     arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
-    taken = ", ".join(f"{name}::jsonb" if name == "segments" else name for name in given)
+    taken = ", ".join(f"{name}::jsonb" if name in _OBJECTS else name for name in given)
     names = ", ".join(("id", "at", "record_id", *given, "place"))
     parts = (
         f"{', '.join((_INTO, *given))})",
@@ -124,7 +126,9 @@ def as_sqlite_text(moments: Sequence[int]) -> list[str]:
 
 
 def _written(name: str, values: Sequence[Any]) -> Sequence[Any]:
-    """Segments as canonical JSON: there are few different ones."""
+    """Segments and features as JSON; of segments there are few different ones."""
+    if name == "features":
+        return [_as_json(features) if features else None for features in values]
     if name != "segments":
         return values
     texts: dict[tuple[tuple[str, str], ...], str] = {}
@@ -135,6 +139,10 @@ def _written(name: str, values: Sequence[Any]) -> Sequence[Any]:
             continue
         key = tuple(sorted(segments.items()))
         if key not in texts:
-            texts[key] = json.dumps(dict(key), ensure_ascii=False, separators=(",", ":"))
+            texts[key] = _as_json(dict(key))
         written.append(texts[key])
     return written
+
+
+def _as_json(value: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

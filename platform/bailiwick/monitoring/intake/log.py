@@ -36,6 +36,7 @@ class Inference:
     tokens: int | None = None
     mean_log_probability: float | None = None
     segments: dict[str, str] | None = None
+    features: dict[str, float | str] | None = None
     subject_key: str | None = None
     join_key: str | None = None
 
@@ -76,6 +77,8 @@ def take(
     screened = screen(batch, terms, keeps_text=keeps_text, at=at)
     columns = dict(screened.columns)
     columns["subject_key"] = pseudonyms.subjects(columns["subject"])
+    if not keeps_text:
+        columns["features"] = pseudonyms.categories(columns["features"])
     columns["join_key"] = pseudonyms.join_keys(columns["join_key"])
     new = _store(session, deployment_id, version_id, columns, at=at)
     set_aside(
@@ -125,17 +128,18 @@ def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Bat
     if not keeps_text and any(columns["text"]):
         why = ("text-not-kept", "this deployment does not keep text; send the record without it")
         found |= {row: why for row, text in enumerate(columns["text"]) if text}
-    if any(columns["segments"]):
-        declared = set(terms.segments)
-        why = (
-            "undeclared-segment",
-            "a segment's name is not declared; see PUT /deployments/{id}/intake",
-        )
-        found |= {
-            row: why
-            for row, segments in enumerate(columns["segments"])
-            if segments and not segments.keys() <= declared
-        }
+    for name, declared in (("segments", terms.segments), ("features", terms.features)):
+        if any(columns[name]):
+            one, known = name[:-1], set(declared)
+            why = (
+                f"undeclared-{one}",
+                f"a {one}'s name is not declared; see PUT /deployments/{{id}}/intake",
+            )
+            found |= {
+                row: why
+                for row, given in enumerate(columns[name])
+                if given and not given.keys() <= known
+            }
     return batch.without(found)
 
 

@@ -7,12 +7,13 @@ names or invoice numbers. What is not guaranteed: whoever holds the key can.
 import hmac
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bailiwick.core.errors import Unavailable
 
 KEY_BYTES = 32
+CATEGORY_DIGITS = 12
 
 
 class Pseudonyms:
@@ -28,6 +29,24 @@ class Pseudonyms:
     def join_keys(self, values: Iterable[str | None]) -> list[str | None]:
         """Of what a record is about, such as an invoice's number."""
         return self._hashed(b"join\0", values)
+
+    def categories(
+        self, rows: Sequence[Mapping[str, float | str | None] | None]
+    ) -> list[dict[str, float | str | None] | None]:
+        """Of features that are no numbers, short: they are compared, counted and never read."""
+        known: dict[str, str] = {}
+
+        def hashed(value: float | str | None) -> float | str | None:
+            if not isinstance(value, str):
+                return value
+            if value not in known:
+                (whole,) = self._hashed(b"category\0", [value])
+                known[value] = f"#{whole[:CATEGORY_DIGITS]}" if whole else value
+            return known[value]
+
+        return [
+            {name: hashed(value) for name, value in row.items()} if row else None for row in rows
+        ]
 
     def _hashed(self, kind: bytes, values: Iterable[str | None]) -> list[str | None]:
         key = self._key

@@ -15,12 +15,13 @@ from bailiwick.monitoring.moments import microseconds
 
 MAX_NAME, MAX_TEXT = 200, 10_000
 MAX_COUNT = 2**31 - 1
-MAX_SEGMENTS = 8
+MAX_SEGMENTS, MAX_FEATURES = 8, 40
 SEGMENT_NAME = r"^[a-z][a-z0-9_]{0,39}$"
 
 Short = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Feature = Annotated[float, Meta(ge=-1e15, le=1e15)] | Annotated[str, Meta(max_length=200)] | None
 SegmentName = Annotated[str, Meta(pattern=SEGMENT_NAME)]
 SegmentValue = Annotated[str, Meta(max_length=100)]
 
@@ -28,7 +29,8 @@ SegmentValue = Annotated[str, Meta(max_length=100)]
 class Record(msgspec.Struct, forbid_unknown_fields=True):
     """A request that was answered elsewhere by a version of ours.
 
-    `subject` and `join_key` are hashed on arrival; `text` is only for a deployment that keeps it.
+    `subject` and `join_key` are hashed on arrival; `text` is only for a deployment that keeps it,
+    and where it is not kept, so are the categories among the `features`.
     """
 
     record_id: Short
@@ -45,6 +47,7 @@ class Record(msgspec.Struct, forbid_unknown_fields=True):
     segments: Annotated[dict[SegmentName, SegmentValue], Meta(max_length=MAX_SEGMENTS)] | None = (
         None
     )
+    features: Annotated[dict[SegmentName, Feature], Meta(max_length=MAX_FEATURES)] | None = None
     subject: Short | None = None
     join_key: Short | None = None
 
@@ -152,8 +155,9 @@ def _with_nul(columns: Mapping[str, Sequence[Any]], rows: list[int]) -> dict[int
     found = {}
     for row in rows:
         values = [columns[name][row] for name in FIELDS]
-        segments = columns["segments"][row] or {}
-        if any("\0" in value for value in [*values, *segments.values()] if isinstance(value, str)):
+        given = (columns[name][row] for name in ("segments", "features"))
+        inner = [value for one in given if one for value in one.values()]
+        if any("\0" in value for value in [*values, *inner] if isinstance(value, str)):
             found[row] = ("unstorable", "a text holds a NUL character")
     return found
 

@@ -1,4 +1,4 @@
-"""What a deployment accepts: declared segments, how far ahead and back in time, for how long."""
+"""What a deployment accepts: segments and features, how far ahead and back in time, how long."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Invalid
-from bailiwick.monitoring.intake.records import MAX_SEGMENTS, SEGMENT_NAME
+from bailiwick.monitoring.intake.records import FIELDS, MAX_FEATURES, MAX_SEGMENTS, SEGMENT_NAME
 from bailiwick.monitoring.intake.tables import IntakeRules
 
 MAX_AHEAD_SECONDS, MAX_AGE_DAYS, MAX_REJECTED_DAYS = 86_400, 36_500, 3_650
@@ -20,23 +20,33 @@ MAX_AHEAD_SECONDS, MAX_AGE_DAYS, MAX_REJECTED_DAYS = 86_400, 36_500, 3_650
 class Terms:
     """The rules of one deployment, or the defaults.
 
+    `features` are numbers or categories that records carry beside what every record has; they are
+    watched like it.
     A record may be `max_ahead_seconds` ahead of the server's clock (clients' clocks differ) and
     `max_age_days` old; `rejected_days` is how long what was turned away is kept.
     """
 
     segments: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
     max_ahead_seconds: int = 300
     max_age_days: int = 1_095
     rejected_days: int = 30
 
     def __post_init__(self) -> None:
-        strange = [name for name in self.segments if not re.fullmatch(SEGMENT_NAME, name)]
-        if strange or len(set(self.segments)) < len(self.segments):
-            raise Invalid(
-                "segments are different names of small letters, digits and _, such as region"
-            )
-        if len(self.segments) > MAX_SEGMENTS:
-            raise Invalid(f"at most {MAX_SEGMENTS} segments can be declared; leave some out")
+        for kind, names, most in (
+            ("segments", self.segments, MAX_SEGMENTS),
+            ("features", self.features, MAX_FEATURES),
+        ):
+            strange = [name for name in names if not re.fullmatch(SEGMENT_NAME, name)]
+            if strange or len(set(names)) < len(names):
+                raise Invalid(
+                    f"{kind} are different names of small letters, digits and _, such as region"
+                )
+            if len(names) > most:
+                raise Invalid(f"at most {most} {kind} can be declared; leave some out")
+        taken = sorted(set(self.features) & set(FIELDS))
+        if taken:
+            raise Invalid(f"every record has {taken[0]} anyway; it is no feature to be declared")
         for name, value, least, most in (
             ("max_ahead_seconds", self.max_ahead_seconds, 0, MAX_AHEAD_SECONDS),
             ("max_age_days", self.max_age_days, 1, MAX_AGE_DAYS),
@@ -53,6 +63,7 @@ def terms_of(session: Session, deployment_id: UUID) -> Terms:
         return Terms()
     return Terms(
         segments=tuple(rules.segments),
+        features=tuple(rules.features),
         max_ahead_seconds=rules.max_ahead_seconds,
         max_age_days=rules.max_age_days,
         rejected_days=rules.rejected_days,
@@ -64,6 +75,7 @@ def set_terms(
     deployment_id: UUID,
     *,
     segments: Iterable[str],
+    features: Iterable[str] = (),
     max_ahead_seconds: int,
     max_age_days: int,
     rejected_days: int,
@@ -71,12 +83,19 @@ def set_terms(
     at: datetime,
 ) -> Terms:
     """Say what the deployment accepts from now on; audited, and no change without a difference."""
-    terms = Terms(tuple(sorted(segments)), max_ahead_seconds, max_age_days, rejected_days)
+    terms = Terms(
+        tuple(sorted(segments)),
+        tuple(sorted(features)),
+        max_ahead_seconds,
+        max_age_days,
+        rejected_days,
+    )
     before = terms_of(session, deployment_id)
     if terms == before:
         return terms
     values = {
         "segments": list(terms.segments),
+        "features": list(terms.features),
         "max_ahead_seconds": max_ahead_seconds,
         "max_age_days": max_age_days,
         "rejected_days": rejected_days,

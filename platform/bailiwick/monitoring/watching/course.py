@@ -35,6 +35,7 @@ from bailiwick.monitoring.hours import (
     windows_of,
 )
 from bailiwick.monitoring.incidents import follow
+from bailiwick.monitoring.intake import terms_of
 from bailiwick.monitoring.tables import Monitor
 from bailiwick.monitoring.watching.findings import Explanation, Windows, explain, look_back
 from bailiwick.monitoring.watching.judging import Judged, Judging
@@ -75,7 +76,12 @@ def has_work(session: Session, monitor_id: UUID, version_id: UUID, *, at: dateti
         return watch is not None
     if watch.baseline_id is None or watch.next_start is None or watch.incident_id is not None:
         return True
-    return watch.next_start < hour_of(at - LATENESS) or parts_wait(session, layout.id)
+    declared = terms_of(session, layout.deployment_id).features
+    return (
+        watch.next_start < hour_of(at - LATENESS)
+        or set(declared) != set(layout.declared)
+        or parts_wait(session, layout.id)
+    )
 
 
 def standing_incident(session: Session, monitor: Monitor) -> DriftIncident | None:
@@ -104,7 +110,8 @@ def advance(
     if watch is None:
         return 0
     turn = Turn(monitor, actor_id, at)
-    layout = settle_layout(session, monitor.deployment_id, version_id, at=at)
+    declared = terms_of(session, monitor.deployment_id).features
+    layout = settle_layout(session, monitor.deployment_id, version_id, declared=declared, at=at)
     if layout is None:
         watch.waits_for = f"{SAMPLE_ROWS} answered requests of the version that is served"
         return 0
@@ -126,7 +133,7 @@ def _begin(session: Session, watch: Watch, layout: WindowLayout, turn: Turn) -> 
     """Another version or layout: what was seen before says nothing about it."""
     incident = standing(session, watch)
     if incident is not None:
-        why = "the deployment serves another version now"
+        why = "another version is served, or other features are watched, from now on"
         end_incident(session, watch, incident, "replaced", why, turn)
     watch.layout_id, watch.baseline_id, watch.state = layout.id, None, None
     watch.next_start = watch.held_start = watch.from_start = None
