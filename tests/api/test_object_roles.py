@@ -21,7 +21,7 @@ def sibling(world: World, here: Places) -> Places:
         running = make.deployment(model, place, name="wires", keeps_text=True)
         deployment_id = str(running.id)
     watched: dict[str, Any] = {"deployment_id": deployment_id, "acts_as": "robot"}
-    monitor = world.post("/monitors", watched).json()["id"]
+    monitor = world.post("/monitors", watched | {"alarms_by": "checks"}).json()["id"]
     policy = world.post("/retraining-policies", watched | {"dataset": "finance/audits"})
     check, alert = alerted(world, monitor)
     return {

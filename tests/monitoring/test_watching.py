@@ -1,100 +1,22 @@
 """Watching through the database: hours add up, baselines come when due, windows are judged once."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import numpy as np
 import pytest
-from sqlalchemy import select
 
 from bailiwick.core.errors import Conflict, Invalid
-from bailiwick.monitoring import Alert, Inference, Monitor, create_monitor
+from bailiwick.monitoring import Alert, Inference
 from bailiwick.monitoring.alert_life import close
 from bailiwick.monitoring.hours import Window, WindowLayout, WindowPart, fold
-from bailiwick.monitoring.intake import Pseudonyms, log_inferences, set_terms
 from bailiwick.monitoring.summaries import from_bytes
 from bailiwick.monitoring.watching import (
     LATENESS,
     DriftIncident,
     TrafficBaseline,
-    Watch,
     WindowCheck,
     accept,
-    advance,
     fix_baseline,
 )
-from bailiwick.registry import Deployment, served_version
 from factories import Factory
-
-START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-class Traffic:
-    """A watched deployment and requests to it, seeded."""
-
-    def __init__(self, make: Factory, **settings: Any) -> None:
-        self.make = make
-        self.deployment: Deployment = make.running()
-        self.version_id = served_version(make.session, self.deployment).id
-        self.random = np.random.default_rng(7)
-        self.monitor: Monitor = create_monitor(
-            make.session,
-            self.deployment,
-            max_accuracy_drop=0.05,
-            min_rows=1_000,
-            window_days=7,
-            actor_id=make.engineer.id,
-            at=make.at,
-            **settings,
-        )
-
-    def send(
-        self, start: datetime, hours: int, *, rows: int = 40, words: float = 8.0, fuel: float = 0.6
-    ) -> None:
-        """So many requests in each of the hours: words about `words`, a share of them fuel."""
-        inferences = [
-            Inference(
-                record_id=f"{start:%Y%m%d%H}-{hour}-{row}",
-                at=start + hour * HOUR + row * timedelta(seconds=30),
-                prediction="fuel" if self.random.random() < fuel else "food",
-                confidence=float(np.clip(self.random.normal(0.8, 0.1), 0, 1)),
-                characters=None,
-                words=max(0, round(self.random.normal(words, 3.0))),
-                unseen_words_ratio=0.0,
-                text=None,
-            )
-            for hour in range(hours)
-            for row in range(rows)
-        ]
-        self.log(inferences, at=start + hours * HOUR)
-
-    def log(self, inferences: Iterable[Inference], *, at: datetime) -> None:
-        log_inferences(
-            self.make.session, self.deployment.id, self.version_id, list(inferences), at=at
-        )
-
-    def go_on(self, at: datetime) -> int:
-        """What the worker does up to then, in two turns; windows that were judged."""
-        return sum(self.turn(moment) for moment in (at - LATENESS, at))
-
-    def turn(self, at: datetime) -> int:
-        """What the worker does then."""
-        return advance(
-            self.make.session,
-            self.monitor,
-            self.version_id,
-            actor_id=self.make.engineer.id,
-            at=at,
-        )
-
-    @property
-    def watch(self) -> Watch:
-        return self.make.session.get_one(Watch, self.monitor.id)
-
-    def every(self, table: type[Any]) -> list[Any]:
-        return list(self.make.session.scalars(select(table).order_by(table.id)))
+from support.watched_traffic import DAY, HOUR, MINUTE, START, Traffic
 
 
 @pytest.fixture
@@ -324,78 +246,3 @@ def test_while_nothing_comes_in_nothing_is_judged(traffic: Traffic) -> None:
     traffic.go_on(START + 12 * DAY + HOUR)
     assert traffic.watch.next_start == START + 12 * DAY
     assert not traffic.every(DriftIncident)
-
-
-def test_declared_features_are_watched_and_their_names_stay_hashed(traffic: Traffic) -> None:
-    declare(traffic, "amount", "supplier")
-    supplied(traffic, START, 8 * 24, new_ratio=0.0)
-    supplied(traffic, START + 8 * DAY, 24, new_ratio=0.5)
-    traffic.go_on(START + 9 * DAY + HOUR)
-    (incident,) = traffic.every(DriftIncident)
-    assert incident.cause == "new-categories"
-    assert incident.moves[0]["feature"] == "supplier"
-    assert traffic.every(TrafficBaseline)[0].watched == [
-        "amount",
-        "confidence",
-        "prediction",
-        "supplier",
-    ]
-    assert "Zanzibar" not in str(incident.moves) + incident.sentence
-
-
-def test_features_that_are_declared_later_begin_another_baseline(traffic: Traffic) -> None:
-    traffic.send(START, 8 * 24)
-    traffic.go_on(START + 8 * DAY)
-    assert traffic.watch.baseline_id is not None
-    declare(traffic, "amount", "supplier")
-    traffic.go_on(START + 8 * DAY)
-    assert traffic.watch.baseline_id is not None  # until records carry them
-    supplied(traffic, START + 8 * DAY, 24, new_ratio=0.0)
-    traffic.go_on(START + 9 * DAY + HOUR)
-    assert traffic.watch.baseline_id is None
-    assert len(traffic.every(WindowLayout)) == 2
-
-
-def test_a_feature_that_changes_its_kind_is_missing_and_no_fault(traffic: Traffic) -> None:
-    declare(traffic, "amount", "supplier")
-    supplied(traffic, START, 8, new_ratio=0.0)
-    traffic.go_on(START + 9 * HOUR)
-    at = START + 9 * HOUR
-    odd = {"amount": "twelve", "supplier": 12.0}
-    traffic.log([Inference("odd", at, "fuel", 0.5, None, None, None, None, features=odd)], at=at)
-    traffic.go_on(at + 2 * HOUR)
-    window = next(one for one in traffic.every(Window) if one.start == at)
-    parts = from_bytes(window.summary).parts
-    assert parts["amount"].counts[-1] == 1  # type: ignore[union-attr]
-    assert parts["supplier"].new == (("12.0", 1),)  # type: ignore[union-attr]
-
-
-def declare(traffic: Traffic, *names: str) -> None:
-    set_terms(
-        traffic.make.session,
-        traffic.deployment.id,
-        segments=(),
-        features=names,
-        max_ahead_seconds=300,
-        max_age_days=1_000,
-        rejected_days=3,
-        actor_id=traffic.make.engineer.id,
-        at=START,
-    )
-
-
-def supplied(traffic: Traffic, start: datetime, hours: int, *, new_ratio: float) -> None:
-    """Forty invoices an hour, of ten suppliers, or of a new one."""
-    hash_of = Pseudonyms(b"k" * 32)
-    names = hash_of.categories([{"supplier": f"Zanzibar {n}"} for n in range(10)])
-    strange = hash_of.categories([{"supplier": "Zanzibar Garage"}])[0]
-    inferences = []
-    for hour in range(hours):
-        for row in range(40):
-            known = names[int(traffic.random.integers(10))]
-            supplier = strange if traffic.random.random() < new_ratio else known
-            features = {"amount": float(traffic.random.lognormal(3)), **(supplier or {})}
-            at = start + hour * HOUR + row * MINUTE
-            one = Inference(f"{at}", at, "fuel", 0.5, None, None, None, None, features=features)
-            inferences.append(one)
-    traffic.log(inferences, at=start + hours * HOUR)

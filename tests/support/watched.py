@@ -52,6 +52,7 @@ def drifted(world: World, monitor_id: str) -> str:
             version_id=version_id,
             digest="0" * 64,
             content="{}",
+            declared=[],
             sample_rows=200,
             made_at=at,
         )

@@ -21,9 +21,7 @@ class TrafficBaseline(Base):
     __table_args__ = (
         Index(None, "deployment_id", "created_at"),
         CheckConstraint("grade IN ('provisional', 'full')", name="grade"),
-        CheckConstraint(
-            "origin IN ('traffic', 'carried-over', 'asked', 'accepted')", name="origin"
-        ),
+        CheckConstraint("origin IN ('traffic', 'asked', 'accepted')", name="origin"),
     )
 
     id: Mapped[Id]

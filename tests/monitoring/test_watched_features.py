@@ -1,0 +1,96 @@
+"""Features that a deployment declares: watched, hashed, declared later, of another kind."""
+
+from datetime import datetime
+
+import pytest
+
+from bailiwick.monitoring import Inference
+from bailiwick.monitoring.hours import Window, WindowLayout
+from bailiwick.monitoring.intake import Pseudonyms, set_terms
+from bailiwick.monitoring.summaries import from_bytes
+from bailiwick.monitoring.watching import (
+    DriftIncident,
+    TrafficBaseline,
+)
+from factories import Factory
+from support.watched_traffic import DAY, HOUR, MINUTE, START, Traffic
+
+
+@pytest.fixture
+def traffic(make: Factory) -> Traffic:
+    return Traffic(make)
+
+
+def test_declared_features_are_watched_and_their_names_stay_hashed(traffic: Traffic) -> None:
+    declare(traffic, "amount", "supplier")
+    supplied(traffic, START, 8 * 24, new_ratio=0.0)
+    supplied(traffic, START + 8 * DAY, 24, new_ratio=0.5)
+    traffic.go_on(START + 9 * DAY + HOUR)
+    (incident,) = traffic.every(DriftIncident)
+    assert incident.cause == "new-categories"
+    assert incident.moves[0]["feature"] == "supplier"
+    assert traffic.every(TrafficBaseline)[0].watched == [
+        "amount",
+        "confidence",
+        "prediction",
+        "supplier",
+    ]
+    assert "Zanzibar" not in str(incident.moves) + incident.sentence
+
+
+def test_features_that_are_declared_later_begin_another_baseline(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    traffic.go_on(START + 8 * DAY)
+    assert traffic.watch.baseline_id is not None
+    declare(traffic, "amount", "supplier")
+    traffic.go_on(START + 8 * DAY)
+    assert traffic.watch.baseline_id is not None  # until records carry them
+    supplied(traffic, START + 8 * DAY, 24, new_ratio=0.0)
+    traffic.go_on(START + 9 * DAY + HOUR)
+    assert traffic.watch.baseline_id is None
+    assert len(traffic.every(WindowLayout)) == 2
+
+
+def test_a_feature_that_changes_its_kind_is_missing_and_no_fault(traffic: Traffic) -> None:
+    declare(traffic, "amount", "supplier")
+    supplied(traffic, START, 8, new_ratio=0.0)
+    traffic.go_on(START + 9 * HOUR)
+    at = START + 9 * HOUR
+    odd = {"amount": "twelve", "supplier": 12.0}
+    traffic.log([Inference("odd", at, "fuel", 0.5, None, None, None, None, features=odd)], at=at)
+    traffic.go_on(at + 2 * HOUR)
+    window = next(one for one in traffic.every(Window) if one.start == at)
+    parts = from_bytes(window.summary).parts
+    assert parts["amount"].counts[-1] == 1  # type: ignore[union-attr]
+    assert parts["supplier"].new == (("12.0", 1),)  # type: ignore[union-attr]
+
+
+def declare(traffic: Traffic, *names: str) -> None:
+    set_terms(
+        traffic.make.session,
+        traffic.deployment.id,
+        segments=(),
+        features=names,
+        max_ahead_seconds=300,
+        max_age_days=1_000,
+        rejected_days=3,
+        actor_id=traffic.make.engineer.id,
+        at=START,
+    )
+
+
+def supplied(traffic: Traffic, start: datetime, hours: int, *, new_ratio: float) -> None:
+    """Forty invoices an hour, of ten suppliers, or of a new one."""
+    hash_of = Pseudonyms(b"k" * 32)
+    names = hash_of.categories([{"supplier": f"Zanzibar {n}"} for n in range(10)])
+    strange = hash_of.categories([{"supplier": "Zanzibar Garage"}])[0]
+    inferences = []
+    for hour in range(hours):
+        for row in range(40):
+            known = names[int(traffic.random.integers(10))]
+            supplier = strange if traffic.random.random() < new_ratio else known
+            features = {"amount": float(traffic.random.lognormal(3)), **(supplier or {})}
+            at = start + hour * HOUR + row * MINUTE
+            one = Inference(f"{at}", at, "fuel", 0.5, None, None, None, None, features=features)
+            inferences.append(one)
+    traffic.log(inferences, at=start + hours * HOUR)
