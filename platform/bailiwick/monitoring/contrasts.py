@@ -9,7 +9,8 @@ rows is v / N with the multinomial v = sum p f^2 - (sum p f)^2, p the baseline's
 
 Numeric features have a level (2 rank - 1, as in Wilcoxon's test), a spread (distance of the rank
 from the middle), shares of the low and the high tail and of missing rows; categories the shares of
-their most frequent names, of all others and of missing; embeddings eight random directions.
+their most frequent names, of all others, of names that are not known and of missing; embeddings
+eight random directions.
 
 Assumes that the rows of a window are drawn independently GIVEN that window; what windows share
 is the business of `whitening`. NOT guaranteed: a change that moves none of these functions (for
@@ -39,6 +40,7 @@ MAX_SHARES = 8
 _TAIL_BINS = 2
 _TAIL_BINS_NEED = 6  # below this many bins a tail is hardly a tail
 _PROBE_SD = 0.1  # size of the shift at which a level's slope is measured
+_LEAST_STRETCH = 0.05  # a tenth of a bell shape's: of mostly one value a stretch says nothing
 _ONE_SD = 0.8413  # normal distribution function at +1
 _HALF_RANK = 0.5
 _ONE_VALUE = 1e-12  # relative: closer together, edges hold one value between them
@@ -191,7 +193,7 @@ def _numeric(shape: NumericShape, part: NumericPart) -> Iterator[Contrast]:
         yield contrast("level", "sd", level, slope, main=True)
     else:  # a constant: what moves is the share of rows that are something else
         yield contrast("level", "share", level, 1.0, main=True)
-    if stretch > 0:
+    if stretch >= _LEAST_STRETCH:
         yield contrast("spread", "log sd", spread, stretch, main=False)
     if bins >= _TAIL_BINS_NEED:
         place = np.arange(bins)
@@ -233,6 +235,8 @@ def _categorical(shape: CategoricalShape, part: CategoricalPart) -> Iterator[Con
         yield _share(shape.name, f"share of {name}", place, counts)
     rest = (*range(MAX_SHARES, len(shape.known)), shape.cells - 2)
     yield _share(shape.name, "other", rest, counts)
+    if len(rest) > 1:
+        yield _share(shape.name, "unknown", shape.cells - 2, counts)
     yield _share(shape.name, "missing", shape.cells - 1, counts)
 
 

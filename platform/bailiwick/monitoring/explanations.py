@@ -191,7 +191,7 @@ def likely_cause(contrast: Contrast, suspect: Suspect, shift: Shift) -> Cause:
     """
     if contrast.name == "missing" and suspect.direction == "up":
         return "missing values"
-    if contrast.name == "other" and suspect.direction == "up":
+    if contrast.name in ("other", "unknown") and suspect.direction == "up":
         return "new categories"
     return "gradual change" if shift.gradual else "abrupt change"
 

@@ -23,7 +23,7 @@ from bailiwick.monitoring.sketches import Sketch
 # 16 bins, narrower towards the ends: what breaks first is often at the end of a range.
 _UP_TO_MEDIAN = (0.01, 0.04, 0.1, 0.175, 0.25, 0.325, 0.4, 0.5)
 QUANTILES = (*_UP_TO_MEDIAN, 0.6, 0.675, 0.75, 0.825, 0.9, 0.96, 0.99)
-MAX_KNOWN = 30
+MAX_KNOWN = 200
 PROJECTIONS = 8
 _EMBEDDING_TERMS = 256
 

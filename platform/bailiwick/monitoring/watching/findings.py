@@ -31,9 +31,11 @@ from bailiwick.monitoring.verdicts import subject_of
 
 FEWEST_WINDOWS = 168  # looked back at, even if the alarm came at once
 MOST_FEATURES = 3
+SCHEMA = "schema"
 _BACK = 4  # times as far as the guessed onset
 _SHORT = 2  # windows that an interval of the onset may have to be told as one moment
-_GONE = 0.5  # of the rows that had a value: more missing than that, and the field itself is gone
+# A field itself is gone, or another one, where so many rows miss a value or hold a new one.
+_GONE = {"missing-values": 0.5, "new-categories": 0.9}
 
 Windows = Sequence[tuple[datetime, Summary | None]]
 
@@ -104,15 +106,18 @@ def explain(
     moved = tuple(
         _move(baseline, one, shift, history) for one, shift in zip(told, shifts, strict=True)
     )
-    first = baseline.contrasts[told[0].contrast]
-    cause = _cause(first, told[0], shifts[0], moved[0])
+    causes = [
+        _cause(baseline.contrasts[one.contrast], one, shift, move)
+        for one, shift, move in zip(told, shifts, moved, strict=True)
+    ]
+    cause = SCHEMA if SCHEMA in causes else causes[0]
     return Explanation(cause, " ".join(map(_sentence, moved)) + f" {_LIKELY[cause]}", moved)
 
 
 _LIKELY = {
     "new-categories": "Likely cause: categories that the baseline does not know.",
     "missing-values": "Likely cause: a field that is no longer filled in everywhere.",
-    "schema": "Likely cause: a field that is no longer sent.",
+    SCHEMA: "Likely cause: a field that is no longer sent, or holds something else.",
     "one-source": "Likely cause: another mix of sources.",
     "gradual-change": "It came gradually.",
     "abrupt-change": "It came at once.",
@@ -121,8 +126,8 @@ _LIKELY = {
 
 def _cause(contrast: Contrast, suspect: Suspect, shift: Shift, move: FeatureMove) -> str:
     guess = likely_cause(contrast, suspect, shift).replace(" ", "-")
-    if guess == "missing-values" and move.size >= _GONE:
-        return "schema"
+    if guess in _GONE and move.lower >= _GONE[guess]:
+        return SCHEMA
     if suspect.feature.startswith(SEGMENT) and guess != "missing-values":
         return "one-source"
     return guess
@@ -158,15 +163,17 @@ def _move(baseline: Baseline, suspect: Suspect, shift: Shift, history: Windows) 
     since, earliest, latest = (
         history[place][0] for place in (shift.onset, shift.earliest, shift.latest)
     )
+    most = 1.0 if contrast.unit == "share" else np.inf  # a share moves by all of it at most
+    size, lower, upper = np.clip([shift.size, shift.lower, shift.upper], -most, most).tolist()
     after = total(summary for _, summary in history[shift.onset :] if summary is not None)
     return FeatureMove(
         feature=suspect.feature,
         what=contrast.name,
         direction="rose" if shift.size > 0 else "fell",
         confirmed=suspect.confirmed,
-        size=shift.size,
-        lower=shift.lower,
-        upper=shift.upper,
+        size=size,
+        lower=lower,
+        upper=upper,
         unit=contrast.unit,
         since=since,
         since_earliest=earliest,

@@ -55,7 +55,7 @@ def window_length(hours: Hours, first: datetime, end: datetime) -> int:
     >>> start = datetime(2026, 1, 1, tzinfo=UTC)
     >>> daytime = {start + timedelta(days=d, hours=h): busy for d in range(7) for h in range(8, 16)}
     >>> window_length(daytime, start, start + timedelta(days=7))
-    6
+    3
     """
     for length in LENGTHS_HOURS:
         windows = list(windows_of(hours, first, end, timedelta(hours=length)))
