@@ -51,6 +51,18 @@ def test_alerts_and_checks_are_counted(world: World, places: Places) -> None:
     assert metrics(world)["bailiwick_alerts_unresolved"] == {(): 0}
 
 
+def test_watched_traffic_and_its_incidents_are_counted(world: World, places: Places) -> None:
+    path = f"/monitors/{places['monitor_id']}"
+    assert metrics(world)["bailiwick_watched_deployments"] == {}
+    assert world.patch(path, {"alarms_by": "windows"}).is_success
+    told = metrics(world)
+    assert told["bailiwick_watched_deployments"] == {("full",): 1}
+    assert told["bailiwick_traffic_incidents"] == {("abrupt-change",): 1}
+    world.join("junior", "engineer", clearance="internal")
+    told = metrics(world, by="junior")
+    assert told["bailiwick_watched_deployments"] == told["bailiwick_traffic_incidents"] == {}
+
+
 def test_what_was_resolved_or_checked_over_a_day_ago_is_left_out(
     world: World, places: Places, clock: ReplayClock
 ) -> None:

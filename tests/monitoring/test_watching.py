@@ -38,8 +38,8 @@ def test_a_week_of_quiet_traffic_makes_a_provisional_baseline(traffic: Traffic) 
 
 def test_more_weeks_make_it_full_and_then_it_stands(traffic: Traffic) -> None:
     traffic.send(START, 35 * 24, rows=32)
-    for day in (8, 15, 29, 36):
-        traffic.go_on(START + day * DAY)
+    for day in (8, 15, 29, 35):
+        traffic.go_on(START + day * DAY + HOUR)
     grades = [(one.grade, one.end - one.first) for one in traffic.every(TrafficBaseline)]
     assert grades == [("provisional", 7 * DAY), ("provisional", 14 * DAY), ("full", 28 * DAY)]
     assert not traffic.every(DriftIncident)
@@ -245,4 +245,26 @@ def test_while_nothing_comes_in_nothing_is_judged(traffic: Traffic) -> None:
     traffic.send(START + 11 * DAY, 24)
     traffic.go_on(START + 12 * DAY + HOUR)
     assert traffic.watch.next_start == START + 12 * DAY
+
+
+def test_requests_that_stay_away_are_told_once_and_until_they_are_back(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    for hours, incidents in ((1, 0), (5, 0), (8, 1), (20, 1)):
+        traffic.go_on(START + 8 * DAY + hours * HOUR)
+        assert len(traffic.every(DriftIncident)) == incidents
+    (incident,) = traffic.every(DriftIncident)
+    assert incident.cause == "no-traffic"
+    assert incident.sentence.startswith("No requests since 2026-03-10 00:50 UTC; the longest pause")
+    traffic.send(START + 9 * DAY, 3)
+    traffic.go_on(START + 9 * DAY + 4 * HOUR)
+    (alert,) = traffic.every(Alert)
+    assert (alert.state, alert.resolution) == ("resolved", "requests come in again")
+    assert (incident.ended_as, traffic.watch.incident_id) == ("recovered", None)
+
+
+def test_a_pause_like_those_of_the_baseline_is_none(traffic: Traffic) -> None:
+    for day in range(8):
+        traffic.send(START + day * DAY, 10)  # nobody asks at night
+    for hours in (0, 12):
+        traffic.go_on(START + 8 * DAY + hours * HOUR)
     assert not traffic.every(DriftIncident)

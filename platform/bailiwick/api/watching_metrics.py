@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind
 from bailiwick.lifecycle.tables import Job, Schedule
 from bailiwick.monitoring import Alert, AlertState, CheckResult, Monitor
+from bailiwick.monitoring.watching import DriftIncident, TrafficBaseline, Watch
 from bailiwick.notifications import Delivery, DeliveryState
 from bailiwick.registry import Deployment
 from bailiwick.web import Governed, visible_jobs
@@ -20,7 +21,7 @@ UNSENT = (DeliveryState.PENDING, DeliveryState.FAILED)
 
 def watching_families(caller: Governed) -> list[GaugeMetricFamily]:
     """All of them, in a fixed number of queries."""
-    return [*_alerts(caller), *_messages(caller), *_checks(caller)]
+    return [*_alerts(caller), *_messages(caller), *_checks(caller), *_traffic(caller)]
 
 
 def _alerts(caller: Governed) -> Iterator[GaugeMetricFamily]:
@@ -111,6 +112,39 @@ def _checks(caller: Governed) -> Iterator[GaugeMetricFamily]:
         "How long the most overdue check has been due without being finished; 0 if none is.",
         max(_age(queued, caller.at), _age(unfired, caller.at)),
     )
+
+
+def _traffic(caller: Governed) -> Iterator[GaugeMetricFamily]:
+    family = GaugeMetricFamily(
+        "bailiwick_watched_deployments",
+        "Deployments whose windows alarm, by the baseline that they are held to.",
+        labels=["baseline"],
+    )
+    mine = _visible(caller, "Monitor", Deployment.label_id, "monitor:read")
+    counts = (
+        select(func.coalesce(TrafficBaseline.grade, "none"), func.count())
+        .select_from(Watch)
+        .join(Monitor, Monitor.id == Watch.monitor_id)
+        .join(Deployment, Deployment.id == Monitor.deployment_id)
+        .outerjoin(TrafficBaseline, TrafficBaseline.id == Watch.baseline_id)
+        .where(mine, Monitor.enabled, Monitor.alarms_by == "windows")
+        .group_by(TrafficBaseline.grade)
+    )
+    for grade, count in caller.session.execute(counts):
+        family.add_metric([grade], count)
+    yield family
+    family = GaugeMetricFamily(
+        "bailiwick_traffic_incidents", "Changes of traffic that stand, by cause.", labels=["cause"]
+    )
+    standing = (
+        select(DriftIncident.cause, func.count())
+        .join(Deployment, Deployment.id == DriftIncident.deployment_id)
+        .where(mine, DriftIncident.ended_at.is_(None))
+        .group_by(DriftIncident.cause)
+    )
+    for cause, count in caller.session.execute(standing):
+        family.add_metric([cause], count)
+    yield family
 
 
 def _visible_alerts(caller: Governed) -> ColumnElement[bool]:

@@ -155,6 +155,22 @@ def complete_until(session: Session, layout_id: UUID, *, quiet_since: datetime) 
     return start if changed_at > quiet_since else start + HOUR
 
 
+def heard_at(session: Session, layout_id: UUID) -> datetime | None:
+    """When requests came in last, whatever hour they are of."""
+    newest = select(func.max(Window.changed_at)).where(Window.layout_id == layout_id)
+    return session.scalar(newest)
+
+
+def hours_with_rows(
+    session: Session, layout_id: UUID, start: datetime, end: datetime
+) -> Sequence[datetime]:
+    """The hours with start <= hour < end that have rows, in order."""
+    query = select(Window.start).where(
+        Window.layout_id == layout_id, Window.start >= start, Window.start < end
+    )
+    return session.scalars(query.order_by(Window.start)).all()
+
+
 def windows_of(
     hours: Mapping[datetime, Summary], start: datetime, end: datetime, length: timedelta
 ) -> Iterator[tuple[datetime, Summary | None]]:

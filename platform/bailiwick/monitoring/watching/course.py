@@ -27,6 +27,7 @@ from bailiwick.monitoring.hours import (
     complete_until,
     first_hour,
     fold,
+    heard_at,
     hour_of,
     layout_in,
     parts_wait,
@@ -40,6 +41,7 @@ from bailiwick.monitoring.tables import Monitor
 from bailiwick.monitoring.watching.findings import Explanation, Windows, explain, look_back
 from bailiwick.monitoring.watching.judging import Judged, Judging
 from bailiwick.monitoring.watching.planning import fitted, longest_span, next_midnight, next_span
+from bailiwick.monitoring.watching.silence import end_silence, heed_silence
 from bailiwick.monitoring.watching.stored import baseline_in, packed, store_baseline, unpacked
 from bailiwick.monitoring.watching.tables import (
     DriftIncident,
@@ -124,7 +126,11 @@ def advance(
     came_in = complete_until(session, layout.id, quiet_since=at - LATENESS)
     if came_in is None:
         return 0
+    heard = max(heard_at(session, layout.id) or at, came_in)
+    end_silence(session, watch, heard, turn)
     judged = _go_on(session, watch, layout, min(came_in, hour_of(at - LATENESS)), turn)
+    if not judged:
+        heed_silence(session, watch, heard, turn)
     session.flush()
     return judged
 

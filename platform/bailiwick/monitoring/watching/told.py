@@ -61,6 +61,11 @@ def open_incident(
         course=asdict(course),
     )
     _renew(incident, explanation)
+    return begin(session, watch, incident, turn)
+
+
+def begin(session: Session, watch: Watch, incident: DriftIncident, turn: Turn) -> DriftIncident:
+    """A change that stands from now on, and its alert."""
     session.add(incident)
     session.flush()
     watch.incident_id = incident.id
