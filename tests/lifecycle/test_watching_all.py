@@ -1,0 +1,137 @@
+"""Watching by workers: several at once, beside intake; as whom; what an incident asks for."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from bailiwick.access import Principal
+from bailiwick.access.principals import disable
+from bailiwick.core.clock import ReplayClock
+from bailiwick.lifecycle import JobKind, Platform
+from bailiwick.lifecycle.schedules import set_schedule
+from bailiwick.lifecycle.tables import Job
+from bailiwick.lifecycle.watching import REFUSED, watch_all
+from bailiwick.monitoring import Alert, Inference, Monitor, log_inferences, update_monitor
+from bailiwick.monitoring.hours import Window, WindowPart
+from bailiwick.monitoring.watching import DriftIncident, Watch, WindowCheck
+from support.lifecycle_world import World, at_once
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def watched(world: World) -> World:
+    """Its windows alarm, and the retrainer runs its checks."""
+    with world.platform.database.transaction() as session:
+        monitor = session.get_one(Monitor, world.monitor.id)
+        at = world.platform.clock.now()
+        said: dict[str, Any] = {"actor_id": world.engineer_id, "at": at}
+        update_monitor(session, monitor, {"alarms_by": "windows"}, **said)
+        set_schedule(
+            session,
+            JobKind.CHECK,
+            monitor.id,
+            namespace=world.deployment.namespace,
+            label_id=world.deployment.label_id,
+            cron="0 6 * * *",
+            acts_as=world.retrainer_id,
+            **said,
+        )
+    return world
+
+
+def send(world: World, hours: range, *, words: float = 8.0, rows: int = 40) -> None:
+    """Requests in these hours from now, and the clock after them."""
+    random = np.random.default_rng(abs(hours.start))
+    start = world.platform.clock.now()
+    for hour in hours:
+        at = start + hour * HOUR
+        inferences = [
+            Inference(
+                record_id=f"{at}-{row}",
+                at=at + row * timedelta(seconds=60),
+                prediction="Fuel" if random.random() < 0.6 else "Travel",
+                confidence=0.8,
+                characters=None,
+                words=max(0, round(random.normal(words, 3))),
+                unseen_words_ratio=None,
+                text=None,
+            )
+            for row in range(rows)
+        ]
+        with world.platform.database.transaction() as session:
+            log_inferences(session, world.deployment.id, world.champion_id, inferences, at=at)
+
+
+def counted(platform: Platform) -> Iterator[int]:
+    with platform.database.reading() as session:
+        yield session.scalars(select(func.coalesce(func.sum(Window.rows), 0))).one()
+        yield session.scalars(select(func.count()).select_from(WindowPart)).one()
+        checks = session.execute(select(WindowCheck.baseline_id, WindowCheck.start)).all()
+        yield len(checks) - len(set(checks))
+
+
+def test_several_workers_and_intake_at_once_count_every_record_once(
+    watched: World, rival: Platform, clock: ReplayClock
+) -> None:
+    platform = watched.platform
+    send(watched, range(8 * 24))
+    clock.advance_to(clock.now() + 10 * 24 * HOUR)
+
+    def go_on(mine: Platform) -> int:
+        return sum(watch_all(mine) for _ in range(3))
+
+    ended = at_once(
+        lambda: go_on(platform),
+        lambda: go_on(rival),
+        lambda: send(watched, range(-40, -20)) or 0,
+        lambda: go_on(rival),
+    )
+    assert not [one for one in ended if isinstance(one, Exception)]
+    clock.advance_to(clock.now() + HOUR)
+    watch_all(platform)
+    assert list(counted(platform)) == [8 * 24 * 40 + 20 * 40, 0, 0]
+
+
+def test_an_incident_asks_for_a_second_opinion_once(watched: World, clock: ReplayClock) -> None:
+    platform = watched.platform
+    send(watched, range(8 * 24))
+    send(watched, range(8 * 24, 9 * 24), words=14.0)
+    clock.advance_to(clock.now() + (9 * 24 + 1) * HOUR)
+    for _ in range(3):
+        watch_all(platform)
+        clock.advance_to(clock.now() + HOUR)
+    with platform.database.reading() as session:
+        (incident,) = session.scalars(select(DriftIncident))
+        (alert,) = session.scalars(select(Alert))
+        (job,) = session.scalars(select(Job).where(Job.kind == JobKind.CHECK))
+    assert alert.incident_id == incident.id
+    assert job.payload == {"due_at": incident.opened_at.isoformat()}
+    assert job.acts_as == watched.retrainer_id
+
+
+def test_a_service_that_may_not_check_watches_nothing_and_it_is_said(
+    watched: World, clock: ReplayClock
+) -> None:
+    platform = watched.platform
+    with platform.database.transaction() as session:
+        robot = session.get_one(Principal, watched.retrainer_id)
+        disable(session, robot, actor_id=watched.engineer_id, at=clock.now())
+    send(watched, range(30))
+    clock.advance_to(clock.now() + 40 * HOUR)
+    assert watch_all(platform) == 0
+    with platform.database.reading() as session:
+        assert session.get_one(Watch, watched.monitor.id).waits_for == REFUSED
+        assert session.scalars(select(func.count()).select_from(Window)).one() == 0
+
+
+def test_a_monitor_that_alarms_by_checks_is_not_watched(world: World, clock: ReplayClock) -> None:
+    send(world, range(30))
+    clock.advance_to(clock.now() + 40 * HOUR)
+    assert watch_all(world.platform) == 0
+    with world.platform.database.reading() as session:
+        assert session.scalars(select(func.count()).select_from(Window)).one() == 0
