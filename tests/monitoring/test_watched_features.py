@@ -1,5 +1,6 @@
 """Features that a deployment declares: watched, hashed, declared later, of another kind."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
@@ -65,11 +66,42 @@ def test_a_feature_that_changes_its_kind_is_missing_and_no_fault(traffic: Traffi
     assert parts["supplier"].new == (("12.0", 1),)  # type: ignore[union-attr]
 
 
-def declare(traffic: Traffic, *names: str) -> None:
+def test_the_segment_that_it_came_from_stands_first_with_examples(traffic: Traffic) -> None:
+    declare(traffic, segments=("region", "kind"))
+    cut(traffic, START, 8 * 24, strange="nowhere")
+    cut(traffic, START + 8 * DAY, 24, strange="north")
+    traffic.go_on(START + 9 * DAY + HOUR)
+    (incident,) = traffic.every(DriftIncident)
+    move = incident.moves[0]
+    assert move["feature"] == "words"
+    first, *others = move["segments"]
+    assert (first["segment"], first["value"]) == ("region", "north")
+    assert first["after"] - first["before"] > 5 > max(abs(o["after"] - o["before"]) for o in others)
+    examples = move["examples"]
+    assert [len(examples[side]) for side in ("before", "after")] == [3, 3]
+    assert min(one["value"] for one in examples["after"]) > 12
+    assert max(one["value"] for one in examples["before"]) < 12
+
+
+def cut(traffic: Traffic, start: datetime, hours: int, *, strange: str) -> None:
+    """Requests from two regions, of two kinds; those of a strange region are twice as long."""
+    regions = ("north", "south")
+    inferences = []
+    for number in range(hours * 40):
+        at = start + number * MINUTE * 1.5
+        region = regions[number % 2]
+        words = round(traffic.random.normal(16 if region == strange else 8, 2))
+        segments = {"region": region, "kind": "ab"[number // 2 % 2]}
+        one = Inference(f"{at}", at, "fuel", 0.5, None, words, None, None, segments=segments)
+        inferences.append(one)
+    traffic.log(inferences, at=start + hours * HOUR)
+
+
+def declare(traffic: Traffic, *names: str, segments: Sequence[str] = ()) -> None:
     set_terms(
         traffic.make.session,
         traffic.deployment.id,
-        segments=(),
+        segments=segments,
         features=names,
         max_ahead_seconds=300,
         max_age_days=1_000,

@@ -86,7 +86,7 @@ def drifted(world: World, monitor_id: str) -> str:
             since=at - timedelta(days=1),
             since_earliest=at - timedelta(days=1),
             since_latest=at - timedelta(days=1),
-            moves=[],
+            moves=[{"feature": "words", "examples": {"before": [], "after": []}}],
             course={"opened": 5, "took": 2, "confirmed": 5, "confirmations": 0, "recovered": None},
             opened_at=at,
             confirmed_at=at,

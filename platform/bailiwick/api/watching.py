@@ -23,8 +23,10 @@ from bailiwick.monitoring.watching import (
     WindowCheck,
     accept,
     fix_baseline,
+    without_examples,
 )
 from bailiwick.policy import Unseen
+from bailiwick.registry import Deployment, deployment_resource
 from bailiwick.web import (
     Cursor,
     Governed,
@@ -103,7 +105,8 @@ class WindowPage(Page):
 class IncidentOut(Schema):
     """A change of traffic that stands, or stood.
 
-    `moves`: the features that changed, the likeliest first, with sizes, intervals and figures.
+    `moves`: the features that changed, the likeliest first, with sizes, intervals and figures; of
+    the first one the segments it came from, and examples for those who may read records.
     """
 
     id: UUID
@@ -162,7 +165,7 @@ def read_watching(deployment_id: UUID, caller: Governed) -> WatchingOut:
         waits_for=watch.waits_for,
         judged_until=watch.next_start,
         baseline=BaselineOut.model_validate(baseline) if baseline else None,
-        incident=IncidentOut.model_validate(incident) if incident else None,
+        incident=_shown(caller, incident) if incident else None,
     )
 
 
@@ -223,7 +226,8 @@ def list_incidents(
     governed_deployment(caller, deployment_id)
     query = select(DriftIncident).where(DriftIncident.deployment_id == deployment_id)
     rows, following = page_of(caller.session, query, DriftIncident.id, limit=limit, cursor=cursor)
-    return IncidentPage(items=_each(IncidentOut, rows), next_cursor=following)
+    items = [_shown(caller, row) for row in rows]
+    return IncidentPage(items=items, next_cursor=following)
 
 
 @router.get("/{deployment_id}/incidents/{incident_id}", **acts("check:list"))
@@ -234,7 +238,7 @@ def read_incident(
     governed_deployment(caller, deployment_id)
     incident = _incident(caller, deployment_id, incident_id)
     tag(response, incident)
-    return IncidentOut.model_validate(incident)
+    return _shown(caller, incident)
 
 
 @router.post("/{deployment_id}/incidents/{incident_id}/accept", **acts("monitor:update"))
@@ -259,11 +263,21 @@ def accept_incident(
         at=caller.at,
     )
     tag(response, incident)
-    return IncidentOut.model_validate(incident)
+    return _shown(caller, incident)
 
 
 def _each(shape: type[Out], rows: Sequence[object]) -> list[Out]:
     return [shape.model_validate(row) for row in rows]
+
+
+def _shown(caller: Governed, incident: DriftIncident) -> IncidentOut:
+    """With examples only for those who may read the deployment's records."""
+    out = IncidentOut.model_validate(incident)
+    deployment = caller.session.get_one(Deployment, incident.deployment_id)
+    watched = deployment_resource(caller.session, deployment)
+    if not caller.may(watched, "deployment:read-inferences"):
+        out.moves = without_examples(out.moves)
+    return out
 
 
 def _changing(caller: Governed, deployment_id: UUID) -> Monitor:

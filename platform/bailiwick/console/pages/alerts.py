@@ -1,7 +1,7 @@
 """Alerts: what moved, since when, the evidence, what was done about it."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
@@ -31,7 +31,7 @@ from bailiwick.monitoring import (
 from bailiwick.monitoring.watching import DriftIncident
 from bailiwick.notifications.channels import channel_names
 from bailiwick.policy import Unseen
-from bailiwick.registry import Breach, Deployment
+from bailiwick.registry import Breach, Deployment, deployment_resource
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
 ALERTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 20, 20
@@ -98,6 +98,7 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
         breach=breach,
         policies=caller.rules.engine.policies,
         incident=incident,
+        examples=_examples(caller, incident, deployment),
         check=_check(caller, found, incident),
         checks=_checks(caller, found),
         jobs=_answers(caller, found),
@@ -162,6 +163,17 @@ def _governed(caller: Caller, alert_id: UUID) -> Alert:
         raise Unseen
     caller.require(alert_resource(caller.session, found))
     return found
+
+
+def _examples(
+    caller: Caller, incident: DriftIncident | None, deployment: Deployment
+) -> dict[str, Any]:
+    """Records of before and after, for those who may read the deployment's."""
+    resource = deployment_resource(caller.session, deployment)
+    if incident is None or not incident.moves:
+        return {}
+    may = caller.may(resource, "deployment:read-inferences")
+    return dict(incident.moves[0].get("examples", {})) if may else {}
 
 
 def _check(caller: Caller, found: Alert, incident: DriftIncident | None) -> CheckResult | None:

@@ -9,6 +9,7 @@ from bailiwick.monitoring.watching.course import (
     standing_incident,
 )
 from bailiwick.monitoring.watching.decided import accept, fix_baseline
+from bailiwick.monitoring.watching.records import without_examples
 from bailiwick.monitoring.watching.stored import baseline_in
 from bailiwick.monitoring.watching.tables import (
     DriftIncident,
@@ -31,4 +32,5 @@ __all__ = [
     "pause",
     "sensitivity_of",
     "standing_incident",
+    "without_examples",
 ]

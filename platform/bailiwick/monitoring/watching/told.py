@@ -14,6 +14,7 @@ from bailiwick.monitoring.alerts import Signal, signal
 from bailiwick.monitoring.incidents import Incident
 from bailiwick.monitoring.tables import MONITOR, Alert, Monitor
 from bailiwick.monitoring.watching.findings import Explanation
+from bailiwick.monitoring.watching.records import evidence_in_records
 from bailiwick.monitoring.watching.tables import DriftIncident, TrafficBaseline, Watch
 from bailiwick.notifications import severity_of
 from bailiwick.registry import Deployment
@@ -61,6 +62,11 @@ def open_incident(
         course=asdict(course),
     )
     _renew(incident, explanation)
+    first, *others = incident.moves
+    incident.moves = [
+        first | evidence_in_records(session, baseline, explanation.first),
+        *others,
+    ]
     return begin(session, watch, incident, turn)
 
 
@@ -90,6 +96,8 @@ def confirm_incident(
     before, since, earliest = incident.moves, incident.since, incident.since_earliest
     waking = incident.worth_waking
     _renew(incident, explanation)
+    told = {move["feature"]: move for move in before}
+    incident.moves = [told.get(move["feature"], {}) | move for move in incident.moves]
     known = {move["feature"] for move in incident.moves}
     incident.moves += [move for move in before if move["feature"] not in known]
     incident.since = min(since, incident.since)

@@ -1,0 +1,168 @@
+"""What single records say of a change: which segments it came from, and examples of it.
+
+Looked up once, when an incident opens, among the newest `LOOKED_AT` records before and since the
+onset: the segment in which the feature's values differ most stands first. Examples are records by
+id, with the value that moved; whoever may not read a deployment's records does not see them.
+
+NOT guaranteed: with many segments one of them differs by chance; no error is promised here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from bailiwick.monitoring.calibration import MIN_ROWS
+from bailiwick.monitoring.hours import SEGMENT, WindowLayout, layout_in
+from bailiwick.monitoring.shapes import CategoricalShape
+from bailiwick.monitoring.tables import InferenceRecord
+from bailiwick.monitoring.watching.findings import FeatureMove
+from bailiwick.monitoring.watching.tables import TrafficBaseline
+
+LOOKED_AT = 2_000
+MOST_SEGMENTS, MOST_EXAMPLES = 3, 3
+_SHARE = "share of "
+
+Value = float | str | None
+Measure = Callable[[Value], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMove:
+    """How a feature changed in one segment: means of a number, shares of a category."""
+
+    segment: str
+    value: str
+    before: float
+    after: float
+    rows_before: int
+    rows_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A record, and what it has of the feature that moved."""
+
+    record_id: str
+    at: str
+    prediction: str
+    value: Value
+
+
+def evidence_in_records(
+    session: Session, baseline: TrafficBaseline, move: FeatureMove
+) -> dict[str, Any]:
+    """`segments` and `examples` (before, after) of the feature that moved most, as JSON."""
+    before = _records(session, baseline, InferenceRecord.at < move.since)
+    after = _records(session, baseline, InferenceRecord.at >= move.since)
+    measure = _measure(session, baseline, move)
+    return {
+        "segments": [asdict(one) for one in _segments(before, after, move.feature, measure)],
+        "examples": {
+            "before": [asdict(one) for one in _examples(before, move, measure, typical=False)],
+            "after": [asdict(one) for one in _examples(after, move, measure, typical=True)],
+        },
+    }
+
+
+def _records(
+    session: Session, baseline: TrafficBaseline, when: ColumnElement[bool]
+) -> Sequence[InferenceRecord]:
+    return session.scalars(
+        select(InferenceRecord)
+        .where(
+            InferenceRecord.deployment_id == baseline.deployment_id,
+            InferenceRecord.version_id == baseline.version_id,
+            when,
+        )
+        .order_by(InferenceRecord.at.desc())
+        .limit(LOOKED_AT)
+    ).all()
+
+
+def _value(record: InferenceRecord, feature: str) -> Value:
+    if feature.startswith(SEGMENT):
+        return (record.segments or {}).get(feature.removeprefix(SEGMENT))
+    own = getattr(record, feature, None) if feature in InferenceRecord.__table__.columns else None
+    found: Value = own if own is not None else (record.features or {}).get(feature)
+    return found
+
+
+def _measure(session: Session, baseline: TrafficBaseline, move: FeatureMove) -> Measure:
+    """What is averaged: the number itself, or 1 for the category that moved and 0 for others."""
+    row = session.get_one(WindowLayout, baseline.layout_id)
+    shape = next(one for one in layout_in(row).features if one.name == move.feature)
+    if move.what == "missing":
+        return lambda value: float(value is None)
+    if isinstance(shape, CategoricalShape):
+        known, name = frozenset(shape.known), move.what.removeprefix(_SHARE)
+        if move.what.startswith(_SHARE):
+            return lambda value: float(str(value) == name)
+        return lambda value: float(value is not None and str(value) not in known)
+    return lambda value: float(value) if isinstance(value, (int, float)) else None
+
+
+def _segments(
+    before: Sequence[InferenceRecord],
+    after: Sequence[InferenceRecord],
+    feature: str,
+    measure: Measure,
+) -> list[SegmentMove]:
+    was, now = _by_segment(before, feature, measure), _by_segment(after, feature, measure)
+    found = [
+        SegmentMove(
+            *key,
+            float(np.mean(was[key])),
+            float(np.mean(now[key])),
+            len(was[key]),
+            len(now[key]),
+        )
+        for key in was.keys() & now.keys()
+        if min(len(was[key]), len(now[key])) >= MIN_ROWS
+    ]
+    found.sort(key=lambda one: (-abs(one.after - one.before), one.segment, one.value))
+    return found[:MOST_SEGMENTS]
+
+
+def _by_segment(
+    records: Sequence[InferenceRecord], feature: str, measure: Measure
+) -> Mapping[tuple[str, str], list[float]]:
+    found: dict[tuple[str, str], list[float]] = {}
+    for record in records:
+        value = measure(_value(record, feature))
+        if value is None:
+            continue
+        for name, cut in (record.segments or {}).items():
+            found.setdefault((name, str(cut)), []).append(value)
+    return found
+
+
+def _examples(
+    records: Sequence[InferenceRecord], move: FeatureMove, measure: Measure, *, typical: bool
+) -> list[Example]:
+    """Of the change if `typical`: those furthest in its direction; else the middle ones."""
+    measured = [
+        (value, record)
+        for record in records
+        if (value := measure(_value(record, move.feature))) is not None
+    ]
+    sign = 1 if move.direction == "rose" else -1
+    middle = float(np.median([value for value, _ in measured])) if measured else 0.0
+    measured.sort(key=lambda one: -sign * one[0] if typical else abs(one[0] - middle))
+    return [
+        Example(
+            record.record_id,
+            record.at.isoformat(),
+            record.prediction,
+            _value(record, move.feature),
+        )
+        for _, record in measured[:MOST_EXAMPLES]
+    ]
+
+
+def without_examples(moves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The moves of an incident for whoever may not read records."""
+    return [{name: one for name, one in move.items() if name != "examples"} for move in moves]
