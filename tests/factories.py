@@ -33,6 +33,7 @@ from bailiwick.registry import (
     pointed_at,
 )
 from bailiwick.training import SmallClassifierRecipe
+from support.evaluation_rows import evaluation_rows
 
 CONFIDENTIAL = Label(
     level="confidential",
@@ -189,7 +190,7 @@ class Factory:
             lease,
             plan_training(session, order, rules=rules, actor=actor, at=at),
             self._outcome(accuracy, str(job.id), compared=champion is not None),
-            reference_blob=data.rows_blob,
+            reference_blob=self.platform.blobs.put_bytes(evaluation_rows()),
             started_at=at,
             at=at,
         )

@@ -179,6 +179,8 @@ def create_verdicts() -> None:
         column("cause", sa.String(40)),
         column("sentence", REASON),
         column("worth_waking", sa.Boolean()),
+        column("hurts", sa.Boolean(), optional=True),
+        column("effect", sa.String(1000), optional=True),
         column("since", MOMENT),
         column("since_earliest", MOMENT),
         column("since_latest", MOMENT),

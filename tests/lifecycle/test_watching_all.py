@@ -110,7 +110,10 @@ def test_an_incident_asks_for_a_second_opinion_once(watched: World, clock: Repla
         (alert,) = session.scalars(select(Alert))
         (job,) = session.scalars(select(Job).where(Job.kind == JobKind.CHECK))
     assert alert.incident_id == incident.id
-    assert job.payload == {"due_at": incident.opened_at.isoformat()}
+    assert job.payload == {
+        "due_at": incident.opened_at.isoformat(),
+        "start": incident.since.isoformat(),
+    }
     assert job.acts_as == watched.retrainer_id
 
 

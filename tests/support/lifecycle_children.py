@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from bailiwick.core.canonical import sha256_hex
 from bailiwick.lifecycle.gates import Paired
+from support.evaluation_rows import evaluation_rows
 
 Row = dict[str, Any]
 
@@ -82,7 +83,7 @@ def training_outcome(folder: Path, *, gained: int = 120, lost: int = 20) -> dict
     artifact = folder / "artifact"
     artifact.mkdir()
     (artifact / "model.safetensors").write_bytes(str(folder).encode())
-    (folder / "reference.parquet").write_bytes(b"reference of " + str(folder).encode())
+    (folder / "reference.parquet").write_bytes(evaluation_rows())
     file = {"path": "model.safetensors", "sha256": "", "size_bytes": 0}
     content = (artifact / "model.safetensors").read_bytes()
     file |= {"sha256": sha256_hex(content), "size_bytes": len(content)}

@@ -105,6 +105,7 @@ class WindowPage(Page):
 class IncidentOut(Schema):
     """A change of traffic that stands, or stood.
 
+    `hurts`, `effect`: what it does to accuracy by estimate; null while no estimate is trusted.
     `moves`: the features that changed, the likeliest first, with sizes, intervals and figures; of
     the first one the segments it came from, and examples for those who may read records.
     """
@@ -115,6 +116,8 @@ class IncidentOut(Schema):
     cause: str
     sentence: str
     worth_waking: bool
+    hurts: bool | None
+    effect: str | None
     since: datetime
     since_earliest: datetime
     since_latest: datetime

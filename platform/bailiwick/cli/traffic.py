@@ -96,6 +96,7 @@ def _incident(_: Bailiwick, one: Incident) -> RenderableType:
         {
             "found": one["sentence"],
             "cause": one["cause"],
+            "effect": one["effect"] or "not known yet",
             "is": one["ended_as"] or "standing",
             "since": moment(one["since"]),
             "at the earliest": moment(one["since_earliest"]),

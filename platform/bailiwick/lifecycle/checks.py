@@ -28,6 +28,9 @@ from bailiwick.monitoring import (
     window_digest,
     write_descriptors,
 )
+from bailiwick.monitoring.estimating import Expectation, expectation, track_record
+from bailiwick.monitoring.performance import Verified
+from bailiwick.monitoring.watching import weigh
 from bailiwick.policy import load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, served_version
 
@@ -40,6 +43,7 @@ class _Window:
     start: datetime
     end: datetime
     rows: Sequence[WindowRow]
+    record: Sequence[Verified]  # how earlier estimates did
 
 
 def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) -> None:
@@ -67,7 +71,9 @@ def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) 
         max_accuracy_drop=window.monitor.max_accuracy_drop,
         min_rows=window.monitor.min_rows,
     )
-    _record(platform, lease, window, finding, report)
+    reference = platform.blobs.verified_path(window.baseline.rows_blob)
+    expected = expectation(reference, window.rows, window.record) if window.rows else None
+    _record(platform, lease, window, finding, report, expected)
 
 
 def _read(platform: Platform, lease: Lease) -> _Window:
@@ -87,6 +93,8 @@ def _read(platform: Platform, lease: Lease) -> _Window:
         version = served_version(session, deployment)
         end = datetime.fromisoformat(job.payload["due_at"])
         start = end - timedelta(days=monitor.window_days)
+        if "start" in job.payload:  # of a change that is looked at by itself
+            start = datetime.fromisoformat(job.payload["start"])
         rows = read_window(
             session,
             deployment.id,
@@ -95,7 +103,9 @@ def _read(platform: Platform, lease: Lease) -> _Window:
             known_at=now,
             version_id=version.id,
         )
-        return _Window(monitor, version, baseline_of(session, version.id), start, end, rows)
+        record = track_record(session, monitor.id, version.id)
+        baseline = baseline_of(session, version.id)
+        return _Window(monitor, version, baseline, start, end, rows, record)
 
 
 def _spec(platform: Platform, window: _Window, folder: Path) -> dict[str, Any]:
@@ -114,7 +124,12 @@ def _spec(platform: Platform, window: _Window, folder: Path) -> dict[str, Any]:
 
 
 def _record(
-    platform: Platform, lease: Lease, window: _Window, finding: Finding, report: str | None
+    platform: Platform,
+    lease: Lease,
+    window: _Window,
+    finding: Finding,
+    report: str | None,
+    expected: Expectation | None,
 ) -> None:
     now = platform.clock.now()
     with platform.database.transaction() as session:
@@ -132,9 +147,9 @@ def _record(
             labelled_rows=finding.labelled_rows,
             accuracy=finding.accuracy,
             verdict=finding.verdict,
-            sentence=finding.sentence,
+            sentence=f"{finding.sentence} {expected.sentence}" if expected else finding.sentence,
             results=finding.results,
-            details=finding.details,
+            details=finding.details | (expected.to_details() if expected else {}),
             report_blob=report,
             at=now,
         )
@@ -158,6 +173,16 @@ def _record(
             },
         )
         alert = evaluate(session, monitor, check, actor_id=lease.acts_as, at=now)
+        if expected is not None:
+            weigh(
+                session,
+                monitor,
+                expected.estimate,
+                window.baseline.accuracy,
+                window.start,
+                actor_id=lease.acts_as,
+                at=now,
+            )
         succeed(
             session,
             lease,

@@ -79,7 +79,7 @@ def watch(
 def _ask_a_second_opinion(
     session: Session, schedule: Schedule, incident: DriftIncident, *, at: datetime
 ) -> None:
-    """Once an incident: a check of the traffic up to its first alarm, with its report."""
+    """Once an incident: a check of the traffic from its onset to its first alarm."""
     enqueue(
         session,
         JobKind.CHECK,
@@ -87,7 +87,10 @@ def _ask_a_second_opinion(
         label_id=schedule.label_id,
         subject_id=schedule.subject_id,
         acts_as=schedule.acts_as,
-        payload={"due_at": incident.opened_at.isoformat()},
+        payload={
+            "due_at": incident.opened_at.isoformat(),
+            "start": incident.since.isoformat(),
+        },
         actor_id=schedule.acts_as,
         at=at,
         dedupe_key=f"incident:{incident.id}",

@@ -2,8 +2,8 @@
 
 | what was found | severity |
 | --- | --- |
-| harm: accuracy was lost, or a statistic moved that the monitor calls harmful | page |
-| drift: traffic moved, and nothing shows that it hurts | note |
+| harm: accuracy was lost (by labels or a trusted estimate), or a harmful statistic moved | page |
+| drift: traffic moved, and nothing shows that it hurts, or accuracy is estimated as before | note |
 | drift that may reach the smallest change worth waking somebody for, its effect unknown | warning |
 | out of policy, and the platform will stop the deployment, or has | page |
 | out of policy, and nothing stops it | warning |

@@ -47,6 +47,8 @@ class Incident(TypedDict):
     cause: str
     sentence: str
     worth_waking: bool
+    hurts: bool | None
+    effect: str | None
     since: str
     since_earliest: str
     since_latest: str

@@ -17,6 +17,7 @@ from bailiwick.monitoring.watching.tables import (
     Watch,
     WindowCheck,
 )
+from bailiwick.monitoring.watching.told import weigh
 
 __all__ = [
     "LATENESS",
@@ -32,5 +33,6 @@ __all__ = [
     "pause",
     "sensitivity_of",
     "standing_incident",
+    "weigh",
     "without_examples",
 ]

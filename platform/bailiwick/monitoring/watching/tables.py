@@ -85,6 +85,8 @@ class DriftIncident(Revised, Base):
     cause: Mapped[str] = mapped_column(String(40))
     sentence: Mapped[str] = mapped_column(String(2000))
     worth_waking: Mapped[bool]
+    hurts: Mapped[bool | None]  # by a trusted estimate of accuracy since then
+    effect: Mapped[str | None] = mapped_column(String(1000))  # on accuracy, in words
     since: Mapped[datetime]
     since_earliest: Mapped[datetime]
     since_latest: Mapped[datetime]

@@ -12,14 +12,15 @@ from bailiwick.core.ids import new_id
 from bailiwick.monitoring.alert_life import AlertState, close
 from bailiwick.monitoring.alerts import Signal, signal
 from bailiwick.monitoring.incidents import Incident
+from bailiwick.monitoring.performance import Estimate, loss_of
 from bailiwick.monitoring.tables import MONITOR, Alert, Monitor
 from bailiwick.monitoring.watching.findings import Explanation
 from bailiwick.monitoring.watching.records import evidence_in_records
 from bailiwick.monitoring.watching.tables import DriftIncident, TrafficBaseline, Watch
-from bailiwick.notifications import severity_of
+from bailiwick.notifications import Severity, severity_of
 from bailiwick.registry import Deployment
 
-DRIFT = "drift"
+DRIFT, HARM = "drift", "harm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,46 @@ def _renew(incident: DriftIncident, explanation: Explanation) -> None:
     incident.moves = [move.to_json() for move in explanation.moved]
 
 
+def weigh(
+    session: Session,
+    monitor: Monitor,
+    estimated: Estimate,
+    expected_accuracy: float,
+    start: datetime,
+    *,
+    actor_id: UUID,
+    at: datetime,
+) -> None:
+    """What a check estimated of the traffic from `start` on, said of the incident since then.
+
+    Harm pages; a change that does no harm is a note; without a trusted estimate the size of the
+    change decides. A check of other traffic says nothing of it.
+    """
+    watch = session.get(Watch, monitor.id)
+    incident = standing(session, watch) if watch is not None else None
+    if incident is None or start < incident.since:
+        return
+    loss = loss_of(expected_accuracy, smallest_drop=monitor.max_accuracy_drop, estimate=estimated)
+    incident.hurts = loss.worth_waking if estimated.trusted else None
+    incident.effect = loss.sentence[:1000]
+    session.flush()
+    _tell(session, incident, Turn(monitor, actor_id, at))
+
+
+def _severity(incident: DriftIncident) -> Severity:
+    if incident.hurts:
+        return severity_of(HARM)
+    return severity_of(DRIFT, worth_waking=incident.worth_waking and incident.hurts is None)
+
+
 def _tell(session: Session, incident: DriftIncident, turn: Turn) -> None:
     sent = Signal(
         deployment_id=incident.deployment_id,
         source=MONITOR,
         cause=incident.cause,
-        kind=DRIFT,
-        severity=severity_of(DRIFT, worth_waking=incident.worth_waking),
-        sentence=incident.sentence,
+        kind=HARM if incident.hurts else DRIFT,
+        severity=_severity(incident),
+        sentence=f"{incident.sentence} {incident.effect or ''}".strip()[:2000],
         since=incident.since,
         owner_id=session.get_one(Deployment, incident.deployment_id).created_by,
         monitor_id=turn.monitor.id,

@@ -1,0 +1,101 @@
+"""What accuracy to expect of a window of records, from a version's evaluation rows."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow.parquet as pq
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.performance import (
+    Estimate,
+    Grid,
+    TrustTerms,
+    Verified,
+    estimate,
+    fit,
+    tally,
+    verify,
+)
+from bailiwick.monitoring.tables import CheckResult
+from bailiwick.monitoring.windows import WindowRow
+
+ESTIMATED, VERIFIED = "estimated", "verified"  # in a check's details
+FEWEST_LABELS = 30  # of a window, before its estimate is held against them
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The estimate of a window, and what its labels say of that so far."""
+
+    estimate: Estimate
+    verified: Verified | None
+
+    def to_details(self) -> dict[str, Any]:
+        """As a check keeps it."""
+        told = {VERIFIED: self.verified.to_json()} if self.verified else {}
+        return {ESTIMATED: {**self.estimate.to_json(), "trusted": self.estimate.trusted}} | told
+
+    @property
+    def sentence(self) -> str:
+        """For the person on call."""
+        found = self.estimate
+        if not found.trusted:
+            why = " ".join(doubt.sentence for doubt in found.doubts)
+            return f"Accuracy cannot be estimated: {why}"
+        off = (
+            f"past estimates were off by {found.measured_error:.1%}"
+            if found.measured_error is not None
+            else "no estimate has been verified by labels yet"
+        )
+        return (
+            f"Estimated accuracy is {found.accuracy:.1%} ({found.lower:.1%} to {found.upper:.1%}; "
+            f"{off})."
+        )
+
+
+def expectation(
+    reference: Path, rows: Sequence[WindowRow], record: Sequence[Verified]
+) -> Expectation | None:
+    """Of a window's rows; None if none has a confidence, or the reference no labels.
+
+    `reference`: Parquet of the version's evaluation rows with `prediction`, `confidence`, `label`.
+    `record`: how earlier estimates of the version did, oldest first.
+    """
+    known = pq.read_table(reference, columns=["prediction", "confidence", "label"]).to_pydict()
+    said = Counter([*known["label"], *known["prediction"]])
+    grid = Grid(tuple(sorted(said, key=lambda label: (-said[label], label))))
+    window = tally(
+        grid,
+        [row.confidence for row in rows],
+        [row.prediction for row in rows],
+        [row.label for row in rows],
+    )
+    if not window.rows.any():
+        return None
+    try:
+        calibration = fit(
+            grid, tally(grid, known["confidence"], known["prediction"], known["label"])
+        )
+    except Invalid:
+        return None
+    found = estimate(calibration, window, record, terms=TrustTerms())
+    labelled = int(window.labelled.sum())
+    return Expectation(found, verify(calibration, window) if labelled >= FEWEST_LABELS else None)
+
+
+def track_record(session: Session, monitor_id: UUID, version_id: UUID) -> list[Verified]:
+    """How estimates of a version did in its newest checks, oldest first."""
+    newest = session.scalars(
+        select(CheckResult)
+        .where(CheckResult.monitor_id == monitor_id, CheckResult.version_id == version_id)
+        .order_by(CheckResult.window_end.desc(), CheckResult.id.desc())
+        .limit(TrustTerms().remembered * 2)
+    ).all()
+    found = [check.details[VERIFIED] for check in reversed(newest) if VERIFIED in check.details]
+    return [Verified.from_json(one) for one in found]
