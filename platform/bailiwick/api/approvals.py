@@ -16,7 +16,6 @@ from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.policy import (
     ApprovalComment,
     ApprovalRequest,
-    Unseen,
     approval_resource,
     comment_on_approval,
     standing_state,
@@ -32,6 +31,7 @@ from bailiwick.web import (
     Page,
     Precondition,
     acts,
+    by_id,
     page_of,
     tag,
 )
@@ -171,9 +171,7 @@ def request(body: ApprovalIn, caller: Governed, response: Response) -> ApprovalO
             expires_at=body.expires_at,
         )
     else:
-        policy = caller.session.get(RetrainingPolicy, body.subject.id)
-        if policy is None:
-            raise Unseen
+        policy = by_id(caller, RetrainingPolicy, body.subject.id)
         caller.require(retraining_policies.retraining_policy_resource(caller.session, policy))
         asked = retraining_policies.ask_for_policy_approval(
             caller.session,
@@ -259,9 +257,7 @@ def comment(approval_id: UUID, body: CommentIn, caller: Governed) -> CommentOut:
 
 def _approval(caller: Governed, approval_id: UUID) -> ApprovalRequest:
     """The request, after the policy has let the caller read it."""
-    asked = caller.session.get(ApprovalRequest, approval_id)
-    if asked is None:
-        raise Unseen
+    asked = by_id(caller, ApprovalRequest, approval_id)
     caller.require(approval_resource(caller.session, asked), action="approval:read")
     return asked
 
@@ -270,13 +266,12 @@ def _shown(caller: Governed, requests: Sequence[ApprovalRequest]) -> list[Approv
     """Requests with what they are about, in a few queries however many they are."""
     known = known_subjects(caller.session, ((one.subject_type, one.subject_id) for one in requests))
     void = void_reasons(caller.session, requests, known)
-    fields = set(ApprovalOut.model_fields) - {"state", "subject", "void"}
     shown = []
     for one in requests:
         about = known.get(one.subject_id)
         shown.append(
-            ApprovalOut(
-                **{field: getattr(one, field) for field in fields},
+            ApprovalOut.of_row(
+                one,
                 state=standing_state(one, caller.at),
                 # Under another label, its name is no longer for everyone who sees the request.
                 subject=about.name if about is not None and one.id not in void else None,

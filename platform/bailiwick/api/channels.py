@@ -32,6 +32,7 @@ from bailiwick.web import (
     Page,
     Precondition,
     acts,
+    by_name,
     page_of,
     tag,
 )
@@ -202,9 +203,7 @@ def list_trials(
 
 
 def _channel(caller: Governed, name: str) -> Channel:
-    """The policy first: whoever may not see channels learns nothing of their names."""
-    caller.require(Resource("Channel", name, None, None))
-    return find_channel(caller.session, name)
+    return by_name(caller, "Channel", name, find_channel)
 
 
 def _target(channel: Channel, body: ChannelPatch) -> Target | None:
@@ -229,11 +228,9 @@ def _answer(caller: Governed, channel: Channel, response: Response) -> ChannelOu
 def _shown(caller: Governed, rows: Sequence[Channel]) -> list[ChannelOut]:
     following = {row.escalate_to_id for row in rows} - {None}
     names = channel_names(caller.session, [one for one in following if one])
-    fields = set(ChannelOut.model_fields) - {"escalate_to"}
     return [
-        ChannelOut(
-            escalate_to=names[row.escalate_to_id] if row.escalate_to_id else None,
-            **{field: getattr(row, field) for field in fields},
+        ChannelOut.of_row(
+            row, escalate_to=names[row.escalate_to_id] if row.escalate_to_id else None
         )
         for row in rows
     ]

@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from bailiwick.access import (
     Group,
     GroupMembership,
-    Principal,
     add_member,
     create_group,
     find_group,
     find_principal,
     grant_role,
+    names_of,
     remove_member,
     revoke_role,
     roles_granted,
@@ -32,6 +32,7 @@ from bailiwick.web import (
     Page,
     Precondition,
     acts,
+    by_name,
     page_of,
     tag,
 )
@@ -230,8 +231,7 @@ def revoke(
 
 
 def _group(caller: Governed, name: str) -> Group:
-    caller.require(Resource("Group", name, None, None))
-    return find_group(caller.session, name)
+    return by_name(caller, "Group", name, find_group)
 
 
 def _answer(caller: Governed, group: Group, response: Response) -> GroupOut:
@@ -251,30 +251,18 @@ def _shown(caller: Governed, groups: list[Group]) -> list[GroupOut]:
     )
     members = dict(counted.all())
     return [
-        GroupOut(
-            id=group.id,
-            name=group.name,
-            description=group.description,
-            claim=group.claim,
+        GroupOut.of_row(
+            group,
             roles=[RoleOut.of(binding) for binding in bindings if binding.group_id == group.id],
             members=members.get(group.id, 0),
-            created_at=group.created_at,
         )
         for group in groups
     ]
 
 
 def _members_shown(caller: Governed, memberships: list[GroupMembership]) -> list[MemberOut]:
-    ids = {membership.principal_id for membership in memberships}
-    named = caller.session.execute(
-        select(Principal.id, Principal.name).where(Principal.id.in_(ids))
-    )
-    names = dict(named.all())
-    fields = set(MemberOut.model_fields) - {"principal"}
+    names = names_of(caller.session, [membership.principal_id for membership in memberships])
     return [
-        MemberOut(
-            **{field: getattr(membership, field) for field in fields},
-            principal=names[membership.principal_id],
-        )
+        MemberOut.of_row(membership, principal=names[membership.principal_id])
         for membership in memberships
     ]

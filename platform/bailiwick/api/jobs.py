@@ -20,7 +20,7 @@ from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
 from bailiwick.lineage import dataset_resource, find_dataset, find_dataset_version
-from bailiwick.policy import Resource, Unseen
+from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource, find_model, model_resource
 from bailiwick.training import RECIPES, SmallClassifierRecipe
 from bailiwick.web import (
@@ -31,6 +31,7 @@ from bailiwick.web import (
     Page,
     Precondition,
     acts,
+    by_id,
     page_of,
     tag,
     visible_jobs,
@@ -355,17 +356,13 @@ def retrain_now(policy_id: UUID, body: RetrainIn, caller: Governed) -> JobOut:
 
 
 def _job(caller: Governed, job_id: UUID) -> Job:
-    job = caller.session.get(Job, job_id)
-    if job is None:
-        raise Unseen
+    job = by_id(caller, Job, job_id)
     caller.require(job_resource(caller.session, job))
     return job
 
 
 def _policy(caller: Governed, policy_id: UUID) -> RetrainingPolicy:
-    policy = caller.session.get(RetrainingPolicy, policy_id)
-    if policy is None:
-        raise Unseen
+    policy = by_id(caller, RetrainingPolicy, policy_id)
     caller.require(retraining_policies.retraining_policy_resource(caller.session, policy))
     return policy
 
@@ -382,11 +379,5 @@ def _recipe(name: str, settings: dict[str, Any] | None) -> SmallClassifierRecipe
 
 
 def _shown(caller: Governed, policies: list[RetrainingPolicy]) -> list[PolicyOut]:
-    fields = set(PolicyOut.model_fields) - {"approved"}
     approved = retraining_policies.approved_among(caller.session, policies)
-    return [
-        PolicyOut(
-            **{field: getattr(policy, field) for field in fields}, approved=policy.id in approved
-        )
-        for policy in policies
-    ]
+    return [PolicyOut.of_row(policy, approved=policy.id in approved) for policy in policies]
