@@ -20,15 +20,13 @@ from bailiwick.notifications import Delivery
 from bailiwick.notifications.channels import channel_names
 from bailiwick.registry import Deployment
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
     governed_alert,
-    page_of,
     tag,
     visible_alerts,
 )
@@ -129,12 +127,11 @@ class ResolveIn(Body):
 @router.get("", **acts("alert:list"))
 def list_alerts(
     caller: Governed,
+    paging: Paging,
     state: Literal["open", "acknowledged", "resolved"] | None = None,
     severity: Literal["note", "warning", "page"] | None = None,
     deployment_id: UUID | None = None,
     cause: Annotated[str | None, Query(max_length=100)] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
 ) -> AlertPage:
     """The alerts of the deployments that the caller may see, newest first."""
     query = (
@@ -151,7 +148,7 @@ def list_alerts(
     for column, value in wanted.items():
         if value is not None:
             query = query.where(column == value)
-    rows, following = page_of(caller.session, query, Alert.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Alert.id)
     return AlertPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -162,25 +159,21 @@ def read_alert(alert_id: UUID, caller: Governed, response: Response) -> AlertOut
 
 
 @router.get("/{alert_id}/events", **acts("alert:read"))
-def list_events(
-    alert_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> AlertEventPage:
+def list_events(alert_id: UUID, caller: Governed, paging: Paging) -> AlertEventPage:
     """How the alert came to where it stands."""
     alert = governed_alert(caller, alert_id)
     query = select(AlertEvent).where(AlertEvent.alert_id == alert.id)
-    rows, following = page_of(caller.session, query, AlertEvent.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, AlertEvent.id)
     items = [AlertEventOut.model_validate(row) for row in rows]
     return AlertEventPage(items=items, next_cursor=following)
 
 
 @router.get("/{alert_id}/deliveries", **acts("alert:read"))
-def list_deliveries(
-    alert_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> DeliveryPage:
+def list_deliveries(alert_id: UUID, caller: Governed, paging: Paging) -> DeliveryPage:
     """Who was told of the alert, who will be, and what went wrong."""
     alert = governed_alert(caller, alert_id)
     query = select(Delivery).where(Delivery.alert_id == alert.id)
-    rows, following = page_of(caller.session, query, Delivery.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Delivery.id)
     return DeliveryPage(items=deliveries_shown(caller, rows), next_cursor=following)
 
 

@@ -24,15 +24,13 @@ from bailiwick.policy import (
 from bailiwick.policy.approvals import stands
 from bailiwick.registry import find_model, find_version, version_resource
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
     by_id,
-    page_of,
     tag,
 )
 
@@ -139,7 +137,9 @@ class CommentPage(Page):
 
 @router.get("/approvals", **acts("approval:list"))
 def list_approvals(
-    caller: Governed, state: State | None = None, limit: Limit = 50, cursor: Cursor = None
+    caller: Governed,
+    paging: Paging,
+    state: State | None = None,
 ) -> ApprovalPage:
     """The approval requests that the caller may see, newest first."""
     query = select(ApprovalRequest).where(
@@ -149,7 +149,7 @@ def list_approvals(
     )
     if state is not None:
         query = query.where(stands(state, caller.at))
-    rows, following = page_of(caller.session, query, ApprovalRequest.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, ApprovalRequest.id)
     return ApprovalPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -230,18 +230,11 @@ def withdraw(
 
 
 @router.get("/approvals/{approval_id}/comments", **acts("approval:read"))
-def list_comments(
-    approval_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> CommentPage:
+def list_comments(approval_id: UUID, caller: Governed, paging: Paging) -> CommentPage:
     """What was said about a request, newest first."""
     asked = _approval(caller, approval_id)
-    rows, following = page_of(
-        caller.session,
-        select(ApprovalComment).where(ApprovalComment.request_id == asked.id),
-        ApprovalComment.id,
-        limit=limit,
-        cursor=cursor,
-    )
+    query = select(ApprovalComment).where(ApprovalComment.request_id == asked.id)
+    rows, following = paging.of(caller.session, query, ApprovalComment.id)
     return CommentPage(items=list(map(CommentOut.model_validate, rows)), next_cursor=following)
 
 

@@ -25,15 +25,13 @@ from bailiwick.notifications import (
 from bailiwick.notifications.channels import MAX_ESCALATION_MINUTES, WEBHOOK, channel_names
 from bailiwick.policy import PLATFORM, Resource
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
     by_name,
-    page_of,
     tag,
 )
 
@@ -122,11 +120,11 @@ class ChannelPage(Page):
 
 
 @router.get("", **acts("channel:list"))
-def list_channels(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> ChannelPage:
+def list_channels(caller: Governed, paging: Paging) -> ChannelPage:
     """All channels, newest first."""
     caller.require(PLATFORM)
     query = select(Channel)
-    rows, following = page_of(caller.session, query, Channel.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Channel.id)
     return ChannelPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -192,13 +190,11 @@ def try_it(name: str, caller: Governed) -> DeliveryOut:
 
 
 @router.get("/{name}/trials", **acts("channel:read"))
-def list_trials(
-    name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> DeliveryPage:
+def list_trials(name: str, caller: Governed, paging: Paging) -> DeliveryPage:
     """What became of the trial messages of a channel, newest first."""
     channel = _channel(caller, name)
     query = select(Delivery).where(Delivery.channel_id == channel.id, Delivery.event_id.is_(None))
-    rows, following = page_of(caller.session, query, Delivery.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Delivery.id)
     return DeliveryPage(items=deliveries_shown(caller, rows), next_cursor=following)
 
 

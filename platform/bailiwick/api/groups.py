@@ -25,15 +25,13 @@ from bailiwick.access import (
 from bailiwick.api.schemas import Body, RoleIn, RoleObject, RoleOut, Schema, Slug, Text
 from bailiwick.policy import PLATFORM, Resource
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
     by_name,
-    page_of,
     tag,
 )
 
@@ -105,10 +103,10 @@ class MemberPage(Page):
 
 
 @router.get("", **acts("group:list"))
-def list_groups(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> GroupPage:
+def list_groups(caller: Governed, paging: Paging) -> GroupPage:
     """All groups, newest first."""
     caller.require(PLATFORM)
-    rows, following = page_of(caller.session, select(Group), Group.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, select(Group), Group.id)
     return GroupPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -153,15 +151,13 @@ def update(
 
 
 @router.get("/{name}/members", **acts("group:read"))
-def list_members(
-    name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> MemberPage:
+def list_members(name: str, caller: Governed, paging: Paging) -> MemberPage:
     """Who is in a group, newest members first."""
     group = _group(caller, name)
     query = select(GroupMembership).where(
         GroupMembership.group_id == group.id, GroupMembership.until.is_(None)
     )
-    rows, following = page_of(caller.session, query, GroupMembership.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, GroupMembership.id)
     return MemberPage(items=_members_shown(caller, rows), next_cursor=following)
 
 

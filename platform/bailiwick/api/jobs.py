@@ -29,6 +29,7 @@ from bailiwick.web import (
     GovernedRoute,
     Limit,
     Page,
+    Paging,
     Precondition,
     acts,
     by_id,
@@ -171,18 +172,17 @@ class PolicyPage(Page):
 @router.get("/jobs", **acts("job:list"))
 def list_jobs(
     caller: Governed,
+    paging: Paging,
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None,
     kind: Literal["train", "retrain", "check"] | None = None,
     subject_id: UUID | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
 ) -> JobPage:
     """The jobs that the caller may see, newest first."""
     query = select(Job).where(visible_jobs(caller))
     for column, wanted in ((Job.state, state), (Job.kind, kind), (Job.subject_id, subject_id)):
         if wanted is not None:
             query = query.where(column == wanted)
-    rows, following = page_of(caller.session, query, Job.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Job.id)
     return JobPage(items=list(map(JobOut.model_validate, rows)), next_cursor=following)
 
 
@@ -252,7 +252,7 @@ def cancel_job(job_id: UUID, caller: Governed) -> JobOut:
 
 
 @router.get("/retraining-policies", **acts("retraining-policy:list"))
-def list_policies(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> PolicyPage:
+def list_policies(caller: Governed, paging: Paging) -> PolicyPage:
     """The retraining policies of the deployments that the caller may see."""
     query = (
         select(RetrainingPolicy)
@@ -267,9 +267,7 @@ def list_policies(caller: Governed, limit: Limit = 50, cursor: Cursor = None) ->
             )
         )
     )
-    rows, following = page_of(
-        caller.session, query, RetrainingPolicy.id, limit=limit, cursor=cursor
-    )
+    rows, following = paging.of(caller.session, query, RetrainingPolicy.id)
     return PolicyPage(items=_shown(caller, rows), next_cursor=following)
 
 

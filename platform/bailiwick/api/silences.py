@@ -22,14 +22,12 @@ from bailiwick.notifications import (
 from bailiwick.notifications.silences import state_of
 from bailiwick.registry import Deployment
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     acts,
     governed_silence,
-    page_of,
     tag,
     visible_silences,
 )
@@ -108,16 +106,15 @@ class SilencePage(Page):
 @router.get("", **acts("silence:list"))
 def list_silences(
     caller: Governed,
+    paging: Paging,
     deployment_id: UUID | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
 ) -> SilencePage:
     """Silences of the namespaces and deployments that the caller may see, newest first."""
     query = select(Silence).outerjoin(Deployment, Deployment.id == Silence.deployment_id)
     query = query.where(visible_silences(caller))
     if deployment_id is not None:
         query = query.where(Silence.deployment_id == deployment_id)
-    rows, following = page_of(caller.session, query, Silence.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Silence.id)
     items = [SilenceOut.of(row, caller.at) for row in rows]
     return SilencePage(items=items, next_cursor=following)
 

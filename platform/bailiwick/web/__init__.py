@@ -13,7 +13,7 @@ from bailiwick.web.on_call import (
     visible_alerts,
     visible_silences,
 )
-from bailiwick.web.paging import Cursor, Limit, Page, page_of
+from bailiwick.web.paging import Cursor, Limit, Page, Paging, page_of
 from bailiwick.web.problem import Problem, from_error, install
 from bailiwick.web.routes import ACTION, GovernedRoute, acts
 from bailiwick.web.sessions import CONSOLE, LIFETIME, end_sessions
@@ -30,6 +30,7 @@ __all__ = [
     "GovernedRoute",
     "Limit",
     "Page",
+    "Paging",
     "Precondition",
     "Problem",
     "acts",
