@@ -13,23 +13,22 @@ from bailiwick.monitoring import (
     Alert,
     AlertEvent,
     acknowledge,
-    alert_resource,
     close,
     silenced,
 )
-from bailiwick.notifications import Channel, Delivery
-from bailiwick.policy import Unseen
+from bailiwick.notifications import Delivery
+from bailiwick.notifications.channels import channel_names
 from bailiwick.registry import Deployment
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
-    page_of,
+    governed_alert,
     tag,
+    visible_alerts,
 )
 
 router = APIRouter(prefix="/alerts", tags=["watching"], route_class=GovernedRoute)
@@ -129,26 +128,17 @@ class ResolveIn(Body):
 @router.get("", **acts("alert:list"))
 def list_alerts(
     caller: Governed,
+    paging: Paging,
     state: Literal["open", "acknowledged", "resolved"] | None = None,
     severity: Literal["note", "warning", "page"] | None = None,
     deployment_id: UUID | None = None,
     cause: Annotated[str | None, Query(max_length=100)] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
 ) -> AlertPage:
     """The alerts of the deployments that the caller may see, newest first."""
     query = (
         select(Alert)
         .join(Deployment, Deployment.id == Alert.deployment_id)
-        .where(
-            caller.visible(
-                "Alert",
-                Deployment.namespace,
-                Deployment.label_id,
-                action="alert:read",
-                objects=("deployments", Deployment.name),
-            )
-        )
+        .where(visible_alerts(caller))
     )
     wanted = {
         Alert.state: state,
@@ -159,36 +149,32 @@ def list_alerts(
     for column, value in wanted.items():
         if value is not None:
             query = query.where(column == value)
-    rows, following = page_of(caller.session, query, Alert.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Alert.id)
     return AlertPage(items=_shown(caller, rows), next_cursor=following)
 
 
 @router.get("/{alert_id}", **acts("alert:read"))
 def read_alert(alert_id: UUID, caller: Governed, response: Response) -> AlertOut:
     """One alert."""
-    return _answer(caller, _alert(caller, alert_id), response)
+    return _answer(caller, governed_alert(caller, alert_id), response)
 
 
 @router.get("/{alert_id}/events", **acts("alert:read"))
-def list_events(
-    alert_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> AlertEventPage:
+def list_events(alert_id: UUID, caller: Governed, paging: Paging) -> AlertEventPage:
     """How the alert came to where it stands."""
-    alert = _alert(caller, alert_id)
+    alert = governed_alert(caller, alert_id)
     query = select(AlertEvent).where(AlertEvent.alert_id == alert.id)
-    rows, following = page_of(caller.session, query, AlertEvent.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, AlertEvent.id)
     items = [AlertEventOut.model_validate(row) for row in rows]
     return AlertEventPage(items=items, next_cursor=following)
 
 
 @router.get("/{alert_id}/deliveries", **acts("alert:read"))
-def list_deliveries(
-    alert_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> DeliveryPage:
+def list_deliveries(alert_id: UUID, caller: Governed, paging: Paging) -> DeliveryPage:
     """Who was told of the alert, who will be, and what went wrong."""
-    alert = _alert(caller, alert_id)
+    alert = governed_alert(caller, alert_id)
     query = select(Delivery).where(Delivery.alert_id == alert.id)
-    rows, following = page_of(caller.session, query, Delivery.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Delivery.id)
     return DeliveryPage(items=deliveries_shown(caller, rows), next_cursor=following)
 
 
@@ -197,7 +183,7 @@ def acknowledge_alert(
     alert_id: UUID, caller: Governed, response: Response, seen: Precondition
 ) -> AlertOut:
     """Say that somebody is looking; nobody else is called then."""
-    alert = _alert(caller, alert_id)
+    alert = governed_alert(caller, alert_id)
     seen.check(alert)
     acknowledge(caller.session, alert, actor_id=caller.principal_id, at=caller.at)
     return _answer(caller, alert, response)
@@ -208,7 +194,7 @@ def resolve_alert(
     alert_id: UUID, body: ResolveIn, caller: Governed, response: Response, seen: Precondition
 ) -> AlertOut:
     """Close an alert with a reason. It is open again if its cause is back within a week."""
-    alert = _alert(caller, alert_id)
+    alert = governed_alert(caller, alert_id)
     seen.check(alert)
     close(
         caller.session,
@@ -222,25 +208,15 @@ def resolve_alert(
 
 def deliveries_shown(caller: Governed, rows: Sequence[Delivery]) -> list[DeliveryOut]:
     """Messages with the names of their channels, in one query more."""
-    known = select(Channel.id, Channel.name).where(Channel.id.in_({row.channel_id for row in rows}))
-    names = {row.id: row.name for row in caller.session.execute(known)}
-    fields = set(DeliveryOut.model_fields) - {"channel", "next_at"}
+    names = channel_names(caller.session, {row.channel_id for row in rows})
     return [
-        DeliveryOut(
+        DeliveryOut.of_row(
+            row,
             channel=names[row.channel_id],
             next_at=row.next_at if row.finished_at is None else None,
-            **{field: getattr(row, field) for field in fields},
         )
         for row in rows
     ]
-
-
-def _alert(caller: Governed, alert_id: UUID) -> Alert:
-    alert = caller.session.get(Alert, alert_id)
-    if alert is None:
-        raise Unseen
-    caller.require(alert_resource(caller.session, alert))
-    return alert
 
 
 def _answer(caller: Governed, alert: Alert, response: Response) -> AlertOut:

@@ -16,7 +16,6 @@ from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.policy import (
     ApprovalComment,
     ApprovalRequest,
-    Unseen,
     approval_resource,
     comment_on_approval,
     standing_state,
@@ -25,14 +24,13 @@ from bailiwick.policy import (
 from bailiwick.policy.approvals import stands
 from bailiwick.registry import find_model, find_version, version_resource
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
-    page_of,
+    by_id,
     tag,
 )
 
@@ -139,7 +137,9 @@ class CommentPage(Page):
 
 @router.get("/approvals", **acts("approval:list"))
 def list_approvals(
-    caller: Governed, state: State | None = None, limit: Limit = 50, cursor: Cursor = None
+    caller: Governed,
+    paging: Paging,
+    state: State | None = None,
 ) -> ApprovalPage:
     """The approval requests that the caller may see, newest first."""
     query = select(ApprovalRequest).where(
@@ -149,7 +149,7 @@ def list_approvals(
     )
     if state is not None:
         query = query.where(stands(state, caller.at))
-    rows, following = page_of(caller.session, query, ApprovalRequest.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, ApprovalRequest.id)
     return ApprovalPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -171,9 +171,7 @@ def request(body: ApprovalIn, caller: Governed, response: Response) -> ApprovalO
             expires_at=body.expires_at,
         )
     else:
-        policy = caller.session.get(RetrainingPolicy, body.subject.id)
-        if policy is None:
-            raise Unseen
+        policy = by_id(caller, RetrainingPolicy, body.subject.id)
         caller.require(retraining_policies.retraining_policy_resource(caller.session, policy))
         asked = retraining_policies.ask_for_policy_approval(
             caller.session,
@@ -232,18 +230,11 @@ def withdraw(
 
 
 @router.get("/approvals/{approval_id}/comments", **acts("approval:read"))
-def list_comments(
-    approval_id: UUID, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> CommentPage:
+def list_comments(approval_id: UUID, caller: Governed, paging: Paging) -> CommentPage:
     """What was said about a request, newest first."""
     asked = _approval(caller, approval_id)
-    rows, following = page_of(
-        caller.session,
-        select(ApprovalComment).where(ApprovalComment.request_id == asked.id),
-        ApprovalComment.id,
-        limit=limit,
-        cursor=cursor,
-    )
+    query = select(ApprovalComment).where(ApprovalComment.request_id == asked.id)
+    rows, following = paging.of(caller.session, query, ApprovalComment.id)
     return CommentPage(items=list(map(CommentOut.model_validate, rows)), next_cursor=following)
 
 
@@ -259,9 +250,7 @@ def comment(approval_id: UUID, body: CommentIn, caller: Governed) -> CommentOut:
 
 def _approval(caller: Governed, approval_id: UUID) -> ApprovalRequest:
     """The request, after the policy has let the caller read it."""
-    asked = caller.session.get(ApprovalRequest, approval_id)
-    if asked is None:
-        raise Unseen
+    asked = by_id(caller, ApprovalRequest, approval_id)
     caller.require(approval_resource(caller.session, asked), action="approval:read")
     return asked
 
@@ -270,13 +259,12 @@ def _shown(caller: Governed, requests: Sequence[ApprovalRequest]) -> list[Approv
     """Requests with what they are about, in a few queries however many they are."""
     known = known_subjects(caller.session, ((one.subject_type, one.subject_id) for one in requests))
     void = void_reasons(caller.session, requests, known)
-    fields = set(ApprovalOut.model_fields) - {"state", "subject", "void"}
     shown = []
     for one in requests:
         about = known.get(one.subject_id)
         shown.append(
-            ApprovalOut(
-                **{field: getattr(one, field) for field in fields},
+            ApprovalOut.of_row(
+                one,
                 state=standing_state(one, caller.at),
                 # Under another label, its name is no longer for everyone who sees the request.
                 subject=about.name if about is not None and one.id not in void else None,

@@ -25,14 +25,13 @@ from bailiwick.notifications import (
 from bailiwick.notifications.channels import MAX_ESCALATION_MINUTES, WEBHOOK, channel_names
 from bailiwick.policy import PLATFORM, Resource
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
-    page_of,
+    by_name,
     tag,
 )
 
@@ -121,11 +120,11 @@ class ChannelPage(Page):
 
 
 @router.get("", **acts("channel:list"))
-def list_channels(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> ChannelPage:
+def list_channels(caller: Governed, paging: Paging) -> ChannelPage:
     """All channels, newest first."""
     caller.require(PLATFORM)
     query = select(Channel)
-    rows, following = page_of(caller.session, query, Channel.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Channel.id)
     return ChannelPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -191,20 +190,16 @@ def try_it(name: str, caller: Governed) -> DeliveryOut:
 
 
 @router.get("/{name}/trials", **acts("channel:read"))
-def list_trials(
-    name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> DeliveryPage:
+def list_trials(name: str, caller: Governed, paging: Paging) -> DeliveryPage:
     """What became of the trial messages of a channel, newest first."""
     channel = _channel(caller, name)
     query = select(Delivery).where(Delivery.channel_id == channel.id, Delivery.event_id.is_(None))
-    rows, following = page_of(caller.session, query, Delivery.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Delivery.id)
     return DeliveryPage(items=deliveries_shown(caller, rows), next_cursor=following)
 
 
 def _channel(caller: Governed, name: str) -> Channel:
-    """The policy first: whoever may not see channels learns nothing of their names."""
-    caller.require(Resource("Channel", name, None, None))
-    return find_channel(caller.session, name)
+    return by_name(caller, "Channel", name, find_channel)
 
 
 def _target(channel: Channel, body: ChannelPatch) -> Target | None:
@@ -229,11 +224,9 @@ def _answer(caller: Governed, channel: Channel, response: Response) -> ChannelOu
 def _shown(caller: Governed, rows: Sequence[Channel]) -> list[ChannelOut]:
     following = {row.escalate_to_id for row in rows} - {None}
     names = channel_names(caller.session, [one for one in following if one])
-    fields = set(ChannelOut.model_fields) - {"escalate_to"}
     return [
-        ChannelOut(
-            escalate_to=names[row.escalate_to_id] if row.escalate_to_id else None,
-            **{field: getattr(row, field) for field in fields},
+        ChannelOut.of_row(
+            row, escalate_to=names[row.escalate_to_id] if row.escalate_to_id else None
         )
         for row in rows
     ]

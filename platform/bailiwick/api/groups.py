@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from bailiwick.access import (
     Group,
     GroupMembership,
-    Principal,
     add_member,
     create_group,
     find_group,
     find_principal,
     grant_role,
+    names_of,
     remove_member,
     revoke_role,
     roles_granted,
@@ -25,14 +25,13 @@ from bailiwick.access import (
 from bailiwick.api.schemas import Body, RoleIn, RoleObject, RoleOut, Schema, Slug, Text
 from bailiwick.policy import PLATFORM, Resource
 from bailiwick.web import (
-    Cursor,
     Governed,
     GovernedRoute,
-    Limit,
     Page,
+    Paging,
     Precondition,
     acts,
-    page_of,
+    by_name,
     tag,
 )
 
@@ -104,10 +103,10 @@ class MemberPage(Page):
 
 
 @router.get("", **acts("group:list"))
-def list_groups(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> GroupPage:
+def list_groups(caller: Governed, paging: Paging) -> GroupPage:
     """All groups, newest first."""
     caller.require(PLATFORM)
-    rows, following = page_of(caller.session, select(Group), Group.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, select(Group), Group.id)
     return GroupPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -152,15 +151,13 @@ def update(
 
 
 @router.get("/{name}/members", **acts("group:read"))
-def list_members(
-    name: str, caller: Governed, limit: Limit = 50, cursor: Cursor = None
-) -> MemberPage:
+def list_members(name: str, caller: Governed, paging: Paging) -> MemberPage:
     """Who is in a group, newest members first."""
     group = _group(caller, name)
     query = select(GroupMembership).where(
         GroupMembership.group_id == group.id, GroupMembership.until.is_(None)
     )
-    rows, following = page_of(caller.session, query, GroupMembership.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, GroupMembership.id)
     return MemberPage(items=_members_shown(caller, rows), next_cursor=following)
 
 
@@ -230,8 +227,7 @@ def revoke(
 
 
 def _group(caller: Governed, name: str) -> Group:
-    caller.require(Resource("Group", name, None, None))
-    return find_group(caller.session, name)
+    return by_name(caller, "Group", name, find_group)
 
 
 def _answer(caller: Governed, group: Group, response: Response) -> GroupOut:
@@ -251,30 +247,18 @@ def _shown(caller: Governed, groups: list[Group]) -> list[GroupOut]:
     )
     members = dict(counted.all())
     return [
-        GroupOut(
-            id=group.id,
-            name=group.name,
-            description=group.description,
-            claim=group.claim,
+        GroupOut.of_row(
+            group,
             roles=[RoleOut.of(binding) for binding in bindings if binding.group_id == group.id],
             members=members.get(group.id, 0),
-            created_at=group.created_at,
         )
         for group in groups
     ]
 
 
 def _members_shown(caller: Governed, memberships: list[GroupMembership]) -> list[MemberOut]:
-    ids = {membership.principal_id for membership in memberships}
-    named = caller.session.execute(
-        select(Principal.id, Principal.name).where(Principal.id.in_(ids))
-    )
-    names = dict(named.all())
-    fields = set(MemberOut.model_fields) - {"principal"}
+    names = names_of(caller.session, [membership.principal_id for membership in memberships])
     return [
-        MemberOut(
-            **{field: getattr(membership, field) for field in fields},
-            principal=names[membership.principal_id],
-        )
+        MemberOut.of_row(membership, principal=names[membership.principal_id])
         for membership in memberships
     ]

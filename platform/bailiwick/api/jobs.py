@@ -20,7 +20,7 @@ from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
 from bailiwick.lineage import dataset_resource, find_dataset, find_dataset_version
-from bailiwick.policy import Resource, Unseen
+from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource, find_model, model_resource
 from bailiwick.training import RECIPES, SmallClassifierRecipe
 from bailiwick.web import (
@@ -29,8 +29,10 @@ from bailiwick.web import (
     GovernedRoute,
     Limit,
     Page,
+    Paging,
     Precondition,
     acts,
+    by_id,
     page_of,
     tag,
     visible_jobs,
@@ -170,18 +172,17 @@ class PolicyPage(Page):
 @router.get("/jobs", **acts("job:list"))
 def list_jobs(
     caller: Governed,
+    paging: Paging,
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None,
     kind: Literal["train", "retrain", "check"] | None = None,
     subject_id: UUID | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
 ) -> JobPage:
     """The jobs that the caller may see, newest first."""
     query = select(Job).where(visible_jobs(caller))
     for column, wanted in ((Job.state, state), (Job.kind, kind), (Job.subject_id, subject_id)):
         if wanted is not None:
             query = query.where(column == wanted)
-    rows, following = page_of(caller.session, query, Job.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Job.id)
     return JobPage(items=list(map(JobOut.model_validate, rows)), next_cursor=following)
 
 
@@ -251,7 +252,7 @@ def cancel_job(job_id: UUID, caller: Governed) -> JobOut:
 
 
 @router.get("/retraining-policies", **acts("retraining-policy:list"))
-def list_policies(caller: Governed, limit: Limit = 50, cursor: Cursor = None) -> PolicyPage:
+def list_policies(caller: Governed, paging: Paging) -> PolicyPage:
     """The retraining policies of the deployments that the caller may see."""
     query = (
         select(RetrainingPolicy)
@@ -266,9 +267,7 @@ def list_policies(caller: Governed, limit: Limit = 50, cursor: Cursor = None) ->
             )
         )
     )
-    rows, following = page_of(
-        caller.session, query, RetrainingPolicy.id, limit=limit, cursor=cursor
-    )
+    rows, following = paging.of(caller.session, query, RetrainingPolicy.id)
     return PolicyPage(items=_shown(caller, rows), next_cursor=following)
 
 
@@ -355,17 +354,13 @@ def retrain_now(policy_id: UUID, body: RetrainIn, caller: Governed) -> JobOut:
 
 
 def _job(caller: Governed, job_id: UUID) -> Job:
-    job = caller.session.get(Job, job_id)
-    if job is None:
-        raise Unseen
+    job = by_id(caller, Job, job_id)
     caller.require(job_resource(caller.session, job))
     return job
 
 
 def _policy(caller: Governed, policy_id: UUID) -> RetrainingPolicy:
-    policy = caller.session.get(RetrainingPolicy, policy_id)
-    if policy is None:
-        raise Unseen
+    policy = by_id(caller, RetrainingPolicy, policy_id)
     caller.require(retraining_policies.retraining_policy_resource(caller.session, policy))
     return policy
 
@@ -382,11 +377,5 @@ def _recipe(name: str, settings: dict[str, Any] | None) -> SmallClassifierRecipe
 
 
 def _shown(caller: Governed, policies: list[RetrainingPolicy]) -> list[PolicyOut]:
-    fields = set(PolicyOut.model_fields) - {"approved"}
     approved = retraining_policies.approved_among(caller.session, policies)
-    return [
-        PolicyOut(
-            **{field: getattr(policy, field) for field in fields}, approved=policy.id in approved
-        )
-        for policy in policies
-    ]
+    return [PolicyOut.of_row(policy, approved=policy.id in approved) for policy in policies]

@@ -1,7 +1,7 @@
 """HTTP shapes that several capabilities share."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
@@ -27,6 +27,12 @@ class Schema(BaseModel):
     """An answer, read from a row's attributes."""
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of_row(cls, row: object, **given: Any) -> Self:
+        """From a row's attributes, but for the fields that are given."""
+        fields = cls.model_fields.keys() - given.keys()
+        return cls(**given, **{field: getattr(row, field) for field in fields})
 
 
 class Body(BaseModel):

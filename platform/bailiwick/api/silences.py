@@ -6,9 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, Field
-from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy import select
 
-from bailiwick.access import EVERY_NAMESPACE
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, Schema, Slug, Text
 from bailiwick.core.errors import Invalid
@@ -21,9 +20,17 @@ from bailiwick.notifications import (
     silence_resource,
 )
 from bailiwick.notifications.silences import state_of
-from bailiwick.policy import PLATFORM, Resource, Unseen
 from bailiwick.registry import Deployment
-from bailiwick.web import Cursor, Governed, GovernedRoute, Limit, Page, acts, page_of, tag
+from bailiwick.web import (
+    Governed,
+    GovernedRoute,
+    Page,
+    Paging,
+    acts,
+    governed_silence,
+    tag,
+    visible_silences,
+)
 
 router = APIRouter(prefix="/silences", tags=["watching"], route_class=GovernedRoute)
 
@@ -86,10 +93,8 @@ class SilenceOut(Schema):
     @classmethod
     def of(cls, silence: Silence, at: datetime) -> Self:
         """From its row, as it stands at a moment."""
-        fields = set(cls.model_fields) - {"state", "weekly"}
-        values = {field: getattr(silence, field) for field in fields}
         weekly = WeeklyOut(**silence.weekly) if silence.weekly else None
-        return cls(**values, weekly=weekly, state=state_of(silence, at))
+        return cls.of_row(silence, weekly=weekly, state=state_of(silence, at))
 
 
 class SilencePage(Page):
@@ -101,16 +106,15 @@ class SilencePage(Page):
 @router.get("", **acts("silence:list"))
 def list_silences(
     caller: Governed,
+    paging: Paging,
     deployment_id: UUID | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
 ) -> SilencePage:
     """Silences of the namespaces and deployments that the caller may see, newest first."""
     query = select(Silence).outerjoin(Deployment, Deployment.id == Silence.deployment_id)
-    query = query.where(_seen(caller))
+    query = query.where(visible_silences(caller))
     if deployment_id is not None:
         query = query.where(Silence.deployment_id == deployment_id)
-    rows, following = page_of(caller.session, query, Silence.id, limit=limit, cursor=cursor)
+    rows, following = paging.of(caller.session, query, Silence.id)
     items = [SilenceOut.of(row, caller.at) for row in rows]
     return SilencePage(items=items, next_cursor=following)
 
@@ -149,7 +153,7 @@ def create_one(body: SilenceIn, caller: Governed, response: Response) -> Silence
 @router.get("/{silence_id}", **acts("silence:list"))
 def read_silence(silence_id: UUID, caller: Governed, response: Response) -> SilenceOut:
     """One silence."""
-    silence = _silence(caller, silence_id)
+    silence = governed_silence(caller, silence_id)
     tag(response, silence)
     return SilenceOut.of(silence, caller.at)
 
@@ -157,41 +161,7 @@ def read_silence(silence_id: UUID, caller: Governed, response: Response) -> Sile
 @router.post("/{silence_id}/end", **acts("silence:end"))
 def end_one(silence_id: UUID, caller: Governed, response: Response) -> SilenceOut:
     """End a silence early; what it held back and still stands is told now."""
-    silence = _silence(caller, silence_id)
+    silence = governed_silence(caller, silence_id)
     end_silence(caller.session, silence, actor_id=caller.principal_id, at=caller.at)
     tag(response, silence)
     return SilenceOut.of(silence, caller.at)
-
-
-def _silence(caller: Governed, silence_id: UUID) -> Silence:
-    silence = caller.session.get(Silence, silence_id)
-    if silence is None:
-        raise Unseen
-    deployment = (
-        caller.session.get(Deployment, silence.deployment_id) if silence.deployment_id else None
-    )
-    caller.require(silence_resource(caller.session, silence.id, silence.namespace, deployment))
-    return silence
-
-
-def _seen(caller: Governed) -> ColumnElement[bool]:
-    """Those of deployments one may see, and those of whole namespaces where one holds a role."""
-    of_deployments = caller.visible(
-        "Silence",
-        Deployment.namespace,
-        Deployment.label_id,
-        action="silence:list",
-        objects=("deployments", Deployment.name),
-    )
-    if not caller.may(PLATFORM, "silence:list"):
-        return false()
-    spaces = [place for place in caller.actor.roles if "/" not in place]
-    seen = [space for space in spaces if caller.may(_whole(space), "silence:list")]
-    reached: ColumnElement[bool] = true()
-    if EVERY_NAMESPACE not in seen:
-        reached = Silence.namespace.in_(seen)
-    return or_(of_deployments, and_(Silence.deployment_id.is_(None), reached))
-
-
-def _whole(space: str) -> Resource:
-    return Resource("Silence", "any", None if space == EVERY_NAMESPACE else space, None)

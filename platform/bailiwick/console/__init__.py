@@ -16,6 +16,7 @@ from bailiwick.console.pages import (
     alerts,
     approvals,
     audit,
+    channels,
     datasets,
     decisions,
     delegations,
@@ -24,6 +25,7 @@ from bailiwick.console.pages import (
     models,
     overview,
     policies,
+    silences,
     waivers,
 )
 from bailiwick.console.sign_in import make_last_router, make_open_router
@@ -39,6 +41,8 @@ _SECTIONS = (
     models,
     datasets,
     alerts,
+    silences,
+    channels,
     jobs,
     approvals,
     delegations,

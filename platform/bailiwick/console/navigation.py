@@ -31,11 +31,14 @@ def navigation(caller: Caller) -> list[Section]:
         Section("models", "Models", "/console/models"),
         Section("datasets", "Datasets", "/console/datasets"),
         Section("alerts", "Alerts", "/console/alerts", open_alerts(caller)),
+        Section("silences", "Silences", "/console/silences"),
         Section("jobs", "Jobs", "/console/jobs"),
         Section("approvals", "Approvals", "/console/approvals", open_approvals(caller)),
         Section("waivers", "Waivers", "/console/waivers"),
         Section("decisions", "Decisions", "/console/decisions"),
     ]
+    if caller.may(PLATFORM, "channel:list"):
+        sections.append(Section("channels", "Channels", "/console/channels"))
     if caller.may(PLATFORM, "policy:read"):
         sections.append(Section("policies", "Policies", "/console/policies"))
     if caller.may(PLATFORM, "access:review"):

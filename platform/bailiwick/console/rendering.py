@@ -71,6 +71,7 @@ def _environment() -> Environment:
         "short": short,
         "pretty": pretty,
         "words": words,
+        "sentence": sentence,
     }
     return environment
 
@@ -146,3 +147,8 @@ def pretty(value: Any) -> Markup:
 def words(name: str) -> str:
     """`min_holdout_rows` or `alert.raised` as words."""
     return name.replace("_", " ").replace("-", " ").replace(".", " ")
+
+
+def sentence(detail: str) -> str:
+    """With a capital letter, unless it begins with the name of an action (`model:create`)."""
+    return detail if ":" in detail.partition(" ")[0] else detail[:1].upper() + detail[1:]

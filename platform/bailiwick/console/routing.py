@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from bailiwick.console.rendering import plain_page
+from bailiwick.console.rendering import plain_page, sentence
 from bailiwick.core.errors import BailiwickError, NotFound, Unauthenticated
 from bailiwick.web import GovernedRoute
 from bailiwick.web.problem import TITLES, status_of
@@ -102,14 +102,9 @@ def _page(
         title=title,
         status=status,
         code=status,
-        detail=_sentence(detail),
+        detail=sentence(detail),
         told=told or {},
     )
-
-
-def _sentence(detail: str) -> str:
-    """With a capital letter, unless it begins with the name of an action (`model:create`)."""
-    return detail if ":" in detail.partition(" ")[0] else detail[:1].upper() + detail[1:]
 
 
 def _to_sign_in(request: Request) -> Response:

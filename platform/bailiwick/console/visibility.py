@@ -86,13 +86,7 @@ def visible_deployments(caller: Caller) -> Where:
 
 def visible_alerts(caller: Caller) -> Where:
     """For alerts joined with their deployment, whose label they carry."""
-    return caller.visible(
-        "Alert",
-        Deployment.namespace,
-        Deployment.label_id,
-        action="alert:read",
-        objects=DEPLOYMENTS,
-    )
+    return web.visible_alerts(caller)
 
 
 def visible_jobs(caller: Caller) -> Where:

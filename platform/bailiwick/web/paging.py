@@ -2,10 +2,11 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import BaseModel
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -48,6 +49,27 @@ def page_of(
     more = len(rows) > limit
     rows = rows[:limit]
     return rows, _encode(rows[-1].id) if more else None
+
+
+@dataclass(frozen=True, slots=True)
+class PageAsked:
+    """Which page of a collection a request asks for."""
+
+    limit: int
+    cursor: str | None
+
+    def of(
+        self, session: Session, query: Select[Row], key: InstrumentedAttribute[UUID]
+    ) -> tuple[list[Row], str | None]:
+        """`page_of` as it was asked for."""
+        return page_of(session, query, key, limit=self.limit, cursor=self.cursor)
+
+
+async def _asked(limit: Limit = 50, cursor: Cursor = None) -> PageAsked:  # async: as `callers`
+    return PageAsked(limit, cursor)
+
+
+Paging = Annotated[PageAsked, Depends(_asked)]
 
 
 def _encode(identifier: UUID) -> str:

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 
 from bailiwick.access import names_of
-from bailiwick.console.alert_stories import events_of, messages_of
+from bailiwick.console.alert_stories import events_of, held, messages_of
+from bailiwick.console.deliveries import names_of_deployments
+from bailiwick.console.forms import Attempt, text_of
 from bailiwick.console.queries import labels_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_alerts, visible_jobs
-from bailiwick.core.errors import NotFound
+from bailiwick.core.errors import Invalid, NotFound
 from bailiwick.lifecycle.jobs import JobKind
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
 from bailiwick.monitoring import (
@@ -29,13 +31,14 @@ from bailiwick.monitoring import (
     silenced,
 )
 from bailiwick.monitoring.watching import DriftIncident
+from bailiwick.notifications import Severity, silence_resource
 from bailiwick.notifications.channels import channel_names
-from bailiwick.policy import Unseen
+from bailiwick.policy import PLATFORM
 from bailiwick.registry import Breach, Deployment, deployment_resource
-from bailiwick.web import Caller, Cursor, Governed, acts, page_of
+from bailiwick.web import Caller, Cursor, Governed, acts, by_id, governed_alert, page_of
 
 ALERTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 20, 20
-MAX_RESOLUTION_LENGTH = 500
+STATES, LOUD = tuple(AlertState), tuple(Severity)
 # The report brings its own scripts: it may run them, in an origin of its own, without network.
 REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
@@ -44,19 +47,27 @@ REPORT_POLICY = (
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=GovernedPage)
 
+Chosen = Annotated[str, Query(max_length=20)]
+
 
 @router.get("/alerts", **acts("alert:list"))
-def alerts(request: Request, caller: Governed, cursor: Cursor = None) -> Response:
-    """All alerts, newest first."""
+def alerts(
+    request: Request,
+    caller: Governed,
+    cursor: Cursor = None,
+    state: Chosen = "",
+    severity: Chosen = "",
+) -> Response:
+    """Alerts, newest first; all of them, or those that stand so and are so loud."""
     query = (
         select(Alert)
         .join(Deployment, Deployment.id == Alert.deployment_id)
         .where(visible_alerts(caller))
     )
+    for column, chosen, known in ((Alert.state, state, STATES), (Alert.severity, severity, LOUD)):
+        if chosen in known:
+            query = query.where(column == chosen)
     rows, following = page_of(caller.session, query, Alert.id, limit=ALERTS_PER_PAGE, cursor=cursor)
-    watched = caller.session.scalars(
-        select(Deployment).where(Deployment.id.in_({row.deployment_id for row in rows}))
-    )
     return page(
         request,
         caller,
@@ -65,7 +76,11 @@ def alerts(request: Request, caller: Governed, cursor: Cursor = None) -> Respons
         section="alerts",
         rows=rows,
         following=following,
-        deployments={deployment.id: deployment for deployment in watched},
+        state=state,
+        severity=severity,
+        states=STATES,
+        severities=LOUD,
+        deployments=names_of_deployments(caller.session, {row.deployment_id for row in rows}),
         holds=silenced(caller.session, rows, at=caller.at),
     )
 
@@ -73,8 +88,72 @@ def alerts(request: Request, caller: Governed, cursor: Cursor = None) -> Respons
 @router.get("/alerts/{alert_id}", **acts("alert:read"))
 def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
     """One alert with its evidence."""
+    return _page(request, caller, governed_alert(caller, alert_id))
+
+
+@router.post("/alerts/{alert_id}/acknowledge", **acts("alert:acknowledge"))
+def acknowledge_alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
+    """Say that somebody is looking."""
+    found = governed_alert(caller, alert_id)
+    with Attempt(caller) as attempt:
+        acknowledge(caller.session, found, actor_id=caller.principal_id, at=caller.at)
+        return RedirectResponse(f"/console/alerts/{alert_id}", 303)
+    return _page(request, caller, found, problem=attempt.problem, status=attempt.status)
+
+
+@router.post("/alerts/{alert_id}/resolve", **acts("alert:resolve"))
+def resolve_alert(
+    request: Request, caller: Governed, alert_id: UUID, resolution: Annotated[str, Form()] = ""
+) -> Response:
+    """Say that it is over, and why."""
+    found = governed_alert(caller, alert_id)
+    with Attempt(caller) as attempt:
+        reason = text_of("resolution", resolution)
+        if not reason:
+            raise Invalid("say why it is over; whoever meets this again will want to know")
+        close(
+            caller.session,
+            found,
+            resolution=reason,
+            actor_id=caller.principal_id,
+            at=caller.at,
+        )
+        return RedirectResponse(f"/console/alerts/{alert_id}", 303)
+    return _page(
+        request,
+        caller,
+        found,
+        resolution=resolution,
+        problem=attempt.problem,
+        status=attempt.status,
+    )
+
+
+@router.get("/reports/{check_id}", **acts("monitor:read"))
+def report(caller: Governed, check_id: UUID) -> Response:
+    """A check's HTML report as it is stored, confined to a frame without network."""
+    check = by_id(caller, CheckResult, check_id)
+    monitor = caller.session.get_one(Monitor, check.monitor_id)
+    caller.require(monitor_resource(caller.session, monitor))
+    if check.report_blob is None:
+        raise NotFound("this check left no report")
+    return Response(
+        caller.platform.blobs.read_bytes(check.report_blob),
+        media_type="text/html",
+        headers={"Content-Security-Policy": REPORT_POLICY},
+    )
+
+
+def _page(
+    request: Request,
+    caller: Caller,
+    found: Alert,
+    *,
+    resolution: str = "",
+    problem: str | None = None,
+    status: int = 200,
+) -> Response:
     session = caller.session
-    found = _governed(caller, alert_id)
     resource = alert_resource(session, found)
     deployment = session.get_one(Deployment, found.deployment_id)
     breach = session.get(Breach, found.breach_id) if found.breach_id else None
@@ -86,12 +165,17 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
         found.resolved_by,
         breach.caused_by if breach else None,
     ]
+    stands = found.state != AlertState.RESOLVED
+    silence = silence_resource(session, found.id, deployment.namespace, deployment)
     return page(
         request,
         caller,
         "alert.html",
         title=f"Alert on {deployment.namespace}/{deployment.name}",
         section="alerts",
+        status=status,
+        problem=problem,
+        resolution=resolution,
         alert=found,
         deployment=deployment,
         label=labels_of(session, [deployment.label_id])[deployment.label_id],
@@ -106,63 +190,13 @@ def alert(request: Request, caller: Governed, alert_id: UUID) -> Response:
         events=events,
         messages=messages,
         channels=channel_names(session, {message.channel_id for message in messages}),
-        hold=silenced(session, [found], at=caller.at).get(found.id),
+        sees_channels=caller.may(PLATFORM, "channel:list"),
+        held=held(caller, found),
         may_acknowledge=found.state == AlertState.OPEN
         and caller.may(resource, "alert:acknowledge"),
-        may_resolve=found.state != AlertState.RESOLVED and caller.may(resource, "alert:resolve"),
+        may_resolve=stands and caller.may(resource, "alert:resolve"),
+        may_silence=stands and caller.may(silence, "silence:create"),
     )
-
-
-@router.post("/alerts/{alert_id}/acknowledge", **acts("alert:acknowledge"))
-def acknowledge_alert(caller: Governed, alert_id: UUID) -> Response:
-    """Say that somebody is looking."""
-    found = _governed(caller, alert_id)
-    acknowledge(caller.session, found, actor_id=caller.principal_id, at=caller.at)
-    return RedirectResponse(f"/console/alerts/{alert_id}", 303)
-
-
-@router.post("/alerts/{alert_id}/resolve", **acts("alert:resolve"))
-def resolve_alert(
-    caller: Governed,
-    alert_id: UUID,
-    resolution: Annotated[str, Form(min_length=1, max_length=MAX_RESOLUTION_LENGTH)],
-) -> Response:
-    """Say that it is over, and why."""
-    found = _governed(caller, alert_id)
-    close(
-        caller.session,
-        found,
-        resolution=resolution,
-        actor_id=caller.principal_id,
-        at=caller.at,
-    )
-    return RedirectResponse(f"/console/alerts/{alert_id}", 303)
-
-
-@router.get("/reports/{check_id}", **acts("monitor:read"))
-def report(caller: Governed, check_id: UUID) -> Response:
-    """A check's HTML report as it is stored, confined to a frame without network."""
-    check = caller.session.get(CheckResult, check_id)
-    if check is None:
-        raise Unseen
-    monitor = caller.session.get_one(Monitor, check.monitor_id)
-    caller.require(monitor_resource(caller.session, monitor))
-    if check.report_blob is None:
-        raise NotFound("this check left no report")
-    return Response(
-        caller.platform.blobs.read_bytes(check.report_blob),
-        media_type="text/html",
-        headers={"Content-Security-Policy": REPORT_POLICY},
-    )
-
-
-def _governed(caller: Caller, alert_id: UUID) -> Alert:
-    """The alert, after the policy has let the caller do with it what the route says."""
-    found = caller.session.get(Alert, alert_id)
-    if found is None:
-        raise Unseen
-    caller.require(alert_resource(caller.session, found))
-    return found
 
 
 def _examples(
