@@ -19,7 +19,7 @@ help:
 	@echo "make test           the tests on SQLite"
 	@echo "make test-postgres  the tests on a PostgreSQL server of their own"
 	@echo "make check          lint, format, types, import contracts, tests"
-	@echo "make bench-NAME     a measurement: $(BENCHMARKS)"
+	@echo "make bench-NAME     a measurement: $(BENCHMARKS); ARGS=--quick for a look at drift"
 	@echo "make clean          remove what was built; data and .venv stay"
 
 install: $(INSTALLED)
@@ -54,7 +54,7 @@ bench:
 	@echo "choose one: $(BENCHMARKS)"
 
 $(BENCHMARKS): bench-%: install
-	$(BIN)/python benchmarks/$*.py
+	$(BIN)/python benchmarks/$*.py $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from bailiwick.monitoring.contrasts import contrasts_of
 from bailiwick.monitoring.shapes import CategoricalShape, Layout, NumericShape, numeric_shape
@@ -105,17 +105,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Counts of every feature, (streams, windows, cells), one feature at a time.
+    """What happened in every window of every stream.
 
     `rows`: (streams, windows). `moved`: for each stream the features that the change moves.
+    `x`, `counted`: (streams, windows, contrasts). `counts`: of each feature, (streams, windows,
+    cells). `location`: (streams, windows, features), with the change for numeric ones.
     """
 
+    world: World
     layout: Layout
     rows: NDArray[np.int64]
     moved: tuple[frozenset[str], ...]
     references: tuple[Summary, ...]
     x: Array
     counted: Array
+    counts: dict[str, NDArray[np.int64]]
+    location: Array
 
 
 def simulate(
@@ -132,7 +137,7 @@ def simulate(
     """`streams` independent deployments of `windows` windows, the first `baseline` quiet.
 
     Each has a season of its own. The contrasts of each come from its own baseline's counts, by
-    the product's code; `x` and `counted` are (streams, windows, contrasts).
+    the product's code.
     """
     random = np.random.default_rng(seed)
     location = _locations(world, random, streams, windows, window_hours)
@@ -152,7 +157,17 @@ def simulate(
         references.append(reference)
         counted.append(below)
         x.append(above / np.maximum(below, 1))
-    return Traffic(layout, volumes, moved, tuple(references), np.stack(x), np.stack(counted))
+    return Traffic(
+        world=world,
+        layout=layout,
+        rows=volumes,
+        moved=moved,
+        references=tuple(references),
+        x=np.stack(x),
+        counted=np.stack(counted),
+        counts=counts,
+        location=location,
+    )
 
 
 @cache
@@ -185,13 +200,21 @@ def _rows(random: np.random.Generator, size: int, *, heavy: bool) -> Array:
     return random.standard_t(2, size) / _T2_ROBUST_SD if heavy else random.normal(size=size)
 
 
-def _below(edges: Array, *, heavy: bool) -> Array:
-    """Distribution function, in units of the (robust) standard deviation."""
+def distribution(edges: Array, *, heavy: bool) -> Array:
+    """Distribution function of a row, in units of the (robust) standard deviation."""
     if not heavy:
         found: Array = ndtr(edges)
         return found
     scaled = edges * _T2_ROBUST_SD
     return 0.5 + scaled / (2 * np.sqrt(2 + scaled**2))
+
+
+def quantiles(below: Array, *, heavy: bool) -> Array:
+    """The inverse of `distribution`, elementwise, for numbers strictly between 0 and 1."""
+    if not heavy:
+        found: Array = ndtri(below)
+        return found
+    return (2 * below - 1) / np.sqrt(2 * below * (1 - below)) / _T2_ROBUST_SD
 
 
 def _ar(random: np.random.Generator, shape: tuple[int, ...], phi: float, sd: float) -> Array:
@@ -273,12 +296,12 @@ def _counts(
     course = change.course(windows) if change else np.zeros(windows)
     shapes = {shape.name: shape for shape in layout_of(heavy=world.heavy).features}
     for place, name in enumerate(FEATURES):
-        where, shape = location[..., place], shapes[name]
+        where, shape = location[..., place], shapes[name]  # a view: the change is kept in it
         touched = np.array([name in features for features in moved], dtype=np.float64)
         shift = touched[:, None] * course
         if isinstance(shape, NumericShape):
-            edges = np.array(shape.edges)
-            below = _below(edges - (where + shift)[..., None], heavy=world.heavy)
+            where += shift
+            below = distribution(np.array(shape.edges) - where[..., None], heavy=world.heavy)
             shares = np.diff(below, axis=-1, prepend=0.0, append=1.0)
             empty = 1
         else:
