@@ -2,13 +2,14 @@
 
 An estimate is `reliability.read` with an interval
 
-    accuracy +- 1.96 sqrt(v + e),     e = max(0, mean of (error^2 - v) over the track record)
+    accuracy +- 1.96 sqrt(v + e),     e = max(0, (p^2 + sum of (error^2 - v)) / (1 + verified))
 
 v the reading's variance (binomial noise of window and reference), e what past estimates were off
-beyond that. The track record holds, for each window whose labels have arrived, the estimate on
-exactly the labelled rows against their accuracy, so that an early half of the labels is compared
-with itself. It is kept per model version. A refitted calibration inherits it: what has been
-measured is the habit of estimating, and old errors leave after `remembered` windows.
+beyond that; p is half of the error one would put up with, standing in for a record. The track
+record holds, for each window whose labels have arrived, the estimate on exactly the labelled rows
+against their accuracy, so that an early half of the labels is compared with itself. It is kept per
+model version. A refitted calibration inherits it: what has been measured is the habit of
+estimating, and old errors leave after `remembered` windows.
 
 An estimate is not trusted, for every reason that applies, when
 
@@ -16,11 +17,14 @@ An estimate is not trusted, for every reason that applies, when
 - `unseen`: too much of the window has strata, labels or confidences that the reference lacks;
 - `error`: the mean absolute error over the record exceeds the bound, or the newest one twice it;
 - `concept`: errors go one way beyond chance, or the caller's sequential test on labels alarmed;
-- `labels`: late labels that the model cannot say are more of all than in the reference.
+- `labels`: late labels that the model cannot say are more of all than in the reference;
+- `stale`: no label, not even of the reference, is younger than a quarter of a year.
 
 NOT guaranteed: a concept that changes after the newest label is seen by none of these, so that
 the first windows of such a change are trusted and wrong. `verified` says how many windows stand
-behind the measured error; with none, trust rests on the reference alone.
+behind the measured error; with none, trust rests on the reference alone. Where errors drift one
+way, intervals hold the truth less often than 95 %; `benchmarks/estimated_accuracy.py` says how
+often.
 """
 
 from collections.abc import Sequence
@@ -34,7 +38,7 @@ from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.performance.confidences import Tally
 from bailiwick.monitoring.performance.reliability import Calibration, Reading, read
 
-Kind = Literal["reference", "unseen", "error", "concept", "labels"]
+Kind = Literal["reference", "unseen", "error", "concept", "labels", "stale"]
 
 _NORMAL_95 = 1.96
 
@@ -47,6 +51,7 @@ class TrustTerms:
     more and is wrong more. `remembered`: verified windows looked at. `max_unseen_share`: of the
     window. `max_new_labels`: share of labels that the model cannot say, above the reference's.
     `one_sided`: standard errors that the mean error may be off zero while above `max_error` / 2.
+    `max_days_without_labels`: how long a concept is taken to stand still unwatched.
     """
 
     max_error: float = 0.03
@@ -55,11 +60,14 @@ class TrustTerms:
     max_unseen_share: float = 0.2
     max_new_labels: float = 0.1
     one_sided: float = 3.0
+    max_days_without_labels: float = 92.0
 
     def __post_init__(self) -> None:
         shares = (self.max_error, self.max_unseen_share, self.max_new_labels)
         if not all(0 < share < 1 for share in shares) or self.one_sided <= 0:
             raise Invalid("Errors and shares lie between 0 and 1; one_sided is positive.")
+        if self.max_days_without_labels <= 0:
+            raise Invalid("Days without labels are a positive number.")
         if self.remembered < 1 or self.min_reference_rows < 1:
             raise Invalid("At least one window is remembered and one row needed.")
 
@@ -170,12 +178,14 @@ def estimate(
     *,
     terms: TrustTerms | None = None,
     concept_changed: bool = False,
+    days_without_labels: float = 0.0,
 ) -> Estimate:
     """Accuracy of a window without its labels; `record`: verified windows, oldest first.
 
     `concept_changed`: the sequential test on labels (`labelled`) has an open alarm on errors that
-    the estimates did not foresee. Raises `Invalid` for another grid and for a window in which no
-    row has a confidence.
+    the estimates did not foresee. `days_without_labels`: from the newest labelled row, the
+    reference's among them, to the window. Raises `Invalid` for another grid and for a window in
+    which no row has a confidence.
 
     >>> from bailiwick.monitoring.performance.confidences import Grid, tally
     >>> from bailiwick.monitoring.performance.reliability import fit
@@ -187,7 +197,7 @@ def estimate(
     >>> window = rows(random.uniform(0.5, 0.8, 1_000))
     >>> found = estimate(known, window, [verify(known, rows(random.uniform(0.5, 1, 1_000)))])
     >>> found.trusted, round(found.lower, 2), round(found.upper, 2), found.verified
-    (True, 0.62, 0.69, 1)
+    (True, 0.61, 0.7, 1)
     >>> changed = verify(known, rows(random.uniform(0.5, 1, 1_000), lost=0.2))
     >>> [doubt.kind for doubt in estimate(known, window, [changed]).doubts]
     ['error', 'concept']
@@ -196,11 +206,13 @@ def estimate(
     terms = terms or TrustTerms()
     found = read(calibration, window.rows)
     newest = list(record)[-terms.remembered :]
-    beyond = max(0.0, _mean([own.error**2 - own.variance for own in newest]))
+    excess = [own.error**2 - own.variance for own in newest]
+    beyond = max(0.0, _mean([(terms.max_error / 2) ** 2, *excess]))
     half = _NORMAL_95 * sqrt(found.sampling + found.common + beyond)
     doubts = (
         *_of_window(calibration, window, found, terms),
         *_of_record(calibration, newest, terms, concept_changed),
+        *_of_time(days_without_labels, terms),
     )
     return Estimate(
         calibration=calibration.digest,
@@ -291,6 +303,16 @@ def _of_record(
             )
         )
     return doubts
+
+
+def _of_time(days: float, terms: TrustTerms) -> list[Doubt]:
+    if days <= terms.max_days_without_labels:
+        return []
+    sentence = (
+        f"No label has come for {days:.0f} days: nobody knows whether labels still mean what they "
+        "did. Label some recent rows."
+    )
+    return [Doubt("stale", sentence)]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -156,7 +156,7 @@ def take_labels(
         return replace(state, steps=state.steps + 1), _judged(test, state.evidence, judged=False)
     gain = np.zeros(len(test.bets))
     counted = dict(state.counted)
-    oldest = min(counted, default=-1) if len(counted) >= MOST_OPEN_WINDOWS else None
+    oldest = min(counted) if len(counted) >= MOST_OPEN_WINDOWS else None
     for window in there:
         forgotten = oldest is not None and window.window < oldest
         wrong, rows = (0, 0) if forgotten else counted.get(window.window, (0, 0))
@@ -168,8 +168,9 @@ def take_labels(
     evidence = np.minimum((np.array(state.evidence) + 1) * factor, _MOST)
     steps = state.steps + 1
     since = np.where(evidence < 1, steps, np.array(state.since))
-    kept = {window: counted[window] for window in sorted(counted)[-MOST_OPEN_WINDOWS:]}
-    new = LabelledState(tuple(evidence.tolist()), tuple(since.tolist()), steps, kept)
+    for window in sorted(counted)[:-MOST_OPEN_WINDOWS] if len(counted) > MOST_OPEN_WINDOWS else ():
+        del counted[window]
+    new = LabelledState(tuple(evidence.tolist()), tuple(since.tolist()), steps, counted)
     return new, _judged(test, new.evidence, judged=True)
 
 
@@ -190,12 +191,11 @@ def _judged(test: LabelledTest, evidence: Sequence[float], *, judged: bool) -> L
 
 
 def _log_ratio(test: LabelledTest, wrong: int, rows: int) -> Array:
+    """Of every bet to the null, up to a constant that goes when two of them are subtracted."""
     null = _log_chance(test.concentration, test.mean, wrong, rows)
-    bets = [_log_chance(test.concentration, bet, wrong, rows) for bet in test.bets]
-    return np.array(bets) - null
+    return np.array([_log_chance(test.concentration, bet, wrong, rows) - null for bet in test.bets])
 
 
 def _log_chance(concentration: float, mean: float, wrong: int, rows: int) -> float:
-    """Log of B(a + k, b + n - k) / B(a, b), less what does not depend on the mean."""
-    a, b = concentration * mean, concentration * (1 - mean)
-    return lgamma(a + wrong) - lgamma(a) + lgamma(b + rows - wrong) - lgamma(b)
+    """Log of B(a + k, b + n - k) with a = K m, b = K (1 - m), less what is the same for all m."""
+    return lgamma(concentration * mean + wrong) + lgamma(concentration * (1 - mean) + rows - wrong)
