@@ -3,21 +3,24 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from bailiwick.access import Principal
 from bailiwick.access.principals import disable
 from bailiwick.core.clock import ReplayClock
-from bailiwick.lifecycle import JobKind, Platform
+from bailiwick.core.errors import Invalid
+from bailiwick.lifecycle import JobKind, Platform, watching
 from bailiwick.lifecycle.schedules import set_schedule
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lifecycle.watching import REFUSED, watch_all
 from bailiwick.monitoring import Alert, Inference, Monitor, log_inferences, update_monitor
 from bailiwick.monitoring.hours import Window, WindowPart
-from bailiwick.monitoring.watching import DriftIncident, Watch, WindowCheck
+from bailiwick.monitoring.watching import DriftIncident, Watch, WindowCheck, advance
 from support.lifecycle_world import World, at_once
 
 HOUR = timedelta(hours=1)
@@ -138,3 +141,29 @@ def test_a_monitor_that_alarms_by_checks_is_not_watched(world: World, clock: Rep
     assert watch_all(world.platform) == 0
     with world.platform.database.reading() as session:
         assert session.scalars(select(func.count()).select_from(Window)).one() == 0
+
+
+def test_a_deployment_that_cannot_be_watched_hinders_no_other(
+    watched: World, clock: ReplayClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = watched.platform
+    real, seen = watching.watched, []
+
+    def twice(session: Session) -> list[tuple[UUID, UUID]]:
+        return [*real(session), *real(session)]
+
+    def fails_first(*given: Any, **options: Any) -> int:
+        seen.append(given)
+        if len(seen) == 1:
+            message = "This window's summary is damaged; make it again from its rows."
+            raise Invalid(message)
+        return advance(*given, **options)
+
+    monkeypatch.setattr(watching, "watched", twice)
+    monkeypatch.setattr(watching, "advance", fails_first)
+    send(watched, range(10))
+    clock.advance_to(clock.now() + 12 * HOUR)
+    with pytest.raises(Invalid, match="damaged"):
+        watch_all(platform)
+    assert len(seen) == 2
+    assert next(counted(platform)) == 400

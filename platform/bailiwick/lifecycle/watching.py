@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bailiwick.core.errors import BailiwickError
 from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.schedules import schedule_of
@@ -25,14 +26,22 @@ REFUSED = "its service principal may not run checks here; see the policies that 
 
 
 def watch_all(platform: Platform) -> int:
-    """Watch on wherever there is something to do; how many windows were judged."""
+    """Watch on wherever there is something to do; how many windows were judged.
+
+    A deployment that cannot be watched hinders no other one: its error is raised at the end.
+    """
     at = platform.clock.now()
     with platform.database.reading() as session:
         due = [one for one in watched(session) if has_work(session, *one, at=at)]
-    judged = 0
+    judged, errors = 0, []
     for monitor_id, version_id in due:
-        with platform.database.transaction() as session:
-            judged += watch(session, platform, monitor_id, version_id, at=at)
+        try:
+            with platform.database.transaction() as session:
+                judged += watch(session, platform, monitor_id, version_id, at=at)
+        except BailiwickError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return judged
 
 
