@@ -20,6 +20,7 @@ from bailiwick.monitoring.performance import (
 Array = NDArray[np.float64]
 
 WORLDS = ("iid", "uneven", "daily rhythm", "autocorrelated")
+CELLS = (*((world, 1_000) for world in WORLDS), ("iid", 200), ("autocorrelated", 200))
 FOUR_WEEKS, YEAR, PATIENCE = 672, 8_760, 500
 LATE = 24  # hours until a window's second half of labels comes
 LOSS, SMALLEST, DROP = 0.2, 0.05, 0.05

@@ -63,14 +63,15 @@ class LabelledState:
     """All that is carried from step to step.
 
     `evidence`, `since`: of each bet, R and the step after which it was last below 1. `counted`:
-    (wrong, rows) of windows that may get more labels, at most `MOST_OPEN_WINDOWS`; labels for an
-    older window count as a window of their own.
+    (wrong, rows) of windows that may get more labels, at most `MOST_OPEN_WINDOWS`; labels for a
+    window before `forgotten` count as a window of their own.
     """
 
     evidence: tuple[float, ...]
     since: tuple[int, ...]
     steps: int = 0
     counted: Mapping[int, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    forgotten: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -79,6 +80,7 @@ class LabelledState:
             "since": list(self.since),
             "steps": self.steps,
             "counted": [[window, *counts] for window, counts in sorted(self.counted.items())],
+            "forgotten": self.forgotten,
         }
 
     @classmethod
@@ -89,6 +91,7 @@ class LabelledState:
             tuple(value["since"]),
             value["steps"],
             {window: (wrong, rows) for window, wrong, rows in value["counted"]},
+            value["forgotten"],
         )
 
 
@@ -156,21 +159,19 @@ def take_labels(
         return replace(state, steps=state.steps + 1), _judged(test, state.evidence, judged=False)
     gain = np.zeros(len(test.bets))
     counted = dict(state.counted)
-    oldest = min(counted) if len(counted) >= MOST_OPEN_WINDOWS else None
     for window in there:
-        forgotten = oldest is not None and window.window < oldest
-        wrong, rows = (0, 0) if forgotten else counted.get(window.window, (0, 0))
+        open_still = state.forgotten is None or window.window >= state.forgotten
+        wrong, rows = counted.get(window.window, (0, 0)) if open_still else (0, 0)
         after = wrong + window.wrong, rows + window.rows
         gain += _log_ratio(test, *after) - _log_ratio(test, wrong, rows)
-        if not forgotten:
+        if open_still:
             counted[window.window] = after
     factor = np.exp(np.minimum(gain, np.log(max(test.threshold, 2.0) / 2)))
     evidence = np.minimum((np.array(state.evidence) + 1) * factor, _MOST)
     steps = state.steps + 1
     since = np.where(evidence < 1, steps, np.array(state.since))
-    for window in sorted(counted)[:-MOST_OPEN_WINDOWS] if len(counted) > MOST_OPEN_WINDOWS else ():
-        del counted[window]
-    new = LabelledState(tuple(evidence.tolist()), tuple(since.tolist()), steps, counted)
+    kept, forgotten = _newest(counted, state.forgotten)
+    new = LabelledState(tuple(evidence.tolist()), tuple(since.tolist()), steps, kept, forgotten)
     return new, _judged(test, new.evidence, judged=True)
 
 
@@ -184,6 +185,16 @@ def steps_since(state: LabelledState) -> int:
     """Steps since the strongest bet was last below 1: a first, free guess of the onset."""
     best = int(np.argmax(state.evidence))
     return state.steps - state.since[best]
+
+
+def _newest(
+    counted: dict[int, tuple[int, int]], forgotten: int | None
+) -> tuple[dict[int, tuple[int, int]], int | None]:
+    """A quarter is dropped at a time, so that sorting is rare."""
+    if len(counted) <= MOST_OPEN_WINDOWS:
+        return counted, forgotten
+    kept = sorted(counted)[MOST_OPEN_WINDOWS // 4 :]
+    return {window: counted[window] for window in kept}, kept[0]
 
 
 def _judged(test: LabelledTest, evidence: Sequence[float], *, judged: bool) -> LabelledJudgement:
