@@ -110,7 +110,9 @@ def ending(rows: Sequence[Row], *, kind: str) -> str:
     """The one line: false alarms, delays, CPU, who is missing, and whether the bar was met."""
     alarms = worst(rows)
     peers = ", ".join(
-        f"{name} {value:,.0f}" for name, value in alarms.items() if not name.startswith(OURS)
+        f"{name.replace(', ', ' by ')} {value:,.0f}"
+        for name, value in alarms.items()
+        if name != OURS
     )
     parts = [
         f"worst {alarms.get(OURS, inf):g} false alarms a deployment-year ({peers or 'no peers'})",

@@ -198,6 +198,8 @@ def test_the_bar_judges_neither_peers_nor_worlds_beyond_it() -> None:
     peer = row(ALARMS, "Pier, some", value=8_000.0)
     assert failures([*good(), beyond, peer]) == []
     assert worst([*good(), beyond, peer]) == {OURS: 0.15, "Pier, some": 8_000.0}
+    end = ending([*good(), peer], kind="full")
+    assert "worst 0.15 false alarms a deployment-year (Pier by some 8,000)" in end
 
 
 def test_the_ratio_is_shown_with_and_without_summarising() -> None:
