@@ -56,6 +56,11 @@ class History:
             if any(start in line.periods for line in self.lines)
         ]
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether any label has come: without one there is no accuracy to draw."""
+        return any(one.labelled_rows for line in self.lines for one in line.periods.values())
+
     def charts(self, marks: Sequence[Mark]) -> list[Markup]:
         """The same chart for wide and for narrow screens."""
         chart = Chart(
