@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from labelled_worlds import CELLS, watched
+from labelled_worlds import CELLS, WORLDS, watched
 from numpy.typing import NDArray
 from report import publish
 from sklearn.exceptions import ConvergenceWarning
@@ -293,8 +293,8 @@ def main() -> int:
     parser.add_argument("--years", type=int, default=20, help="quiet years a world of labels")
     asked = parser.parse_args()
     alarms = [watched(world, rows, asked.years) for world, rows in CELLS]
-    worst = max(own["false alarms a year"] for own in alarms)
-    publish("labelled_test", alarms, {"worst false alarms a year": worst})
+    worst = max(own["false alarms a year"] for own in alarms if own["world"] in WORLDS)
+    publish("labelled_test", alarms, {"worst false alarms a year in the bar's worlds": worst})
     if not DATA.exists():
         print("The payments are not beside the project (../shared/data): no estimates measured.")
         return 2
@@ -308,7 +308,7 @@ def main() -> int:
     above = [name for name, error in errors.items() if not error < 100 * BAR]
     summary = {
         "worst mean absolute error over trusted months, points": max(errors.values()),
-        "worst false alarms a year": worst,
+        "worst false alarms a year in the bar's worlds": worst,
         "below the bar": "; ".join(above) or "nothing",
     }
     publish("estimated_accuracy", rows, summary)
