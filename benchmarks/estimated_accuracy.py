@@ -8,10 +8,12 @@ and a model retrained every half-year (Birmingham) or year (Manchester), whose r
 Beside it plain CBPE over the same windows. Months of fewer than 150 rows are left out. Harrogate is
 measured beside them: the method was made without it, and it is not in the bar.
 
-    python benchmarks/estimated_accuracy.py    # needs ../shared/data and scikit-learn
+    python benchmarks/estimated_accuracy.py
+
+Needs ../shared/data, and scikit-learn, which comes with Evidently.
 
 Exits with 1 if the mean absolute error over trusted windows is 3 points or more anywhere, or false
-alarms exceed one a year in any world.
+alarms exceed one a year in any world of the bar.
 """
 
 import argparse
@@ -26,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from labelled_worlds import CELLS, watched
+from labelled_worlds import CELLS, WORLDS, watched
 from numpy.typing import NDArray
 from report import publish
 from sklearn.exceptions import ConvergenceWarning
@@ -293,8 +295,8 @@ def main() -> int:
     parser.add_argument("--years", type=int, default=20, help="quiet years a world of labels")
     asked = parser.parse_args()
     alarms = [watched(world, rows, asked.years) for world, rows in CELLS]
-    worst = max(own["false alarms a year"] for own in alarms)
-    publish("labelled_test", alarms, {"worst false alarms a year": worst})
+    worst = max(own["false alarms a year"] for own in alarms if own["world"] in WORLDS)
+    publish("labelled_test", alarms, {"worst false alarms a year in the bar's worlds": worst})
     if not DATA.exists():
         print("The payments are not beside the project (../shared/data): no estimates measured.")
         return 2
@@ -308,7 +310,7 @@ def main() -> int:
     above = [name for name, error in errors.items() if not error < 100 * BAR]
     summary = {
         "worst mean absolute error over trusted months, points": max(errors.values()),
-        "worst false alarms a year": worst,
+        "worst false alarms a year in the bar's worlds": worst,
         "below the bar": "; ".join(above) or "nothing",
     }
     publish("estimated_accuracy", rows, summary)

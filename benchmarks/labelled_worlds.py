@@ -20,7 +20,9 @@ from bailiwick.monitoring.performance import (
 Array = NDArray[np.float64]
 
 WORLDS = ("iid", "uneven", "daily rhythm", "autocorrelated")
-CELLS = (*((world, 1_000) for world in WORLDS), ("iid", 200), ("autocorrelated", 200))
+BEYOND = "slow wander"  # memory of days; measured, not in the bar
+CELLS = (*((world, 1_000) for world in (*WORLDS, BEYOND)), ("iid", 200), ("autocorrelated", 200))
+WANDER = {"autocorrelated": (0.9, 0.01), BEYOND: (0.99, 0.015)}  # AR(1): phi, deviation
 FOUR_WEEKS, YEAR, PATIENCE = 672, 8_760, 500
 LATE = 24  # hours until a window's second half of labels comes
 LOSS, SMALLEST, DROP = 0.2, 0.05, 0.05
@@ -34,11 +36,12 @@ def chances(random: np.random.Generator, world: str, windows: int) -> Array:
         moves = random.normal(scale=0.02, size=windows)
     elif world == "daily rhythm":
         moves = 0.02 * np.sin(2 * np.pi * np.arange(windows) / 24)
-    elif world == "autocorrelated":
-        pushes = random.normal(scale=0.01 * np.sqrt(1 - 0.9**2), size=windows)
-        moves[0] = random.normal(scale=0.01)
+    elif world in WANDER:
+        phi, deviation = WANDER[world]
+        pushes = random.normal(scale=deviation * np.sqrt(1 - phi**2), size=windows)
+        moves[0] = random.normal(scale=deviation)
         for window in range(1, windows):
-            moves[window] = 0.9 * moves[window - 1] + pushes[window]
+            moves[window] = phi * moves[window - 1] + pushes[window]
     return np.clip(LOSS + moves, 0, 1)
 
 
@@ -60,7 +63,7 @@ def watched(world: str, rows: int, years: int, drop: float = DROP) -> dict[str, 
     """False alarms in `years` quiet years, and the delay of a drop that comes after each."""
     alarms, delays, worst = 0, [], 0
     for year in range(years):
-        random = np.random.default_rng([SEED, rows, WORLDS.index(world), year])
+        random = np.random.default_rng([SEED, rows, (*WORLDS, BEYOND).index(world), year])
         chance = chances(random, world, FOUR_WEEKS + YEAR + PATIENCE)
         chance[FOUR_WEEKS + YEAR :] += drop
         wrong = random.binomial(rows, chance)

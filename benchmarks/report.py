@@ -17,6 +17,7 @@ _LIBRARIES = (
     "pyarrow",
     "sqlalchemy",
     "fastapi",
+    "scikit-learn",
     "torch",
     "transformers",
     "phonenumbers",

@@ -40,6 +40,13 @@ def test_late_labels_merge_into_the_window_of_their_rows() -> None:
     assert same(at_once, late)
 
 
+def test_columns_may_be_lists_or_arrays() -> None:
+    sure, said, truths = [0.9, 0.4], ["fuel", "food"], ["fuel", "rent"]
+    arrays = tally(GRID, np.array(sure), np.array(said), np.array(truths))
+    assert same(arrays, tally(GRID, sure, said, truths))
+    assert tally(GRID, [], [], []).rows.sum() == 0
+
+
 def test_rows_without_a_confidence_are_counted_as_missing_and_nowhere_else() -> None:
     window = tally(GRID, [None, 0.5, np.nan], ["fuel"] * 3, ["rent", "fuel", "fuel"])
     assert window.missing == 2

@@ -81,6 +81,33 @@ def test_the_bet_is_fair_under_the_null() -> None:
     assert whole == pytest.approx([1.0, 1.0])
 
 
+@pytest.mark.parametrize("rho", [0.0005, 0.01, 0.1, 0.25])
+@pytest.mark.parametrize("loss", [0.05, 0.4])
+def test_windows_that_differ_less_than_expected_make_no_evidence(rho: float, loss: float) -> None:
+    """The mean of the bets over plain binomial counts, at the null's mean and below it."""
+    expected = Expected(loss, 0.01, rho, 100, 50_000, window_hours=1)
+    test, rows = labelled_test(expected, Sensitivity(), smallest_drop=0.05), 500
+    for chance in (test.mean, 0.9 * test.mean):
+        means = np.zeros(len(test.bets))
+        for wrong in range(rows + 1):
+            odds = wrong * np.log(chance) + (rows - wrong) * np.log(1 - chance)
+            ways = lgamma(rows + 1) - lgamma(wrong + 1) - lgamma(rows - wrong + 1)
+            state, _ = take_labels(test, fresh_labels(test), [LabelledWindow(0, wrong, rows)])
+            means += exp(odds + ways) * np.array(state.evidence)
+        assert (means <= 1).all()
+
+
+@pytest.mark.parametrize("seed", [14, 16, 20])
+def test_losses_that_wander_for_days_do_not_alarm(seed: int) -> None:
+    random, wander = np.random.default_rng(seed), np.zeros(6_000)
+    for hour in range(1, wander.size):
+        wander[hour] = 0.99 * wander[hour - 1] + random.normal(scale=0.0021)
+    windows = windows_of(seed, (0.2 + wander).tolist())
+    expected = expect(windows[:672], window_hours=1)
+    test = labelled_test(expected, Sensitivity(), smallest_drop=0.05)
+    assert alarms(test, windows[672:]) == []
+
+
 def test_labels_in_parts_and_out_of_order_come_to_the_same_bet() -> None:
     at_once, _ = take_labels(
         TEST, fresh_labels(TEST), [LabelledWindow(4, 30, 100), LabelledWindow(5, 21, 90)]
@@ -133,7 +160,7 @@ def test_expected_sees_windows_that_differ_and_losses_that_wander() -> None:
 def test_too_few_labels_and_a_hopeless_model_are_refused() -> None:
     with pytest.raises(Invalid, match="too few"):
         expect(windows_of(8, [0.2] * 5), window_hours=1)
-    with pytest.raises(Invalid, match="cannot be tested"):
+    with pytest.raises(Invalid, match="to be tested"):
         labelled_test(Expected(0.95, 0.01, 0.01, 9, 900, 24), Sensitivity(), smallest_drop=0.1)
     with pytest.raises(Invalid, match="more wrong rows"):
         LabelledWindow(1, 5, 4)

@@ -26,6 +26,8 @@ from bailiwick.monitoring.tables import CheckResult
 from bailiwick.monitoring.windows import WindowRow
 
 ESTIMATED, VERIFIED = "estimated", "verified"  # in a check's details
+# A confidence means less where words were never seen in training (decision 10).
+KNOWN_WORDS, UNKNOWN_WORDS = "known words", "unknown words"
 FEWEST_LABELS = 30  # of a window, before its estimate is held against them
 
 
@@ -64,23 +66,27 @@ def expectation(
 ) -> Expectation | None:
     """Of a window's rows; None if none has a confidence, or the reference no labels.
 
-    `reference`: Parquet of the version's evaluation rows with `prediction`, `confidence`, `label`.
+    `reference`: Parquet of the version's evaluation rows with their labels and descriptors.
     `record`: how earlier estimates of the version did, oldest first.
     """
-    known = pq.read_table(reference, columns=["prediction", "confidence", "label"]).to_pydict()
+    columns = ["prediction", "confidence", "label", "unseen_words_ratio"]
+    known = pq.read_table(reference, columns=columns).to_pydict()
     said = Counter([*known["label"], *known["prediction"]])
-    grid = Grid(tuple(sorted(said, key=lambda label: (-said[label], label))))
+    labels = tuple(sorted(said, key=lambda label: (-said[label], label)))
+    grid = Grid(labels, strata=(KNOWN_WORDS, UNKNOWN_WORDS))
     window = tally(
         grid,
         [row.confidence for row in rows],
         [row.prediction for row in rows],
         [row.label for row in rows],
+        [_stratum(row.unseen_words_ratio) for row in rows],
     )
     if not window.rows.any():
         return None
     try:
+        strata = list(map(_stratum, known["unseen_words_ratio"]))
         calibration = fit(
-            grid, tally(grid, known["confidence"], known["prediction"], known["label"])
+            grid, tally(grid, known["confidence"], known["prediction"], known["label"], strata)
         )
     except Invalid:
         return None
@@ -99,3 +105,7 @@ def track_record(session: Session, monitor_id: UUID, version_id: UUID) -> list[V
     ).all()
     found = [check.details[VERIFIED] for check in reversed(newest) if VERIFIED in check.details]
     return [Verified.from_json(one) for one in found]
+
+
+def _stratum(unseen_words_ratio: float | None) -> str:
+    return UNKNOWN_WORDS if unseen_words_ratio else KNOWN_WORDS

@@ -153,7 +153,7 @@ def tally(
     grid: Grid,
     confidences: Sequence[float | None] | Array,
     predictions: Words,
-    truths: Sequence[str | None] | None = None,
+    truths: Sequence[str | None] | NDArray[Any] | None = None,
     strata: Words | None = None,
 ) -> Tally:
     """Count some rows, given as columns of equal length; a truth of None is not known yet.
@@ -176,17 +176,18 @@ def tally(
     if np.any((sure[there] < 0) | (sure[there] > 1)):
         raise Invalid("A confidence lies between 0 and 1; send the probability of the prediction.")
     cell = (_strata(grid, strata, sure.size), _labels(grid, said), _bins(grid, sure))
-    known = np.array([truth is not None for truth in truths or [None] * sure.size], dtype=np.bool_)
-    right = np.array([truth == word for truth, word in zip(truths or (), said, strict=False)])
+    true = [None] * sure.size if truths is None else list(truths)
+    known = np.array([truth is not None for truth in true], dtype=np.bool_)
+    right = np.array([truth == word for truth, word in zip(true, said.tolist(), strict=True)], bool)
     labelled = there & known
-    unknown = set(truths or ()) - set(grid.labels) - {None}
+    unknown = set(true) - set(grid.labels) - {None}
     return Tally(
         grid.digest,
         _counted(grid, cell, there),
         _counted(grid, cell, labelled),
-        _counted(grid, cell, labelled & right if right.size else labelled & False),
+        _counted(grid, cell, labelled & right),
         np.bincount(cell[2][labelled], sure[labelled], grid.shape[2]).astype(np.float64),
-        sum(truth in unknown for truth, here in zip(truths or (), there, strict=False) if here),
+        sum(truth in unknown for truth, here in zip(true, there.tolist(), strict=True) if here),
         int(sure.size - there.sum()),
     )
 
@@ -195,7 +196,7 @@ def of_labels(
     grid: Grid,
     confidences: Sequence[float | None] | Array,
     predictions: Words,
-    truths: Sequence[str],
+    truths: Words,
     strata: Words | None = None,
 ) -> Tally:
     """Labels that came after their rows were counted: the same without rows."""

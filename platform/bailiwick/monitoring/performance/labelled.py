@@ -12,15 +12,19 @@ The bet on mean m' > m is the ratio of two beta-binomial likelihoods, K = 1 / rh
 
 and what k', n' late labels of a window add is L(k + k', n + n') / L(k, n): its mean given all that
 was known is at most 1 under the null (for smaller means because the ratio grows with k). So
-labels can come in any order and in any number of parts, and each is used once. With m' at m + 0.5,
-1, 2 and 4 times the smallest drop,
+labels can come in any order and in any number of parts, and each is used once. With m' above m by
+0.5, 1, 2 and 4 times the smallest drop, but at least by 1 / K,
 
-    R = (R + 1) * product over the windows that labels came for of L,    M = mean of the four R;
+    R = (R + 1) * product over the windows that labels came for of L,    M = mean of these R;
 
 alarm when M >= c = steps a year / N. M_T - T is a supermartingale: E[T] >= c, at most N false
 alarms a year, as in `eprocess`. Betting on a mean: Podkopaev, Ramdas, "Tracking the risk of a
 deployed model", 2110.06177; Timans et al., 2506.16416; Shiryaev-Roberts: 2203.03532.
-No step multiplies evidence by more than c / 2, so that no single step can alarm by itself.
+
+For many rows L is a power K (m' - m) of the odds. From 1 on it is convex, so that windows which
+differ less than rho allows make its mean smaller; below, quiet windows would look like a drop.
+Hence 1 / K: where losses wander much, only larger drops are bet on. No step multiplies evidence by
+more than c / 2, so that no single step can alarm by itself.
 
 Take one step per window of time, with the labels that ARRIVED in it: c counts steps.
 
@@ -119,15 +123,16 @@ def labelled_test(
     if not 0 < smallest_drop < 1:
         raise Invalid("The smallest drop of accuracy worth waking for lies between 0 and 1.")
     mean = expected.loss + TOLERATED * smallest_drop + STANDARD_ERRORS * expected.error
-    bets = tuple(mean + times * smallest_drop for times in BETS)
-    possible = tuple(bet for bet in bets if bet <= _WORST)
+    concentration = 1 / expected.rho - 1
+    steps = {max(times * smallest_drop, 1 / concentration) for times in BETS}
+    possible = tuple(mean + step for step in sorted(steps) if mean + step <= _WORST)
     if not possible:
         raise Invalid(
-            f"The model is wrong in {expected.loss:.0%} of the baseline's rows; a drop of "
-            f"{smallest_drop:.1%} more cannot be tested. Use a longer baseline or a better model."
+            f"The model is wrong in {expected.loss:.0%} of the baseline's rows, and windows differ "
+            "too much, for a further drop to be tested. Use longer windows or a longer baseline."
         )
     threshold = sensitivity.threshold(expected.window_hours, provisional=False)
-    return LabelledTest(mean, possible, 1 / expected.rho - 1, threshold)
+    return LabelledTest(mean, possible, concentration, threshold)
 
 
 def fresh_labels(test: LabelledTest) -> LabelledState:
