@@ -110,10 +110,19 @@ def explain(
         _cause(baseline.contrasts[one.contrast], one, shift, move)
         for one, shift, move in zip(told, shifts, moved, strict=True)
     ]
-    cause = SCHEMA if SCHEMA in causes else causes[0]
+    cause = min(causes, key=_TELLING.index)  # of equals the likeliest feature's
     return Explanation(cause, " ".join(map(_sentence, moved)) + f" {_LIKELY[cause]}", moved)
 
 
+# Causes, what explains most first.
+_TELLING = (
+    SCHEMA,
+    "one-source",
+    "missing-values",
+    "new-categories",
+    "gradual-change",
+    "abrupt-change",
+)
 _LIKELY = {
     "new-categories": "Likely cause: categories that the baseline does not know.",
     "missing-values": "Likely cause: a field that is no longer filled in everywhere.",
