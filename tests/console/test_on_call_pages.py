@@ -110,7 +110,6 @@ def test_a_channel_is_opened_and_what_is_secret_about_it_never_comes_back(
         ({"kind": "apprise", "secret": "", "address": "let-me-in"}, "this is no Apprise URL"),
         ({"kind": "fax"}, "choose the kind: webhook or apprise"),
         ({"clearance_level": "secret"}, "There is no level named secret"),
-        ({"clearance_compartments": "people"}, "there is no compartment 'people'"),
         ({"deployments": "finance/cards, cards"}, "'cards' has no slash"),
         ({"namespaces": "finance Legal"}, "the namespace 'Legal' must be"),
         ({"escalate_to": "nobody", "escalate_after_minutes": "5"}, "no channel 'nobody'"),
