@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bailiwick.monitoring.baselines import Window, fit_baseline
 from bailiwick.monitoring.eprocess import Sensitivity, restarted
 from bailiwick.monitoring.explanations import suspects
-from bailiwick.monitoring.shapes import Layout, categorical_shape, numeric_shape
-from bailiwick.monitoring.sketches import Sketch
+from bailiwick.monitoring.shapes import Layout, categorical_shape, exact_shape
 from bailiwick.monitoring.summaries import Summary, summarize
 from bailiwick.monitoring.watching.findings import Explanation, explain, look_back
 from bailiwick.monitoring.watching.judging import Judging
@@ -73,8 +73,8 @@ def watched(
     before = columns(stream, known, [row for row in seen if row["date"] < event])
     layout = Layout(
         (
-            numeric_shape("unseen_words_ratio", sketch(before["unseen_words_ratio"])),
-            numeric_shape("amount", sketch(before["amount"])),
+            exact_shape("unseen_words_ratio", known_of(before["unseen_words_ratio"])),
+            exact_shape("amount", known_of(before["amount"])),
             categorical_shape("prediction", Counter(before["prediction"])),
             categorical_shape("unit", Counter(before["unit"])),
         )
@@ -130,8 +130,8 @@ def summaries(
     }
 
 
-def sketch(values: Iterable[float | None]) -> Sketch:
-    return Sketch.of(np.array([one for one in values if one is not None]), k=200)
+def known_of(values: Iterable[float | None]) -> NDArray[np.float64]:
+    return np.array([one for one in values if one is not None])
 
 
 def moment(day: str) -> datetime:

@@ -14,8 +14,7 @@ import pytest
 from bailiwick.monitoring.baselines import Baseline, Window, fit_baseline
 from bailiwick.monitoring.eprocess import Sensitivity, detector, fresh, restarted, step
 from bailiwick.monitoring.explanations import suspects
-from bailiwick.monitoring.shapes import Layout, categorical_shape, numeric_shape
-from bailiwick.monitoring.sketches import Sketch
+from bailiwick.monitoring.shapes import Layout, categorical_shape, exact_shape
 from bailiwick.monitoring.summaries import summarize
 
 TRANSACTIONS = Path(__file__).parents[3] / "shared/data/birmingham-pcard/transactions.csv.gz"
@@ -62,7 +61,7 @@ def alarms(rows: Rows) -> tuple[Baseline, list[tuple[datetime, str, str]]]:
     amounts = np.array([amount for amount in before["amount"] if amount is not None])
     layout = Layout(
         (
-            numeric_shape("amount", Sketch.of(amounts, k=200)),
+            exact_shape("amount", amounts),
             *(categorical_shape(name, Counter(before[name])) for name in CATEGORIES),
         )
     )

@@ -187,11 +187,25 @@ def numeric_shape(name: str, sketch: Sketch) -> NumericShape:
     """
     if not len(sketch):
         raise Invalid(f"{name} has no values yet: its bins need a baseline with some.")
-    found = Counter(sketch.quantiles(QUANTILES))
+    return _numeric_shape(name, sketch.quantiles(QUANTILES), sketch.quantiles([0.5])[0])
+
+
+def exact_shape(name: str, values: Array) -> NumericShape:
+    """The same of all values at hand, shape (n,), n > 0: equal values give equal bins.
+
+    >>> exact_shape("words", np.array([7.0, 7.0, 9.0])).edges[0]
+    7.0
+    """
+    found = np.quantile(values, [*QUANTILES, 0.5], method="inverted_cdf").tolist()
+    return _numeric_shape(name, found[:-1], found[-1])
+
+
+def _numeric_shape(name: str, quantiles: Sequence[float], pivot: float) -> NumericShape:
+    found = Counter(quantiles)
     edges = set(found) | {
         float(np.nextafter(value, np.inf)) for value, times in found.items() if times > 1
     }
-    return NumericShape(name, tuple(sorted(edges)), sketch.quantiles([0.5])[0])
+    return NumericShape(name, tuple(sorted(edges)), pivot)
 
 
 def categorical_shape(name: str, counts: Counter[str], most: int = MAX_KNOWN) -> CategoricalShape:

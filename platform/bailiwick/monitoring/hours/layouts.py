@@ -35,15 +35,13 @@ from bailiwick.monitoring.shapes import (
     Layout,
     NumericShape,
     categorical_shape,
-    numeric_shape,
+    exact_shape,
 )
-from bailiwick.monitoring.sketches import Sketch
 from bailiwick.monitoring.tables import InferenceRecord
 
 SAMPLE_ROWS = 200  # fewer make no bins
 LARGEST_SAMPLE = 10_000
 OLDEST_DAYS = 400  # records before that are not summarised when a layout is settled
-_SKETCH_K = 200
 _KNOWN_RATIO = 0.5  # a measure that fewer records have is not watched
 
 
@@ -109,7 +107,7 @@ def _shape(name: str, known: Sequence[Any], rows: int) -> NumericShape | Categor
         return categorical_shape(name, Counter(map(str, known))) if known else None
     if len(known) < _KNOWN_RATIO * rows:
         return None
-    return numeric_shape(name, Sketch.of(np.array(known, dtype=np.float64), k=_SKETCH_K))
+    return exact_shape(name, np.array(known, dtype=np.float64))
 
 
 def _records(deployment_id: UUID, version_id: UUID, *, since: datetime) -> Select[Any]:
