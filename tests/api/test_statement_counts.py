@@ -128,5 +128,5 @@ def test_a_prediction_asks_little_of_the_database(world: World) -> None:
     with counted(world) as many:
         ids = [f"r{number}" for number in range(500)]
         assert world.post(path, instances(*ids)).status_code == 200
-    assert len(one) <= 8
+    assert len(one) <= 9  # one of them is the lock on what windows have room for
     assert len(many) == len(one)
