@@ -30,7 +30,10 @@ TargetFile = Annotated[
     Path | None,
     typer.Option(help="Holds the address and, on a second line, the secret; default: asked for."),
 ]
-Minutes = Annotated[int | None, typer.Option("--after-minutes", help="… if nobody acknowledges.")]
+Minutes = Annotated[
+    int | None,
+    typer.Option("--after-minutes", min=1, max=10_080, help="… if nobody acknowledges."),
+]
 
 
 class Severity(StrEnum):
@@ -100,7 +103,9 @@ def show(client: Bailiwick, name: Name) -> Channel:
     return client.channels.get(name)
 
 
-@command(app, "create", show=said("Opened {name}: {hint}. Try it: bailiwick alert channel try"))
+@command(
+    app, "create", show=said("Opened {name}: {hint}. Try it: bailiwick alert channel try {name}")
+)
 def create(
     client: Bailiwick,
     name: Name,
@@ -168,6 +173,10 @@ def update(
     )
     if readdress or target_file is not None:
         changes |= _target(Kind(client.channels.get(name)["kind"]), target_file)
+    if not changes:
+        raise Invalid(
+            "say what to change; `bailiwick alert channel update --help` lists what can be"
+        )
     return client.channels.update(name, **changes)
 
 
@@ -199,7 +208,9 @@ def _target(kind: Kind, file: Path | None) -> dict[str, Any]:
     try:
         lines = file.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"the file {file} cannot be read as text") from error
+        raise Invalid(
+            f"the file {file} cannot be read as text; check that it is there and yours to read"
+        ) from error
     if len(lines) != len(wanted):
         raise Invalid(f"the file {file} must hold {' and '.join(wanted)}, each on a line")
     return dict(zip(wanted, lines, strict=True))
@@ -207,4 +218,10 @@ def _target(kind: Kind, file: Path | None) -> dict[str, Any]:
 
 def _ask(what: str) -> str:
     """What is typed, unseen."""
-    return str(typer.prompt(what, hide_input=True, err=True))
+    try:
+        return str(typer.prompt(what, hide_input=True, err=True))
+    except typer.Abort as error:
+        raise Invalid(
+            f"no {what.lower()} was typed; it can lie in a file as well (of a webhook with the "
+            "secret on a second line), which --target-file names"
+        ) from error

@@ -1,5 +1,6 @@
 """`bailiwick alert silence`: times in which nobody is told of some alerts."""
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from bailiwick.cli.references import whole_id
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Page, Silence, Weekly
 from bailiwick.core.errors import Invalid
+
+CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 
 app = typer.Typer(no_args_is_help=True, help="Times in which nobody is told of some alerts.")
 
@@ -45,7 +48,9 @@ def _silences(client: Bailiwick, page: Page[Silence]) -> RenderableType:
 
 def _scope(client: Bailiwick, one: Silence) -> str:
     deployment = one["deployment_id"]
-    place = client.deployments.name_of(deployment) if deployment else one["namespace"]
+    place = "everywhere" if one["namespace"] == "*" else one["namespace"]
+    if deployment:
+        place = client.deployments.name_of(deployment)
     return f"{place}: {one['cause']}" if one["cause"] else place
 
 
@@ -73,6 +78,8 @@ def create(
     ] = False,
 ) -> Silence:
     """Tell nobody of some alerts for a time. What still stands when it ends is told then."""
+    if deployment is None and namespace is None:
+        raise Invalid("say what is to be silent: --deployment NAMESPACE/NAME or --namespace NAME")
     return client.silences.create(
         deployment=deployment,
         namespace=namespace,
@@ -97,7 +104,10 @@ def end(
 def _weekly(on: list[Weekday] | None, hours: str | None, zone: str) -> Weekly | None:
     if not on and hours is None:
         return None
-    begins, dash, ends = (hours or "").partition("-")
-    if not on or not dash:
+    if not on or hours is None:
         raise Invalid("a weekly silence takes both: --on DAY and --hours BEGIN-END")
+    begins, _, ends = hours.partition("-")
+    for clock in (begins, ends):
+        if not CLOCK.fullmatch(clock):
+            raise Invalid(f"hours read BEGIN-END, like 22:00-02:00; {hours!r} does not")
     return {"weekdays": [*map(str, on)], "begins": begins, "ends": ends, "zone": zone}

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from bailiwick.access import names
 from bailiwick.blobs import CorruptBlob
 from bailiwick.core.errors import (
     BailiwickError,
@@ -74,6 +75,13 @@ FOREIGN = {
 REWORDED = {
     "uuid_parsing": "is not a UUID",
     "union_tag_invalid": "names a type that is not known here",
+}
+# Of patterns, what they stand for.
+PATTERNS = {
+    f"^{names.NAME.pattern}$": "should be 1 to 100 lower-case letters, digits, '.', '_' or '-', "
+    "beginning and ending with a letter or digit",
+    "^[^/]+/[^/]+$": "should read NAMESPACE/NAME",
+    "^[a-z0-9._-]{1,100}/[a-z0-9._-]{1,100}$": "should read NAMESPACE/NAME",
 }
 SHOWN_FAULTS = 20
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
@@ -159,7 +167,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> ProblemResponse:
         faults = [
-            {"where": _where(fault["loc"]), "what": REWORDED.get(fault["type"], fault["msg"])}
+            {"where": _where(fault["loc"]), "what": _what(fault)}
             for fault in error.errors()[:SHOWN_FAULTS]
         ]
         named = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults[:5])
@@ -183,6 +191,12 @@ def install(app: FastAPI) -> None:
         return problem(
             500, "internal", "this is a defect of Bailiwick; the server's log has the details"
         )
+
+
+def _what(fault: Mapping[str, Any]) -> str:
+    """What is wrong, for people: no pattern, and no part of the input."""
+    pattern = fault.get("ctx", {}).get("pattern")
+    return PATTERNS.get(pattern) or REWORDED.get(fault["type"], str(fault["msg"]))
 
 
 def _where(place: Sequence[int | str]) -> str:
