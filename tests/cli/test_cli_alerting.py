@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from bailiwick.cli import channels
 from cli.conftest import Shell
@@ -65,6 +66,27 @@ def test_an_address_that_is_typed_is_not_shown(
     assert shell("alert", "channel", "show", "chat", "--json", who="ada").json["severities"] == []
     assert "jsons://" in made.out
     assert "let-me-in" not in made.out + made.err
+
+
+def test_what_is_missing_or_misread_is_told_with_what_to_write(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prompt(*_: Any, **__: Any) -> Any:
+        raise typer.Abort
+
+    monkeypatch.setattr(channels.typer, "prompt", prompt)
+    silence = ("alert", "silence", "create", "--reason", "move", "--until", "2026-12-01")
+    weekly = (*silence, "--namespace", "finance", "--on", "friday", "--hours")
+    wrong = {
+        ("alert", "channel", "create", "x", "--kind", "apprise", *CLEARED): "--target-file",
+        ("alert", "channel", "update", "x"): "say what to change",
+        ("alert", "show", "abc"): "the list shows how they end",
+        silence: "--deployment NAMESPACE/NAME or --namespace NAME",
+        (*weekly, "22-02"): "like 22:00-02:00",
+        (*weekly, "25:00-26:00"): "like 22:00-02:00",
+    }
+    for words, told in wrong.items():
+        assert told in shell(*words, who="ada", expect=2).err
 
 
 def test_a_file_that_holds_no_target_is_refused(shell: Shell, target: Path) -> None:

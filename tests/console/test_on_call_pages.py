@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from bailiwick.core.clock import ReplayClock
 from bailiwick.lifecycle import Platform, open_platform
-from bailiwick.notifications import Channel, Delivery
+from bailiwick.notifications import Channel, Delivery, Silence
 from bailiwick.registry import Deployment
 from console.conftest import application, browse
 from console.story import HOSTILE, Told, sign_in
@@ -110,6 +110,7 @@ def test_a_channel_is_opened_and_what_is_secret_about_it_never_comes_back(
         ({"kind": "apprise", "secret": "", "address": "let-me-in"}, "this is no Apprise URL"),
         ({"kind": "fax"}, "choose the kind: webhook or apprise"),
         ({"clearance_level": "secret"}, "There is no level named secret"),
+        ({"clearance_compartments": "nowhere"}, "there is no compartment 'nowhere'"),
         ({"deployments": "finance/cards, cards"}, "'cards' has no slash"),
         ({"namespaces": "finance Legal"}, "the namespace 'Legal' must be"),
         ({"escalate_to": "nobody", "escalate_after_minutes": "5"}, "no channel 'nobody'"),
@@ -188,6 +189,25 @@ def test_whether_a_channel_works_is_seen_from_what_became_of_its_messages(
     assert "the receiver answered 503" in page
 
 
+def test_channels_are_for_those_who_oversee_and_changed_by_those_cleared_for_them(by: As) -> None:
+    guarded = filled(name="guarded", clearance_level="confidential")
+    refused = by("low").post("/console/new-channel", data=guarded)
+    assert (refused.status_code, "cleared for more than you" in refused.text) == (403, True)
+    by("boss").post("/console/new-channel", data=guarded)
+    home = "/console/channels/guarded"
+    eve, otto, low = by("eve"), by("otto"), by("low")
+    assert "/console/channels" not in eve.get("/console").text
+    assert eve.get("/console/channels").status_code == 403
+    there, nowhere, form = map(eve.get, (home, "/console/channels/none", "/console/new-channel"))
+    assert (there.status_code, form.status_code) == (404, 404)
+    assert there.text == nowhere.text
+    assert otto.get(home).text.count('method="post"') == 1  # signing out
+    assert otto.post(f"{home}/trials").status_code == 403
+    assert "cleared for more than you are" in low.get(home).text
+    assert low.get(f"{home}/change").status_code == 403
+    assert low.post(f"{home}/switch", data={"to": "false"}).status_code == 403
+
+
 def test_a_silence_that_begins_at_an_alert_knows_what_it_is_about(
     platform: Platform, told: Told, by: As
 ) -> None:
@@ -208,6 +228,21 @@ def test_a_silence_that_begins_at_an_alert_knows_what_it_is_about(
     assert "Ended early" in eve.get(path).text
     assert path not in eve.get("/console/silences").text
     assert path in eve.get("/console/silences?over=yes").text
+
+
+def test_a_maintenance_window_comes_back_each_week(platform: Platform, by: As) -> None:
+    weekly = {
+        "weekdays": ["saturday", "sunday"],
+        "begins": "22:00",
+        "ends": "02:00",
+        "zone": "Europe/London",
+    }
+    made = by("boss").post("/console/new-silence", data=silent(platform, place="*", **weekly))
+    page = by("boss").get(made.headers["location"]).text
+    assert "Saturday, Sunday, 22:00 to 02:00" in page
+    assert "Silence of everywhere" in page
+    assert newest(platform, Silence).weekly == weekly
+    assert by("stranger").get(made.headers["location"]).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -242,6 +277,22 @@ def test_a_mistake_in_a_silence_is_said_on_its_form_which_keeps_the_rest(
     assert f'value="{typed["place"]}"' in page
     assert f">{typed['reason']}</textarea>" in page
     assert HOSTILE not in answer.text
+
+
+def test_nobody_silences_what_they_may_not_see(platform: Platform, by: As, told: Told) -> None:
+    stranger = by("stranger")
+    for place in ("finance", "*"):
+        answer = stranger.post("/console/new-silence", data=silent(platform, place=place))
+        assert answer.status_code == 404
+    hidden = stranger.post("/console/new-silence", data=silent(platform))
+    missing = stranger.post("/console/new-silence", data=silent(platform, place="finance/nothing"))
+    assert hidden.status_code == missing.status_code == 422
+    named = ("finance/nothing", "finance/cards")
+    assert hidden.text == missing.text.replace(*named)
+    assert stranger.get(f"/console/new-silence?alert={told.story.alert}").status_code == 404
+    assert "cards" not in stranger.get("/console/silences?over=yes").text
+    assert by("otto").get("/console/new-silence").status_code == 403
+    assert "New silence" not in by("otto").get("/console/silences").text
 
 
 def test_an_alert_that_is_resolved_without_a_reason_keeps_the_page(told: Told, by: As) -> None:

@@ -275,3 +275,22 @@ def test_a_defect_is_a_problem_that_tells_nothing(
     logged = "".join(capsys.readouterr())
     assert "ValueError" in logged
     assert NEEDLE not in answer.text + logged
+
+
+@pytest.mark.parametrize(
+    ("changes", "named", "told"),
+    [
+        ({"name": NEEDLE}, "body.name", "lower-case letters"),
+        ({"namespaces": [NEEDLE]}, "body.namespaces.0", "lower-case letters"),
+        ({"deployments": [NEEDLE]}, "body.deployments.0", "NAMESPACE/NAME"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_told_what_names_look_like_without_a_pattern(
+    world: World, changes: dict[str, Any], named: str, told: str
+) -> None:
+    answer = world.post("/channels", api_bodies.channel(**changes), by="admin")
+    (fault,) = problem(answer, 422, "invalid")["errors"]
+    assert fault["where"] == named
+    assert told in fault["what"]
+    assert "pattern" not in answer.text
+    assert NEEDLE not in answer.text

@@ -222,6 +222,6 @@ def _ask(what: str) -> str:
         return str(typer.prompt(what, hide_input=True, err=True))
     except typer.Abort as error:
         raise Invalid(
-            f"no {what.lower()} was typed; it can lie in a file as well, that of a webhook with "
-            "the secret on a second line: name the file with --target-file"
+            f"no {what.lower()} was typed; it can lie in a file as well (of a webhook with the "
+            "secret on a second line), which --target-file names"
         ) from error

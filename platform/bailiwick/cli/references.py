@@ -41,7 +41,10 @@ def whole_id(reference: str, items: Items, what: str) -> str:
     if ID.fullmatch(wanted):
         return wanted
     if not ENDING.fullmatch(wanted):
-        raise Invalid(f"{reference!r} is no id of a {what}; the list shows how they end")
+        raise Invalid(
+            f"{reference!r} is neither the id of one {what} nor the end of one, of six or more "
+            "characters; the list shows how they end"
+        )
     found = [item["id"] for item in islice(items, SEARCHED) if item["id"].endswith(wanted)]
     if len(found) > 1:
         raise Invalid(f"several ids end in {wanted}; give more of it (--json shows whole ids)")
