@@ -12,12 +12,18 @@ from bailiwick.cli.references import deployment_names, of_deployment
 from bailiwick.cli.traffic import DeploymentName
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Check, Monitor, Page
+from bailiwick.core.errors import Invalid
 
 app = typer.Typer(no_args_is_help=True, help="What is watched, and what the checks found.")
 app.add_typer(traffic.app, name="traffic")
 
 MonitorName = Annotated[
     str, typer.Argument(metavar="MONITOR", help="NAMESPACE/NAME of its deployment, or its id.")
+]
+WindowDays = Annotated[int | None, typer.Option(min=1, help="Traffic a check looks at.")]
+MinRows = Annotated[int | None, typer.Option(min=1, help="Fewer rows prove nothing.")]
+Drop = Annotated[
+    float | None, typer.Option(help="0.05: five points below the reference is an alert.")
 ]
 FalseAlarms = Annotated[
     float | None, typer.Option(help="At most so many false alarms a year; fewer means later.")
@@ -108,11 +114,9 @@ def create(
     *,
     acts_as: Annotated[str, typer.Option(help="Service principal that runs the checks.")],
     cron: Annotated[str | None, typer.Option(help="When: five fields, UTC.")] = None,
-    window_days: Annotated[int | None, typer.Option(min=1, help="Traffic looked at.")] = None,
-    min_rows: Annotated[int | None, typer.Option(min=1, help="Fewer rows prove nothing.")] = None,
-    max_accuracy_drop: Annotated[
-        float | None, typer.Option(help="0.05: five points below the reference is an alert.")
-    ] = None,
+    window_days: WindowDays = None,
+    min_rows: MinRows = None,
+    max_accuracy_drop: Drop = None,
     alarms_by: AlarmsBy = None,
     false_alarms_per_year: FalseAlarms = None,
     smallest_change_sd: ChangeSd = None,
@@ -142,11 +146,9 @@ def change(
     client: Bailiwick,
     monitor: MonitorName,
     *,
-    window_days: Annotated[int | None, typer.Option(min=1, help="Traffic looked at.")] = None,
-    min_rows: Annotated[int | None, typer.Option(min=1, help="Fewer rows prove nothing.")] = None,
-    max_accuracy_drop: Annotated[
-        float | None, typer.Option(help="0.05: five points below the reference is an alert.")
-    ] = None,
+    window_days: WindowDays = None,
+    min_rows: MinRows = None,
+    max_accuracy_drop: Drop = None,
     alarms_by: AlarmsBy = None,
     false_alarms_per_year: FalseAlarms = None,
     smallest_change_sd: ChangeSd = None,
@@ -167,6 +169,8 @@ def change(
         "zone": zone,
     }
     changes = {name: value for name, value in named.items() if value is not None}
+    if not changes:
+        raise Invalid("say what to change; `bailiwick monitor set --help` lists what can be")
     return client.monitors.update(_id(client, monitor), **changes)
 
 

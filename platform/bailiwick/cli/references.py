@@ -42,8 +42,8 @@ def whole_id(reference: str, items: Items, what: str) -> str:
         return wanted
     if not ENDING.fullmatch(wanted):
         raise Invalid(
-            f"{reference!r} is neither the id of one {what} nor the end of one, of six or more "
-            "characters; the list shows how they end"
+            f"{reference!r} is no id: give that of the {what}, or its last six characters or more; "
+            "the list shows them"
         )
     found = [item["id"] for item in islice(items, SEARCHED) if item["id"].endswith(wanted)]
     if len(found) > 1:
