@@ -80,7 +80,7 @@ def test_what_is_missing_or_misread_is_told_with_what_to_write(
     wrong = {
         ("alert", "channel", "create", "x", "--kind", "apprise", *CLEARED): "--target-file",
         ("alert", "channel", "update", "x"): "say what to change",
-        ("alert", "show", "abc"): "the list shows how they end",
+        ("alert", "show", "abc"): "or its last six characters",
         silence: "--deployment NAMESPACE/NAME or --namespace NAME",
         (*weekly, "22-02"): "like 22:00-02:00",
         (*weekly, "25:00-26:00"): "like 22:00-02:00",
