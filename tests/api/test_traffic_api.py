@@ -92,3 +92,10 @@ def test_settings_that_make_no_sense_are_refused(
     body = {"deployment_id": str(world.running().id), "acts_as": "robot"} | setting
     answer = world.post("/monitors", body)
     assert (answer.status_code, said in answer.text) == (422, True), answer.text
+
+
+def test_the_length_of_windows_can_be_left_to_the_traffic_again(world: World) -> None:
+    body = {"deployment_id": str(world.running().id), "acts_as": "robot", "window_hours": 24}
+    path = f"/monitors/{world.post('/monitors', body).json()['id']}"
+    assert world.patch(path, {"min_rows": 7}).json()["window_hours"] == 24
+    assert world.patch(path, {"window_hours": None}).json()["window_hours"] is None

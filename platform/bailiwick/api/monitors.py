@@ -248,6 +248,8 @@ def update(
     monitor = _monitor(caller, monitor_id)
     seen.check(monitor)
     changes = body.model_dump(exclude_none=True)
+    if "window_hours" in body.model_fields_set:  # null: as long as the traffic needs, again
+        changes["window_hours"] = body.window_hours
     update_monitor(caller.session, monitor, changes, actor_id=caller.principal_id, at=caller.at)
     schedule = schedule_of(caller.session, JobKind.CHECK, monitor.id)
     if schedule is not None and body.enabled is not None:

@@ -1,6 +1,6 @@
 """`bailiwick monitor`: what is watched, and what the checks found."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -33,7 +33,7 @@ ChangeSd = Annotated[
 ]
 ChangeShare = Annotated[float | None, typer.Option(help="The same for shares: 0.05 is 5 points.")]
 WindowHours = Annotated[
-    int | None, typer.Option(help="Length of a window; default: as the traffic needs.")
+    int | None, typer.Option(help="Length of a window; 0, the default: as the traffic needs.")
 ]
 Zone = Annotated[str | None, typer.Option(help="Where the day begins, like Europe/Berlin.")]
 AlarmsBy = Annotated[str | None, typer.Option(help="windows (default), or checks: thresholds.")]
@@ -136,7 +136,7 @@ def create(
         false_alarms_per_year=false_alarms_per_year,
         smallest_change_sd=smallest_change_sd,
         smallest_change_share=smallest_change_share,
-        window_hours=window_hours,
+        window_hours=window_hours or None,
         zone=zone,
     )
 
@@ -168,7 +168,9 @@ def change(
         "window_hours": window_hours,
         "zone": zone,
     }
-    changes = {name: value for name, value in named.items() if value is not None}
+    changes: dict[str, Any] = {name: one for name, one in named.items() if one is not None}
+    if window_hours == 0:
+        changes["window_hours"] = None
     if not changes:
         raise Invalid("say what to change; `bailiwick monitor set --help` lists what can be")
     return client.monitors.update(_id(client, monitor), **changes)

@@ -9,13 +9,14 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from bailiwick.core.batches import in_batches
 from bailiwick.core.ids import new_id, new_ids
 from bailiwick.monitoring.baselines import total
 from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
@@ -38,7 +39,6 @@ ALWAYS: Final = frozenset({PREDICTION, *NUMERIC})  # of one kind in every record
 _HOUR_MICROSECONDS = 3_600_000_000
 _FOLDED_AT_ONCE = 5_000
 
-T = TypeVar("T")
 Columns = Mapping[str, Sequence[Any]]
 
 
@@ -113,7 +113,7 @@ def fold(session: Session, layout_id: UUID, *, judged_before: datetime | None, a
             summary = merge(from_bytes(window.summary), summary)
         window.rows, window.late_rows = summary.rows, window.late_rows + late
         window.summary, window.changed_at = to_bytes(summary), at
-    for some in _batches([part.id for part in parts]):
+    for some in in_batches([part.id for part in parts]):
         session.execute(delete(WindowPart).where(WindowPart.id.in_(some)))
     session.flush()
     return len(parts)
@@ -218,16 +218,11 @@ def _rows_of(columns: Columns, rows: Collection[int]) -> Columns:
 
 def _windows(session: Session, layout_id: UUID, hours: Collection[datetime]) -> list[Window]:
     found: list[Window] = []
-    for some in _batches(list(hours)):
+    for some in in_batches(hours):
         found += session.scalars(
             select(Window).where(Window.layout_id == layout_id, Window.start.in_(some))
         )
     return found
-
-
-def _batches(values: list[T]) -> Iterator[list[T]]:
-    for place in range(0, len(values), 1_000):
-        yield values[place : place + 1_000]
 
 
 def _hours(start: datetime, length: timedelta) -> list[datetime]:

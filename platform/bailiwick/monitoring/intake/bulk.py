@@ -18,10 +18,10 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bailiwick.core.batches import in_batches
 from bailiwick.core.ids import new_hex_ids
 from bailiwick.monitoring.tables import InferenceRecord
 
-IDS_AT_ONCE = 1_000  # both databases bound the variables of one statement
 _RECORD_ID = itemgetter(5)
 # Optional column: the type of its array on PostgreSQL. What no record of a batch has is left out.
 _KINDS = {
@@ -85,8 +85,7 @@ def _places(session: Session, ids: Sequence[str], new: int) -> Sequence[int]:
     if new in (0, len(ids)):
         return range(new)
     stored: set[str] = set()
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        some = [UUID(one) for one in ids[start : start + IDS_AT_ONCE]]
+    for some in in_batches(map(UUID, ids)):
         found = session.scalars(select(InferenceRecord.id).where(InferenceRecord.id.in_(some)))
         stored.update(one.hex for one in found)
     return [place for place, one in enumerate(ids) if one in stored]

@@ -1,6 +1,6 @@
 """Labels that come later: by record id or join key, corrected, withdrawn, before their record."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +11,11 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
+from bailiwick.core.batches import in_batches
 from bailiwick.core.ids import new_ids
 from bailiwick.db.session import hold_feedback, lock_feedback
 from bailiwick.monitoring.intake.tables import JoinedFeedback
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
-
-# Both databases bound the variables of one statement (SQLite 32,766; PostgreSQL 65,535).
-BATCH_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,7 @@ def _newest(
     """The newest revision and label of each that has any."""
     subject = _subject(table)
     newest: dict[str, tuple[int, str | None]] = {}
-    for some in _batches(about):
+    for some in in_batches(about):
         known = session.execute(
             select(subject, table.revision, table.label)
             .where(table.deployment_id == deployment_id, subject.in_(some))
@@ -180,7 +178,7 @@ def _carriers(
 ) -> list[tuple[str, str]]:
     """The records with these join keys: (record id, join key)."""
     found: list[tuple[str, str]] = []
-    for some in _batches(keys):
+    for some in in_batches(keys):
         rows = session.execute(
             select(InferenceRecord.record_id, InferenceRecord.join_key).where(
                 InferenceRecord.deployment_id == deployment_id,
@@ -194,9 +192,3 @@ def _carriers(
 
 def _subject(table: type[Feedback | JoinedFeedback]) -> Any:
     return Feedback.record_id if table is Feedback else JoinedFeedback.join_key
-
-
-def _batches(values: Iterable[str]) -> Iterator[list[str]]:
-    every = list(values)
-    for start in range(0, len(every), BATCH_ROWS):
-        yield every[start : start + BATCH_ROWS]
