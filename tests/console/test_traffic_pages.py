@@ -12,8 +12,15 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.ids import new_id
-from bailiwick.monitoring import Alert, Inference, create_monitor, log_inferences, set_terms
-from bailiwick.monitoring.watching import advance
+from bailiwick.monitoring import (
+    Alert,
+    Inference,
+    Monitor,
+    create_monitor,
+    log_inferences,
+    set_terms,
+)
+from bailiwick.monitoring.watching import DriftIncident, accept, advance
 from bailiwick.registry import Deployment, served_version
 from console.conftest import browse
 from console.story import Story, sign_in
@@ -117,3 +124,22 @@ def test_the_deployment_says_what_it_is_held_to_and_what_stands(
     text = page(app, story.token("lena", "engineer"), f"/console/deployments/{deployment}")
     for said in ("Traffic, window by window", "provisional", "every 1 h", "stands", "Evidence"):
         assert said in text
+
+
+def test_a_deployment_without_a_change_or_a_baseline_has_its_page(
+    story: Story, app: FastAPI, alert_id: UUID, clock: ReplayClock
+) -> None:
+    with story.platform.database.transaction() as session:
+        alert = session.get_one(Alert, alert_id)
+        deployment, at = alert.deployment_id, clock.now()
+        incident = session.get_one(DriftIncident, alert.incident_id)
+        monitor = session.get_one(Monitor, alert.monitor_id)
+        accept(session, monitor, incident, reason="a form", actor_id=monitor.created_by, at=at)
+        served = served_version(session, session.get_one(Deployment, deployment)).id
+        advance(session, monitor, served, actor_id=monitor.created_by, at=at)
+    text = page(app, story.token("lena", "engineer"), f"/console/deployments/{deployment}")
+    assert "Waits for seven days of traffic" in text
+    assert "accepted" in text
+    resolved = page(app, story.token("mira", "engineer"), f"/console/alerts/{alert_id}")
+    assert "a form" in resolved
+    assert "monitor traffic accept" not in resolved

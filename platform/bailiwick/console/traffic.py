@@ -27,6 +27,11 @@ class TrafficStory:
     incidents: Sequence[DriftIncident]
     charts: list[Markup]
 
+    @property
+    def standing(self) -> DriftIncident | None:
+        """The change that has not ended."""
+        return next((one for one in self.incidents if one.ended_at is None), None)
+
 
 def traffic_story(session: Session, monitor: Monitor | None) -> TrafficStory | None:
     """Of a monitor whose windows alarm; None for others."""
