@@ -1,6 +1,7 @@
 """Transactions: whole or not at all, and failures in words that help."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -258,3 +259,18 @@ def test_the_log_is_folded_beside_readers_and_never_fails(database: Database) ->
         assert pages[1] == pages[2]  # all that is in the log is in the file
     elsewhere = Database(make_engine("sqlite:////nowhere/at/all.db"))
     elsewhere.fold_log()
+
+
+def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    def opened(url: str, together: threading.Barrier) -> int:
+        engine = make_engine(url)
+        together.wait()
+        with closing(engine.connect()) as connection:
+            found: int = connection.exec_driver_sql("SELECT 1").scalar_one()
+        engine.dispose()
+        return found
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(40):
+            url, together = f"sqlite:///{tmp_path}/{number}.db", threading.Barrier(4)
+            assert [*threads.map(opened, [url] * 4, [together] * 4)] == [1] * 4

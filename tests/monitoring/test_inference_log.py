@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bailiwick.audit import AuditEvent
+from bailiwick.core.batches import BATCH_ROWS
 from bailiwick.lifecycle import Platform
 from bailiwick.monitoring import Outcome, log_feedback, log_inferences
-from bailiwick.monitoring.intake.feedback import BATCH_ROWS
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 from bailiwick.registry import served_version
 from factories import Factory

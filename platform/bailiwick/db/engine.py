@@ -1,6 +1,7 @@
 """Engines for SQLite (embedded) and PostgreSQL (production)."""
 
 import sqlite3
+import time
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -11,6 +12,7 @@ from bailiwick.core.canonical import canonical_bytes
 from bailiwick.core.errors import Invalid
 
 LOCK_WAIT_SECONDS = 10
+RETRY_SECONDS = 0.05
 WRITE_OPTION = "bailiwick_write"
 # 64 MiB: so long a commit leaves SQLite's log alone. Who serves requests folds it (`fold_log`).
 MAX_LOG_PAGES = 16_384
@@ -61,15 +63,29 @@ def make_engine(url: str) -> Engine:
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own BEGIN comes too late for savepoints and for write locks: we say BEGIN.
     connection.isolation_level = None
+    _write_ahead(connection)
     # recursive_triggers: or INSERT OR REPLACE would overwrite history past its triggers.
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         "recursive_triggers=ON",
         f"wal_autocheckpoint={MAX_LOG_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers beside a writer. Of several that open a new file, SQLite lets none wait for this."""
+    give_up_at = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Engine, text
 
 from bailiwick.core.errors import Invalid, Unavailable
 from bailiwick.core.resources import bundled
-from bailiwick.db.engine import WRITE_OPTION
+from bailiwick.db.engine import LOCK_WAIT_SECONDS, WRITE_OPTION
 from bailiwick.db.session import translated
 
-MIGRATION_LOCK = 0xBA112  # a key of ours in PostgreSQL's space of advisory locks
+MIGRATION_LOCK = 0xBA110  # a key of ours in PostgreSQL's space of advisory locks
+TURN_SECONDS = 300  # how long a start waits for another process that migrates
 
 
 def upgrade(engine: Engine) -> None:
@@ -106,6 +107,7 @@ def _alone(engine: Engine) -> Iterator[Config]:
         connection.begin(),
     ):
         if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TURN_SECONDS}s'")
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         _refuse_newer(MigrationContext.configure(connection).get_current_revision())
         config = _config()
@@ -116,16 +118,21 @@ def _alone(engine: Engine) -> Iterator[Config]:
 
 @contextmanager
 def _rebuildable(connection: Connection) -> Iterator[None]:
-    """SQLite alters a table by rebuilding it, which must not look like deleting its rows."""
+    """SQLite alters a table by rebuilding it, which must not look like deleting its rows.
+
+    Whoever asks for the write lock meanwhile waits its turn.
+    """
     driver = connection.connection.dbapi_connection
     if connection.dialect.name != "sqlite" or driver is None:
         yield
         return
     driver.execute("PRAGMA foreign_keys=OFF")
+    driver.execute(f"PRAGMA busy_timeout={TURN_SECONDS * 1000}")
     try:
         yield
     finally:
         driver.execute("PRAGMA foreign_keys=ON")
+        driver.execute(f"PRAGMA busy_timeout={LOCK_WAIT_SECONDS * 1000}")
 
 
 def _check_references(connection: Connection) -> None:
