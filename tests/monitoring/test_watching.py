@@ -214,6 +214,97 @@ def test_another_version_begins_anew(traffic: Traffic) -> None:
     assert traffic.watch.waits_for.startswith("seven days of traffic")
 
 
+def promoted(traffic: Traffic) -> None:
+    """Another version answers from now on."""
+    make = traffic.make
+    newer = make.model_version(traffic.deployment.model, make.dataset_version(make.dataset("more")))
+    traffic.version_id = newer.id
+
+
+def test_what_is_asked_stays_watched_over_a_promotion(traffic: Traffic) -> None:
+    traffic.send(START, 30 * 24, rows=32)
+    traffic.go_on(START + 30 * DAY + HOUR)
+    (full,) = traffic.every(TrafficBaseline)
+    promoted(traffic)
+    onset = START + 32 * DAY
+    traffic.send(START + 30 * DAY, 48, fuel=0.2)  # the new version answers otherwise
+    traffic.send(onset, 24, words=11.0, fuel=0.2)  # and then it is asked something else
+    traffic.go_on(onset + DAY + HOUR)
+    _, carried = traffic.every(TrafficBaseline)
+    assert (carried.origin, carried.carried_from, carried.grade) == ("carried", full.id, "full")
+    assert (carried.watched, carried.unwatched) == (
+        ["words"],
+        ["confidence", "unseen_words_ratio", "prediction"],
+    )
+    (incident,) = traffic.every(DriftIncident)
+    assert incident.sentence.startswith("Mean number of words rose")
+    assert abs(incident.since - onset) <= 2 * HOUR
+
+
+def test_a_carried_baseline_gives_way_to_the_first_days_of_the_version(traffic: Traffic) -> None:
+    traffic.send(START, 30 * 24, rows=32)
+    traffic.go_on(START + 30 * DAY + HOUR)
+    promoted(traffic)
+    traffic.send(START + 30 * DAY, 8 * 24, rows=32, fuel=0.2)
+    traffic.go_on(START + 38 * DAY + HOUR)
+    own = traffic.every(TrafficBaseline)[-1]
+    assert (own.origin, own.grade, own.first) == ("traffic", "provisional", START + 30 * DAY)
+    assert own.carried_from is None
+    assert "prediction" in own.watched
+    assert not traffic.every(DriftIncident)
+
+
+def test_what_a_standing_incident_is_about_is_not_carried(traffic: Traffic) -> None:
+    traffic.send(START, 8 * 24)
+    onset = START + 8 * DAY
+    traffic.send(onset, 24, words=14.0)
+    traffic.go_on(onset + DAY + HOUR)
+    promoted(traffic)
+    traffic.send(onset + DAY, 24, words=14.0)
+    traffic.go_on(onset + 2 * DAY + HOUR)
+    assert [one.ended_as for one in traffic.every(DriftIncident)] == ["replaced"]
+    assert traffic.watch.baseline_id is None
+
+
+def test_nights_of_a_carried_baseline_are_no_silence(traffic: Traffic) -> None:
+    for day in range(30):
+        traffic.send(START + day * DAY + 8 * HOUR, 10, rows=32)
+    traffic.go_on(START + 30 * DAY)
+    promoted(traffic)
+    traffic.send(START + 30 * DAY + 8 * HOUR, 10, rows=32)
+    traffic.go_on(START + 31 * DAY + 7 * HOUR)
+    assert traffic.every(TrafficBaseline)[-1].origin == "carried"
+    assert not traffic.every(DriftIncident)
+
+
+def test_a_baseline_is_made_anew_on_a_schedule_that_was_asked_for(make: Factory) -> None:
+    traffic = Traffic(make, baseline_days=14)
+    traffic.send(START, 45 * 24, rows=32)
+    traffic.go_on(START + 45 * DAY)
+    made = [(one.origin, one.first, one.end) for one in traffic.every(TrafficBaseline)]
+    assert made == [
+        ("traffic", START, START + 42 * DAY),
+    ]
+    traffic.send(START + 45 * DAY, 13 * 24, rows=32)
+    traffic.go_on(START + 58 * DAY)
+    newest = traffic.every(TrafficBaseline)[-1]
+    assert (newest.origin, newest.end) == ("scheduled", START + 56 * DAY)
+    assert newest.first == START + 14 * DAY
+    assert newest.reason == "made anew every 14 days"
+
+
+def test_a_schedule_does_not_learn_what_alarmed(make: Factory) -> None:
+    traffic = Traffic(make, baseline_days=7)
+    traffic.send(START, 28 * 24, rows=32)
+    traffic.go_on(START + 28 * DAY + HOUR)
+    traffic.send(START + 28 * DAY, 12, rows=32, words=14.0)
+    traffic.send(START + 28 * DAY + 12 * HOUR, 12 * 24, rows=32)
+    traffic.go_on(START + 40 * DAY)
+    (incident,) = traffic.every(DriftIncident)
+    assert incident.ended_as == "recovered"
+    assert {one.origin for one in traffic.every(TrafficBaseline)} == {"traffic"}
+
+
 def test_a_part_is_folded_once_even_if_watching_was_interrupted(traffic: Traffic) -> None:
     settle(traffic)
     traffic.send(START, 1)

@@ -68,6 +68,16 @@ Zone = Annotated[
     str, Field(max_length=60, description="Where the day and the week begin: Europe/Berlin.")
 ]
 
+BaselineDays = Annotated[
+    int | None,
+    Field(
+        ge=7,
+        le=366,
+        description="How often the baseline is made anew, of the newest weeks without an incident; "
+        "left out: never. Drift too slow to be seen meanwhile becomes normal.",
+    ),
+]
+
 
 class StatisticIn(Body):
     """One named test with its threshold."""
@@ -97,6 +107,7 @@ class MonitorIn(Body):
     smallest_change_share: ChangeShare = 0.05
     window_hours: WindowHours = None
     zone: Zone = "UTC"
+    baseline_days: BaselineDays = None
 
 
 class MonitorPatch(Body):
@@ -112,6 +123,7 @@ class MonitorPatch(Body):
     smallest_change_share: ChangeShare | None = None
     window_hours: WindowHours = None
     zone: Zone | None = None
+    baseline_days: BaselineDays = None
 
 
 class MonitorOut(Schema):
@@ -130,6 +142,7 @@ class MonitorOut(Schema):
     smallest_change_share: float
     window_hours: int | None
     zone: str
+    baseline_days: int | None
     created_at: datetime
 
 
@@ -248,8 +261,9 @@ def update(
     monitor = _monitor(caller, monitor_id)
     seen.check(monitor)
     changes = body.model_dump(exclude_none=True)
-    if "window_hours" in body.model_fields_set:  # null: as long as the traffic needs, again
-        changes["window_hours"] = body.window_hours
+    for name in ("window_hours", "baseline_days"):  # null: as needed, or never, again
+        if name in body.model_fields_set:
+            changes[name] = getattr(body, name)
     update_monitor(caller.session, monitor, changes, actor_id=caller.principal_id, at=caller.at)
     schedule = schedule_of(caller.session, JobKind.CHECK, monitor.id)
     if schedule is not None and body.enabled is not None:

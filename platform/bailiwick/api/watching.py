@@ -54,8 +54,9 @@ class BaselineOut(Schema):
     version_id: UUID
     digest: str
     grade: Literal["provisional", "full"]
-    origin: Literal["traffic", "asked", "accepted"]
+    origin: Literal["traffic", "asked", "accepted", "scheduled", "carried"]
     reason: str
+    carried_from: UUID | None
     window_hours: int
     first: datetime
     end: datetime

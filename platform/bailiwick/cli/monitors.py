@@ -36,6 +36,9 @@ WindowHours = Annotated[
     int | None, typer.Option(help="Length of a window; 0, the default: as the traffic needs.")
 ]
 Zone = Annotated[str | None, typer.Option(help="Where the day begins, like Europe/Berlin.")]
+BaselineDays = Annotated[
+    int | None, typer.Option(help="Make the baseline anew so often; 0, the default: never.")
+]
 AlarmsBy = Annotated[str | None, typer.Option(help="windows (default), or checks: thresholds.")]
 
 
@@ -73,6 +76,9 @@ def _monitor(client: Bailiwick, one: Monitor) -> RenderableType:
             f"{percent(one['smallest_change_share'])} of rows",
             "judged window": f"{one['window_hours']} h" if one["window_hours"] else "as needed",
             "zone": one["zone"],
+            "baseline": f"made anew every {one['baseline_days']} days"
+            if one["baseline_days"]
+            else "stands",
             "tests": len(tests),
             **tests,
             "created": moment(one["created_at"]),
@@ -123,6 +129,7 @@ def create(
     smallest_change_share: ChangeShare = None,
     window_hours: WindowHours = None,
     zone: Zone = None,
+    baseline_days: BaselineDays = None,
 ) -> Monitor:
     """Watch a deployment: its traffic all the time, its labels on a schedule."""
     return client.monitors.create(
@@ -138,6 +145,7 @@ def create(
         smallest_change_share=smallest_change_share,
         window_hours=window_hours or None,
         zone=zone,
+        baseline_days=baseline_days or None,
     )
 
 
@@ -155,6 +163,7 @@ def change(
     smallest_change_share: ChangeShare = None,
     window_hours: WindowHours = None,
     zone: Zone = None,
+    baseline_days: BaselineDays = None,
 ) -> Monitor:
     """Change how a deployment is watched; what is not named stays."""
     named = {
@@ -167,10 +176,12 @@ def change(
         "smallest_change_share": smallest_change_share,
         "window_hours": window_hours,
         "zone": zone,
+        "baseline_days": baseline_days,
     }
     changes: dict[str, Any] = {name: one for name, one in named.items() if one is not None}
-    if window_hours == 0:
-        changes["window_hours"] = None
+    for name in ("window_hours", "baseline_days"):
+        if named[name] == 0:
+            changes[name] = None
     if not changes:
         raise Invalid("say what to change; `bailiwick monitor set --help` lists what can be")
     return client.monitors.update(_id(client, monitor), **changes)

@@ -44,6 +44,7 @@ class Monitors(Capability):
         smallest_change_sd: float | None = None,
         smallest_change_share: float | None = None,
         window_hours: int | None = None,
+        baseline_days: int | None = None,
         zone: str | None = None,
     ) -> Monitor:
         """Watch a deployment as a service principal.
@@ -64,6 +65,7 @@ class Monitors(Capability):
             smallest_change_sd=smallest_change_sd,
             smallest_change_share=smallest_change_share,
             window_hours=window_hours,
+            baseline_days=baseline_days,
             zone=zone,
         )
         return cast("Monitor", self._http.write("POST", "/monitors", body))

@@ -18,8 +18,8 @@ NOT guaranteed: drift during the baseline becomes the baseline; holidays are not
 """
 
 import base64
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -91,6 +91,31 @@ class Baseline:
         if summary.layout != self.reference.layout:
             raise Invalid("This window was summarised under another baseline's layout.")
         return observe(self.layout, self.contrasts, summary)
+
+    def part(self, features: Collection[str], layout: Layout) -> "Baseline":
+        """The same judgement of some of its features, of windows that another layout summarises.
+
+        `layout` has the shapes of these features as they are here.
+        """
+        places = [place for place, one in enumerate(self.contrasts) if one.feature in features]
+        kept, pairs = np.array(places, np.intp), self.pairs
+        paired = np.isin(pairs.first, kept) & np.isin(pairs.second, kept)
+        # A level that was watched in no pair is not in one now.
+        alone = {one for one in places if self.contrasts[one].main} - {*pairs.first.tolist()}
+        alone -= {*pairs.second.tolist()}
+        contrasts = tuple(
+            replace(self.contrasts[one], main=False) if one in alone else self.contrasts[one]
+            for one in places
+        )
+        parts = {name: one for name, one in self.reference.parts.items() if name in features}
+        return replace(
+            self,
+            layout=layout,
+            contrasts=contrasts,
+            model=self.model.part(kept, np.flatnonzero(paired)),
+            unwatched=tuple(one.name for one in layout.features if one.name not in features),
+            reference=Summary(layout.digest[:16], self.reference.rows, parts, {}),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` reads them back to the last bit."""

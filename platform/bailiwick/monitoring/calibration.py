@@ -97,6 +97,19 @@ class Model:
         """The model that `to_json` wrote, to the last bit."""
         return cls(**{name: np.array(inner, dtype=np.float64) for name, inner in value.items()})
 
+    def part(self, singles: NDArray[np.intp], pairs: NDArray[np.intp]) -> "Model":
+        """The model of some contrasts and pairs only, given by their places."""
+        both = np.concatenate([singles, self.v.shape[-1] + pairs])
+        return Model(
+            coefficients=self.coefficients[..., singles],
+            a=self.a[..., singles],
+            phi=self.phi[..., singles],
+            v=self.v[..., singles],
+            spread=self.spread[..., both],
+            charge=self.charge[..., both, :],
+            windows=self.windows,
+        )
+
     @classmethod
     def stacked(cls, models: Sequence["Model"]) -> "Model":
         """Several models of one shape as one, along a new first axis."""

@@ -27,6 +27,7 @@ WATCHING = (
     "smallest_change_share",
     "window_hours",
     "zone",
+    "baseline_days",
 )
 
 
@@ -44,6 +45,7 @@ def create_monitor(
     smallest_change_share: float = 0.05,
     window_hours: int | None = None,
     zone: str = "UTC",
+    baseline_days: int | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> Monitor:
@@ -64,6 +66,7 @@ def create_monitor(
         smallest_change_share=smallest_change_share,
         window_hours=window_hours,
         zone=zone,
+        baseline_days=baseline_days,
         created_by=actor_id,
         created_at=at,
     )
@@ -184,5 +187,7 @@ def _check(monitor: Monitor) -> None:
         raise Invalid("alarms_by is windows (the sequential detector) or checks (thresholds)")
     if monitor.window_hours is not None and monitor.window_hours not in LENGTHS_HOURS:
         raise Invalid(f"window_hours is one of {', '.join(map(str, LENGTHS_HOURS))}, or left out")
+    if monitor.baseline_days is not None and not 7 <= monitor.baseline_days <= 366:  # noqa: PLR2004
+        raise Invalid("baseline_days is a number of days from 7 to 366, or left out for never")
     sensitivity_of(monitor)
     clock_of(monitor.zone)

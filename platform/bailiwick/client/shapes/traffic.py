@@ -12,6 +12,7 @@ class TrafficBaseline(TypedDict):
     grade: str
     origin: str
     reason: str
+    carried_from: str | None
     window_hours: int
     first: str
     end: str

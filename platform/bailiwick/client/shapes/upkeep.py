@@ -18,6 +18,7 @@ class Monitor(TypedDict):
     smallest_change_sd: float
     smallest_change_share: float
     window_hours: int | None
+    baseline_days: int | None
     zone: str
     created_at: str
 

@@ -3,6 +3,7 @@
 from bailiwick.monitoring.hours.layouts import SAMPLE_ROWS, settle_layout
 from bailiwick.monitoring.hours.parts import (
     HOUR,
+    OF_THE_MODEL,
     SEGMENT,
     add_part,
     complete_until,
@@ -21,6 +22,7 @@ from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 
 __all__ = [
     "HOUR",
+    "OF_THE_MODEL",
     "SAMPLE_ROWS",
     "SEGMENT",
     "Window",

@@ -7,7 +7,7 @@ counted by exactly one of the two.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -34,6 +34,7 @@ from bailiwick.monitoring.shapes import (
     CategoricalShape,
     Layout,
     NumericShape,
+    Shape,
     categorical_shape,
     exact_shape,
 )
@@ -51,9 +52,10 @@ def settle_layout(
     version_id: UUID,
     *,
     declared: Sequence[str] = (),
+    kept: Iterable[Shape] = (),
     at: datetime,
 ) -> WindowLayout | None:
-    """The layout of a deployment's version: the one that stands, or a new one.
+    """The layout of a deployment's version: the one that stands, or a new one with shapes `kept`.
 
     A new one as well once other features are `declared` and that many records carry any of them.
     None while fewer than `SAMPLE_ROWS` requests were answered.
@@ -71,7 +73,7 @@ def settle_layout(
     lock_layout(session, deployment_id)
     batches = _batches(session, records)
     first = next(batches)
-    layout = layout_for(first)
+    layout = layout_for(first, kept)
     row = WindowLayout(
         id=new_id(),
         deployment_id=deployment_id,
@@ -90,16 +92,18 @@ def settle_layout(
     return row
 
 
-def layout_for(columns: Columns) -> Layout:
-    """Room for every measure that half of these records have, their labels and segments."""
-    features = features_of(columns)
-    return Layout(
-        tuple(
-            shape
-            for name, values in features.items()
-            if (shape := _shape(name, [one for one in values if one is not None], len(values)))
-        )
-    )
+def layout_for(columns: Columns, kept: Iterable[Shape] = ()) -> Layout:
+    """Room for every measure that half of these records have, their labels and segments.
+
+    Features with a shape among those `kept` have that one, and room even if no record has them.
+    """
+    known = {shape.name: shape for shape in kept}
+    found = {
+        name: shape
+        for name, values in features_of(columns).items()
+        if (shape := _shape(name, [one for one in values if one is not None], len(values)))
+    }
+    return Layout(tuple({**found, **known}.values()))
 
 
 def _shape(name: str, known: Sequence[Any], rows: int) -> NumericShape | CategoricalShape | None:

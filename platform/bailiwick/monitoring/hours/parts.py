@@ -35,6 +35,10 @@ NUMERIC: Final = (
     "tokens",
     "mean_log_probability",
 )
+# What says as much of the version that answers as of what it was asked.
+OF_THE_MODEL: Final = frozenset(
+    {PREDICTION, "confidence", "unseen_words_ratio", "tokens", "mean_log_probability"}
+)
 ALWAYS: Final = frozenset({PREDICTION, *NUMERIC})  # of one kind in every record
 _HOUR_MICROSECONDS = 3_600_000_000
 _FOLDED_AT_ONCE = 5_000

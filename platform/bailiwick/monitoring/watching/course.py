@@ -6,7 +6,8 @@ One transaction, and one process at a time for a deployment. An hour is over `LA
 end, once traffic of a later hour has come in or nothing has been added to it for that long; so a
 past that is imported in order is judged like the present, and while nothing comes in nothing is
 judged. Records that come later land in their window, but it is not judged again. A promotion
-begins anew, with a layout and a baseline of its own. A baseline never rolls by itself.
+begins anew, with a layout and a baseline of its own; until that is there, the baseline before it
+goes on with what does not depend on the version. A baseline never rolls by itself.
 """
 
 from datetime import datetime, timedelta
@@ -38,9 +39,11 @@ from bailiwick.monitoring.hours import (
 from bailiwick.monitoring.incidents import follow
 from bailiwick.monitoring.intake import terms_of
 from bailiwick.monitoring.tables import Monitor
+from bailiwick.monitoring.watching.carried import carried_over, carry, since
+from bailiwick.monitoring.watching.due import SCHEDULED, Due, due, still_due
 from bailiwick.monitoring.watching.findings import Explanation, Windows, explain, look_back
 from bailiwick.monitoring.watching.judging import Judged, Judging
-from bailiwick.monitoring.watching.planning import fitted, longest_span, next_midnight, next_span
+from bailiwick.monitoring.watching.planning import fitted, longest_span, next_midnight
 from bailiwick.monitoring.watching.silence import end_silence, heed_silence
 from bailiwick.monitoring.watching.stored import baseline_in, packed, store_baseline, unpacked
 from bailiwick.monitoring.watching.tables import (
@@ -113,15 +116,26 @@ def advance(
         return 0
     turn = Turn(monitor, actor_id, at)
     declared = terms_of(session, monitor.deployment_id).features
-    layout = settle_layout(session, monitor.deployment_id, version_id, declared=declared, at=at)
+    carried = carried_over(session, watch, version_id, declared)
+    layout = settle_layout(
+        session,
+        monitor.deployment_id,
+        version_id,
+        declared=declared,
+        kept=carried.shapes if carried is not None else (),
+        at=at,
+    )
     if layout is None:
         watch.waits_for = f"{SAMPLE_ROWS} answered requests of the version that is served"
         return 0
     watch.waits_for = None
-    if watch.layout_id != layout.id:
+    begins = watch.layout_id != layout.id
+    if begins:
         _begin(session, watch, layout, turn)
     while fold(session, layout.id, judged_before=watch.next_start, at=at):
         pass
+    if begins and carried is not None:
+        carry(session, watch, layout, carried, turn)
     _heed_people(session, watch, turn)
     came_in = complete_until(session, layout.id, quiet_since=at - LATENESS)
     if came_in is None:
@@ -163,13 +177,17 @@ def _go_on(
     while judged < JUDGED_AT_ONCE:
         if watch.baseline_id is None and not _first_baseline(session, watch, layout, until, turn):
             break
-        stop = _fuller_due(session, watch, until)
-        judged += _judge(session, watch, stop or until, turn)
-        if stop is None or watch.next_start != stop:
+        anew = due(session, watch, turn.monitor, until)
+        judged += _judge(session, watch, until if anew is None else anew.end, turn)
+        if anew is None or watch.next_start != anew.end:
             break
-        if watch.incident_id is None and watch.from_start is not None:
-            _make_baseline(session, watch, layout, watch.from_start, stop, turn)
-            watch.waits_for = None  # if it could not be made, the provisional one goes on
+        if watch.incident_id is not None or not still_due(session, layout.deployment_id, anew):
+            continue
+        if not _make_baseline(session, watch, layout, anew, turn):
+            watch.waits_for = None  # the one that stands goes on
+            if anew.origin == SCHEDULED:
+                judged += _judge(session, watch, until, turn)
+                break
     return judged
 
 
@@ -185,17 +203,14 @@ def _first_baseline(
     if span is None:
         watch.waits_for = f"seven days of traffic; the first one is {first:%Y-%m-%d}"
         return False
-    return _make_baseline(session, watch, layout, first, first + span, turn)
+    anew = Due(first, first + span, watch.origin, watch.reason)
+    return _make_baseline(session, watch, layout, anew, turn)
 
 
 def _make_baseline(
-    session: Session,
-    watch: Watch,
-    layout: WindowLayout,
-    first: datetime,
-    end: datetime,
-    turn: Turn,
+    session: Session, watch: Watch, layout: WindowLayout, anew: Due, turn: Turn
 ) -> bool:
+    first, end = anew.first, anew.end
     hours = summaries_between(session, layout.id, first, end)
     length, zone = turn.monitor.window_hours, turn.monitor.zone
     try:
@@ -207,24 +222,14 @@ def _make_baseline(
         session,
         layout,
         baseline,
-        origin=watch.origin,
-        reason=watch.reason,
+        origin=anew.origin,
+        reason=anew.reason,
         actor_id=turn.actor_id,
         at=turn.at,
     )
     watch.baseline_id, watch.state, watch.waits_for = row.id, None, None
     watch.from_start, watch.next_start, watch.held_start = first, end, None
     return True
-
-
-def _fuller_due(session: Session, watch: Watch, until: datetime) -> datetime | None:
-    """When, up to `until`, a provisional baseline that grows is to be made anew."""
-    row = session.get_one(TrafficBaseline, watch.baseline_id)
-    if row.grade == "full" or watch.from_start is None or watch.next_start is None:
-        return None
-    span = next_span(watch.next_start - watch.from_start)
-    due = None if span is None else watch.from_start + span
-    return due if due is not None and due <= until else None
 
 
 def _judge(session: Session, watch: Watch, until: datetime, turn: Turn) -> int:
@@ -311,7 +316,7 @@ def _explained(
 ) -> Explanation:
     length = timedelta(hours=row.window_hours)
     back = look_back(judging.state, suspect)
-    windows = min(back, (end - row.first) // length)
+    windows = min(back, (end - since(session, row)) // length)
     start = end - windows * length
     hours = summaries_between(session, row.layout_id, start, end)
     history: Windows = list(windows_of(hours, start, end, length))

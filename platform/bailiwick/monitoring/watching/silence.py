@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.ids import new_id
 from bailiwick.monitoring.hours import HOUR, hours_with_rows
+from bailiwick.monitoring.watching.carried import made_of
 from bailiwick.monitoring.watching.tables import DriftIncident, TrafficBaseline, Watch
 from bailiwick.monitoring.watching.told import Turn, begin, end_incident, standing
 
@@ -62,5 +63,6 @@ def heed_silence(session: Session, watch: Watch, heard_at: datetime, turn: Turn)
 
 def longest_pause(session: Session, row: TrafficBaseline) -> timedelta:
     """The longest time without requests between two hours that had some."""
-    hours = hours_with_rows(session, row.layout_id, row.first, row.end)
+    made = made_of(session, row)
+    hours = hours_with_rows(session, made.layout_id, made.first, made.end)
     return max((later - one - HOUR for one, later in pairwise(hours)), default=timedelta())

@@ -24,6 +24,7 @@ def store_baseline(
     *,
     origin: str,
     reason: str,
+    carried_from: UUID | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> TrafficBaseline:
@@ -38,6 +39,7 @@ def store_baseline(
         grade=baseline.grade,
         origin=origin,
         reason=reason,
+        carried_from=carried_from,
         window_hours=round(baseline.window_hours),
         first=baseline.first,
         end=baseline.end,

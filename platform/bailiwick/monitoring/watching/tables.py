@@ -14,14 +14,17 @@ class TrafficBaseline(Base):
     """What a deployment's windows look like while nothing is wrong. Immutable.
 
     `content` is `baselines.Baseline` as compressed JSON; `digest` names exactly that. `grade`:
-    provisional or full; `origin` says how it came about.
+    provisional or full; `origin` says how it came about. One that is carried over a promotion is
+    the part of another one, which it names, that does not depend on the version.
     """
 
     __tablename__ = "traffic_baselines"
     __table_args__ = (
         Index(None, "deployment_id", "created_at"),
         CheckConstraint("grade IN ('provisional', 'full')", name="grade"),
-        CheckConstraint("origin IN ('traffic', 'asked', 'accepted')", name="origin"),
+        CheckConstraint(
+            "origin IN ('traffic', 'asked', 'accepted', 'scheduled', 'carried')", name="origin"
+        ),
     )
 
     id: Mapped[Id]
@@ -32,6 +35,7 @@ class TrafficBaseline(Base):
     grade: Mapped[str] = mapped_column(String(20))
     origin: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(String(2000))
+    carried_from: Mapped[UUID | None] = mapped_column(ForeignKey("traffic_baselines.id"))
     window_hours: Mapped[int]
     first: Mapped[datetime]
     end: Mapped[datetime]
