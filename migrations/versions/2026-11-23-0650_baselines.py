@@ -1,4 +1,4 @@
-"""Baselines that are carried over a promotion, or made anew on a schedule."""
+"""Baselines carried over a promotion or made on a schedule; the number of requests watched."""
 
 from typing import Any
 
@@ -21,6 +21,7 @@ PROTECTED = ("traffic_baselines",)
 def upgrade() -> None:
     with batch("monitors") as table:
         table.add_column(sa.Column("baseline_days", sa.Integer(), nullable=True))
+        table.add_column(sa.Column("smallest_change_requests", sa.Double(), nullable=True))
     history.release(PROTECTED)
     with batch("traffic_baselines") as table:
         table.add_column(
@@ -45,6 +46,7 @@ def downgrade() -> None:
         table.create_check_constraint("origin", BEFORE)
     history.protect(PROTECTED)
     with batch("monitors") as table:
+        table.drop_column("smallest_change_requests")
         table.drop_column("baseline_days")
 
 

@@ -42,14 +42,17 @@ def test_declared_features_are_watched_and_their_names_stay_hashed(traffic: Traf
 def test_features_that_are_declared_later_begin_another_baseline(traffic: Traffic) -> None:
     traffic.send(START, 8 * 24)
     traffic.go_on(START + 8 * DAY)
-    assert traffic.watch.baseline_id is not None
+    before = traffic.watch.baseline_id
     declare(traffic, "amount", "supplier")
     traffic.go_on(START + 8 * DAY)
-    assert traffic.watch.baseline_id is not None  # until records carry them
+    assert traffic.watch.baseline_id == before is not None  # until records carry them
     supplied(traffic, START + 8 * DAY, 24, new_ratio=0.0)
     traffic.go_on(START + 9 * DAY + HOUR)
-    assert traffic.watch.baseline_id is None
     assert len(traffic.every(WindowLayout)) == 2
+    carried = traffic.every(TrafficBaseline)[-1]
+    assert (carried.origin, carried.carried_from) == ("carried", before)
+    assert carried.unwatched == ["amount", "supplier"]
+    assert "prediction" in carried.watched  # it is the same version that answers
 
 
 def test_a_feature_that_changes_its_kind_is_missing_and_no_fault(traffic: Traffic) -> None:

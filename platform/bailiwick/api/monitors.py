@@ -78,6 +78,17 @@ BaselineDays = Annotated[
     ),
 ]
 
+ChangeRequests = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=100,
+        description="Watch the number of requests too, from the next baseline on; 0.5: half as "
+        "many again is worth waking somebody for. Left out: it is not watched, only that they stay "
+        "away.",
+    ),
+]
+
 
 class StatisticIn(Body):
     """One named test with its threshold."""
@@ -108,6 +119,7 @@ class MonitorIn(Body):
     window_hours: WindowHours = None
     zone: Zone = "UTC"
     baseline_days: BaselineDays = None
+    smallest_change_requests: ChangeRequests = None
 
 
 class MonitorPatch(Body):
@@ -124,6 +136,7 @@ class MonitorPatch(Body):
     window_hours: WindowHours = None
     zone: Zone | None = None
     baseline_days: BaselineDays = None
+    smallest_change_requests: ChangeRequests = None
 
 
 class MonitorOut(Schema):
@@ -143,6 +156,7 @@ class MonitorOut(Schema):
     window_hours: int | None
     zone: str
     baseline_days: int | None
+    smallest_change_requests: float | None
     created_at: datetime
 
 
@@ -261,7 +275,7 @@ def update(
     monitor = _monitor(caller, monitor_id)
     seen.check(monitor)
     changes = body.model_dump(exclude_none=True)
-    for name in ("window_hours", "baseline_days"):  # null: as needed, or never, again
+    for name in ("window_hours", "baseline_days", "smallest_change_requests"):  # null: as before
         if name in body.model_fields_set:
             changes[name] = getattr(body, name)
     update_monitor(caller.session, monitor, changes, actor_id=caller.principal_id, at=caller.at)

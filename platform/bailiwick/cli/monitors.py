@@ -36,6 +36,10 @@ WindowHours = Annotated[
     int | None, typer.Option(help="Length of a window; 0, the default: as the traffic needs.")
 ]
 Zone = Annotated[str | None, typer.Option(help="Where the day begins, like Europe/Berlin.")]
+ChangeRequests = Annotated[
+    float | None,
+    typer.Option(help="Watch their number too: 0.5 is half as many again; 0, the default: not."),
+]
 BaselineDays = Annotated[
     int | None, typer.Option(help="Make the baseline anew so often; 0, the default: never.")
 ]
@@ -75,6 +79,9 @@ def _monitor(client: Bailiwick, one: Monitor) -> RenderableType:
             "smallest change": f"{one['smallest_change_sd']:g} sd, "
             f"{percent(one['smallest_change_share'])} of rows",
             "judged window": f"{one['window_hours']} h" if one["window_hours"] else "as needed",
+            "requests": f"{percent(one['smallest_change_requests'])} more or less"
+            if one["smallest_change_requests"]
+            else "watched for staying away",
             "zone": one["zone"],
             "baseline": f"made anew every {one['baseline_days']} days"
             if one["baseline_days"]
@@ -130,6 +137,7 @@ def create(
     window_hours: WindowHours = None,
     zone: Zone = None,
     baseline_days: BaselineDays = None,
+    smallest_change_requests: ChangeRequests = None,
 ) -> Monitor:
     """Watch a deployment: its traffic all the time, its labels on a schedule."""
     return client.monitors.create(
@@ -146,6 +154,7 @@ def create(
         window_hours=window_hours or None,
         zone=zone,
         baseline_days=baseline_days or None,
+        smallest_change_requests=smallest_change_requests or None,
     )
 
 
@@ -164,6 +173,7 @@ def change(
     window_hours: WindowHours = None,
     zone: Zone = None,
     baseline_days: BaselineDays = None,
+    smallest_change_requests: ChangeRequests = None,
 ) -> Monitor:
     """Change how a deployment is watched; what is not named stays."""
     named = {
@@ -177,9 +187,10 @@ def change(
         "window_hours": window_hours,
         "zone": zone,
         "baseline_days": baseline_days,
+        "smallest_change_requests": smallest_change_requests,
     }
     changes: dict[str, Any] = {name: one for name, one in named.items() if one is not None}
-    for name in ("window_hours", "baseline_days"):
+    for name in ("window_hours", "baseline_days", "smallest_change_requests"):
         if named[name] == 0:
             changes[name] = None
     if not changes:

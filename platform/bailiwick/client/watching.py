@@ -45,6 +45,7 @@ class Monitors(Capability):
         smallest_change_share: float | None = None,
         window_hours: int | None = None,
         baseline_days: int | None = None,
+        smallest_change_requests: float | None = None,
         zone: str | None = None,
     ) -> Monitor:
         """Watch a deployment as a service principal.
@@ -66,6 +67,7 @@ class Monitors(Capability):
             smallest_change_share=smallest_change_share,
             window_hours=window_hours,
             baseline_days=baseline_days,
+            smallest_change_requests=smallest_change_requests,
             zone=zone,
         )
         return cast("Monitor", self._http.write("POST", "/monitors", body))

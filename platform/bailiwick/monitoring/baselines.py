@@ -21,6 +21,7 @@ import base64
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +30,14 @@ from numpy.typing import NDArray
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.calibration import MIN_ROWS, Model, Pairs, calibrate, pairs_of
-from bailiwick.monitoring.contrasts import Contrast, contrasts_of, observe
+from bailiwick.monitoring.contrasts import (
+    REQUESTS,
+    Contrast,
+    contrasts_of,
+    observe,
+    observed_requests,
+    requests_contrast,
+)
 from bailiwick.monitoring.seasons import HOURS_PER_WEEK, Array, Season, hours_of_week
 from bailiwick.monitoring.shapes import Layout
 from bailiwick.monitoring.summaries import Summary, from_bytes, merge, to_bytes
@@ -86,11 +94,29 @@ class Baseline:
         hours = hours_of_week(starts, zone=self.zone, window_hours=self.window_hours)
         return self.season.design(hours)
 
-    def observe(self, summary: Summary) -> tuple[Array, Array]:
-        """(x, rows) of a window, shape (C,) each. Raises `Invalid` for another layout's."""
-        if summary.layout != self.reference.layout:
+    def observe(
+        self, summary: Summary | None, *, requests: int | None = None
+    ) -> tuple[Array, Array]:
+        """(x, rows) of a window, shape (C,) each; None is one without rows.
+
+        `requests` is their number where `summary` has those of several windows. Raises `Invalid`
+        for another layout's.
+        """
+        if summary is None:
+            x, rows = np.zeros(len(self.contrasts)), np.zeros(len(self.contrasts))
+        elif summary.layout != self.reference.layout:
             raise Invalid("This window was summarised under another baseline's layout.")
-        return observe(self.layout, self.contrasts, summary)
+        else:
+            x, rows = observe(self.layout, self.contrasts, summary)
+            requests = summary.rows if requests is None else requests
+        if self.counts_requests:
+            x[-1], rows[-1] = observed_requests(requests or 0)
+        return x, rows
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether the number of requests is watched: the last contrast then."""
+        return bool(self.contrasts) and self.contrasts[-1].feature == REQUESTS
 
     def part(self, features: Collection[str], layout: Layout) -> "Baseline":
         """The same judgement of some of its features, of windows that another layout summarises.
@@ -157,9 +183,16 @@ class Baseline:
 
 
 def fit_baseline(
-    layout: Layout, windows: Sequence[Window], *, window_hours: float, zone: str = "UTC"
+    layout: Layout,
+    windows: Sequence[Window],
+    *,
+    window_hours: float,
+    zone: str = "UTC",
+    count_requests: bool = False,
 ) -> Baseline:
     """A baseline from windows in order of time, one per start, on a grid of `window_hours`.
+
+    `count_requests`: their number is watched as well, calibrated apart from the features.
 
     Raises `Invalid` if there are too few of them, or if they are not on the grid.
     """
@@ -182,18 +215,27 @@ def fit_baseline(
     step = timedelta(hours=window_hours)
     first = windows[0].start
     season = Season.identifiable(window_hours=window_hours, days=days)
-    model = calibrate(
-        x[:, kept],
-        rows[:, kept],
+    fit = partial(
+        calibrate,
         season=season,
         hours=hours_of_week(
             [first + place * step for place in range(grid)], zone=zone, window_hours=window_hours
         ),
         fold=folds(grid, window_hours),
-        variance=np.array([contrast.variance for contrast in contrasts]),
-        pairs=pairs_of(contrasts),
         window_hours=window_hours,
     )
+    model = fit(
+        x[:, kept],
+        rows[:, kept],
+        variance=np.array([contrast.variance for contrast in contrasts]),
+        pairs=pairs_of(contrasts),
+    )
+    if count_requests:
+        counted = np.zeros((grid, 2))
+        counted[places] = [observed_requests(window.summary.rows) for window in windows]
+        alone = requests_contrast()
+        own = fit(counted[:, :1], counted[:, 1:], variance=np.ones(1), pairs=pairs_of([alone]))
+        model, contrasts = model.beside(own), (*contrasts, alone)
     watched = {contrast.feature for contrast in contrasts}
     unwatched = tuple(shape.name for shape in layout.features if shape.name not in watched)
     return Baseline(

@@ -110,6 +110,24 @@ class Model:
             windows=self.windows,
         )
 
+    def beside(self, other: "Model") -> "Model":
+        """Both as one: the singles of the other, which has no pairs, come after those here."""
+        singles = self.v.shape[-1]
+
+        def joined(mine: Array, theirs: Array, *, axis: int = -1) -> Array:
+            own, pairs = np.split(mine, [singles], axis=axis)
+            return np.concatenate([own, theirs, pairs], axis=axis)
+
+        return Model(
+            coefficients=joined(self.coefficients, other.coefficients),
+            a=joined(self.a, other.a),
+            phi=joined(self.phi, other.phi),
+            v=joined(self.v, other.v),
+            spread=joined(self.spread, other.spread),
+            charge=joined(self.charge, other.charge, axis=-2),
+            windows=self.windows,
+        )
+
     @classmethod
     def stacked(cls, models: Sequence["Model"]) -> "Model":
         """Several models of one shape as one, along a new first axis."""

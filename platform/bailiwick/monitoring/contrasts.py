@@ -12,11 +12,15 @@ from the middle), shares of the low and the high tail and of missing rows; categ
 their most frequent names, of all others, of names that are not known and of missing; embeddings
 eight random directions.
 
+The number of requests may be watched beside these, as its logarithm: whoever calibrates it does so
+apart, since what governs it (nights, holidays, senders) governs no feature.
+
 Assumes that the rows of a window are drawn independently GIVEN that window; what windows share
 is the business of `whitening`. NOT guaranteed: a change that moves none of these functions (for
 instance of the dependence between two features) is invisible.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,7 +38,10 @@ from bailiwick.monitoring.summaries import (
     cells,
 )
 
-Unit = Literal["sd", "log sd", "share"]
+Unit = Literal["sd", "log sd", "share", "log"]
+
+REQUESTS = "requests"
+_LEAST_REQUESTS = 30.0  # behind its logarithm, so that a window of few can be judged
 
 MAX_SHARES = 8
 _TAIL_BINS = 2
@@ -83,6 +90,20 @@ def contrasts_of(layout: Layout, reference: Summary) -> tuple[Contrast, ...]:
     )
 
 
+def requests_contrast() -> Contrast:
+    """The number of requests of a window; Poisson's variance if nothing else governs it."""
+    return Contrast(REQUESTS, "number", "log", (), (), 1.0, 1.0)
+
+
+def observed_requests(requests: int) -> tuple[float, float]:
+    """(x, rows) of that contrast for one window; without any it says nothing.
+
+    >>> observed_requests(0), observed_requests(1)
+    ((0.0, 0.0), (0.0, 30.0))
+    """
+    return (math.log(requests), requests + _LEAST_REQUESTS - 1) if requests else (0.0, 0.0)
+
+
 def observe(layout: Layout, contrasts: Sequence[Contrast], summary: Summary) -> tuple[Array, Array]:
     """(x, rows) of one window, each of shape (contrasts,); x is 0 where there are no rows.
 
@@ -95,6 +116,9 @@ def observe(layout: Layout, contrasts: Sequence[Contrast], summary: Summary) -> 
         found[name] = cells(part, shape if isinstance(shape, EmbeddingShape) else None)
     x, rows = np.zeros(len(contrasts)), np.zeros(len(contrasts))
     for place, contrast in enumerate(contrasts):
+        if contrast.feature == REQUESTS:
+            x[place], rows[place] = observed_requests(summary.rows)
+            continue
         counts = found[contrast.feature]
         rows[place] = counts @ np.array(contrast.counted)
         x[place] = counts @ np.array(contrast.weights) / max(rows[place], 1.0)

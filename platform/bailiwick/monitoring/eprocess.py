@@ -24,6 +24,7 @@ must be 20 times larger for 5 % a year. Drift inside the band never alarms; drif
 baseline already is the baseline.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -57,12 +58,13 @@ class Sensitivity:
     later. `smallest_change_sd` and `smallest_change_share`: the smallest change worth waking
     somebody for, in standard deviations of a numeric feature and in shares of all rows. A fifth
     of it is never drift; what lies between alarms later than it would at the full size, or not
-    in a year.
+    in a year. `smallest_change_requests`: the same for their number, as a ratio less one.
     """
 
     false_alarms_per_year: float = 1.0
     smallest_change_sd: float = 0.1
     smallest_change_share: float = 0.05
+    smallest_change_requests: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0.001 <= self.false_alarms_per_year <= 12:  # noqa: PLR2004 - one a month
@@ -72,12 +74,19 @@ class Sensitivity:
                 "The smallest change must lie between 0 and 5 standard deviations, and between 0 "
                 "and 1 of the share of rows."
             )
+        if not 0 < self.smallest_change_requests <= 100:  # noqa: PLR2004
+            raise Invalid(
+                "The smallest change of the number of requests must lie between 0 and 100: 0.5 is "
+                "half as many again."
+            )
 
     def smallest(self, contrast: Contrast) -> float:
         """The smallest change in units of x."""
-        share = contrast.unit == "share"
-        size = self.smallest_change_share if share else self.smallest_change_sd
-        return size * contrast.per_unit
+        sizes = {
+            "share": self.smallest_change_share,
+            "log": math.log1p(self.smallest_change_requests),
+        }
+        return sizes.get(contrast.unit, self.smallest_change_sd) * contrast.per_unit
 
     def threshold(self, window_hours: float, *, provisional: bool) -> float:
         """c: windows a year over false alarms a year, at least 1; doubled while provisional.

@@ -28,6 +28,7 @@ WATCHING = (
     "window_hours",
     "zone",
     "baseline_days",
+    "smallest_change_requests",
 )
 
 
@@ -46,6 +47,7 @@ def create_monitor(
     window_hours: int | None = None,
     zone: str = "UTC",
     baseline_days: int | None = None,
+    smallest_change_requests: float | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> Monitor:
@@ -67,6 +69,7 @@ def create_monitor(
         window_hours=window_hours,
         zone=zone,
         baseline_days=baseline_days,
+        smallest_change_requests=smallest_change_requests,
         created_by=actor_id,
         created_at=at,
     )

@@ -102,6 +102,7 @@ class Monitor(Revised, Base):
     false_alarms_per_year: Mapped[float] = mapped_column(server_default="1.0")
     smallest_change_sd: Mapped[float] = mapped_column(server_default="0.1")
     smallest_change_share: Mapped[float] = mapped_column(server_default="0.05")
+    smallest_change_requests: Mapped[float | None]  # a ratio less one; default: not watched
     baseline_days: Mapped[int | None]  # made anew so often; default: never
     window_hours: Mapped[int | None]  # default: as long as the traffic needs
     zone: Mapped[str] = mapped_column(String(60), server_default="UTC")

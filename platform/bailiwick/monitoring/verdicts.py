@@ -15,6 +15,7 @@ _SUBJECTS = {
     "characters": "Mean length of the text in characters",
     "words": "Mean number of words",
     "unseen_words_ratio": "Share of words never seen in training",
+    "requests": "The number of requests",
     "tokens": "Number of tokens answered",
     "mean_log_probability": "Mean log-probability of the tokens",
 }

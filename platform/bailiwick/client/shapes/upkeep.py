@@ -19,6 +19,7 @@ class Monitor(TypedDict):
     smallest_change_share: float
     window_hours: int | None
     baseline_days: int | None
+    smallest_change_requests: float | None
     zone: str
     created_at: str
 

@@ -10,6 +10,7 @@ begins anew, with a layout and a baseline of its own; until that is there, the b
 goes on with what does not depend on the version. A baseline never rolls by itself.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -68,9 +69,11 @@ JUDGED_AT_ONCE = 1_000  # windows; the rest is for the next turn
 
 def sensitivity_of(monitor: Monitor) -> Sensitivity:
     """What the monitor's settings ask of the detector."""
-    return Sensitivity(
+    asked = Sensitivity(
         monitor.false_alarms_per_year, monitor.smallest_change_sd, monitor.smallest_change_share
     )
+    ratio = monitor.smallest_change_requests
+    return asked if ratio is None else replace(asked, smallest_change_requests=ratio)
 
 
 def has_work(session: Session, monitor_id: UUID, version_id: UUID, *, at: datetime) -> bool:
@@ -212,9 +215,17 @@ def _make_baseline(
 ) -> bool:
     first, end = anew.first, anew.end
     hours = summaries_between(session, layout.id, first, end)
-    length, zone = turn.monitor.window_hours, turn.monitor.zone
+    monitor = turn.monitor
     try:
-        baseline = fitted(layout_in(layout), hours, first, end, window_hours=length, zone=zone)
+        baseline = fitted(
+            layout_in(layout),
+            hours,
+            first,
+            end,
+            window_hours=monitor.window_hours,
+            zone=monitor.zone,
+            count_requests=monitor.smallest_change_requests is not None,
+        )
     except Invalid as too_few:
         watch.waits_for = str(too_few)[:500]
         return False
@@ -276,7 +287,7 @@ def _conclude(
             baseline_id=row.id,
             start=end - timedelta(hours=hours),
             hours=hours,
-            rows=judged.summary.rows,
+            rows=judged.rows,
             alarm=alarm,
             evidence=float(judgement.evidence),
             threshold=judgement.threshold,

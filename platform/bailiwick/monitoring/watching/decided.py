@@ -43,6 +43,7 @@ def fix_baseline(
         end,
         window_hours=monitor.window_hours,
         zone=monitor.zone,
+        count_requests=monitor.smallest_change_requests is not None,
     )
     _end_incident(session, watch, "replaced", reason, Turn(monitor, actor_id, at))
     row = store_baseline(

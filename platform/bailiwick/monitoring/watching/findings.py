@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bailiwick.monitoring.baselines import Baseline, total
-from bailiwick.monitoring.contrasts import Contrast
+from bailiwick.monitoring.contrasts import REQUESTS, Contrast
 from bailiwick.monitoring.eprocess import Detector, DetectorState, Judgement, Sensitivity
 from bailiwick.monitoring.explanations import (
     LONGEST_HISTORY,
@@ -31,7 +31,8 @@ from bailiwick.monitoring.verdicts import subject_of
 
 FEWEST_WINDOWS = 168  # looked back at, even if the alarm came at once
 MOST_FEATURES = 3
-SCHEMA = "schema"
+SCHEMA, VOLUME = "schema", "volume"
+RATIO = "of the usual number"
 _BACK = 4  # times as far as the guessed onset
 _SHORT = 2  # windows that an interval of the onset may have to be told as one moment
 # A field itself is gone, or another one, where so many rows miss a value or hold a new one.
@@ -120,6 +121,7 @@ _TELLING = (
     "one-source",
     "missing-values",
     "new-categories",
+    VOLUME,
     "gradual-change",
     "abrupt-change",
 )
@@ -128,12 +130,15 @@ _LIKELY = {
     "missing-values": "Likely cause: a field that is no longer filled in everywhere.",
     SCHEMA: "Likely cause: a field that is no longer sent, or holds something else.",
     "one-source": "Likely cause: another mix of sources.",
+    VOLUME: "Likely cause: a sender that is new or gone, or other use.",
     "gradual-change": "It came gradually.",
     "abrupt-change": "It came at once.",
 }
 
 
 def _cause(contrast: Contrast, suspect: Suspect, shift: Shift, move: FeatureMove) -> str:
+    if suspect.feature == REQUESTS:
+        return VOLUME
     guess = likely_cause(contrast, suspect, shift).replace(" ", "-")
     if guess in _GONE and move.lower >= _GONE[guess]:
         return SCHEMA
@@ -149,12 +154,7 @@ def _shift(
     sensitivity: Sensitivity,
     history: Windows,
 ) -> Shift:
-    seen = [
-        baseline.observe(summary)
-        if summary is not None
-        else (np.zeros(len(baseline.contrasts)),) * 2
-        for _, summary in history
-    ]
+    seen = [baseline.observe(summary) for _, summary in history]
     design = baseline.design([start for start, _ in history])
     return shift_of(
         detector,
@@ -172,9 +172,12 @@ def _move(baseline: Baseline, suspect: Suspect, shift: Shift, history: Windows) 
     since, earliest, latest = (
         history[place][0] for place in (shift.onset, shift.earliest, shift.latest)
     )
-    most = 1.0 if contrast.unit == "share" else np.inf  # a share moves by all of it at most
-    size, lower, upper = np.clip([shift.size, shift.lower, shift.upper], -most, most).tolist()
-    after = total(summary for _, summary in history[shift.onset :] if summary is not None)
+    sizes, unit = np.array([shift.size, shift.lower, shift.upper]), str(contrast.unit)
+    if unit == "share":
+        sizes = np.clip(sizes, -1.0, 1.0)  # it moves by all of it at most
+    elif unit == "log":
+        sizes, unit = np.expm1(sizes), RATIO
+    size, lower, upper = sizes.tolist()
     return FeatureMove(
         feature=suspect.feature,
         what=contrast.name,
@@ -183,23 +186,37 @@ def _move(baseline: Baseline, suspect: Suspect, shift: Shift, history: Windows) 
         size=size,
         lower=lower,
         upper=upper,
-        unit=contrast.unit,
+        unit=unit,
         since=since,
         since_earliest=earliest,
         since_latest=latest,
         gradual=shift.gradual,
         worth_waking=shift.worth_waking,
-        figures=moves(baseline.layout, suspect.feature, baseline.reference, after),
+        figures=_figures(baseline, suspect.feature, history[shift.onset :]),
     )
+
+
+def _figures(baseline: Baseline, feature: str, since: Windows) -> tuple[Move, ...]:
+    """What a person compares: before, in the baseline, and since."""
+    rows = sum(summary.rows for _, summary in since if summary is not None)
+    if feature == REQUESTS:
+        usual = baseline.reference.rows / baseline.windows
+        return (Move("requests a window", usual, rows / len(since)),)
+    if not rows:
+        return ()
+    after = total(summary for _, summary in since if summary is not None)
+    return moves(baseline.layout, feature, baseline.reference, after)
 
 
 def _sentence(move: FeatureMove) -> str:
     what = subject_of(move.feature)
-    if move.what != "level":
+    if move.what not in ("level", "number"):
         what = f"{what} ({move.what})"
     low, high = sorted((abs(move.lower), abs(move.upper)))
-    size = f"{abs(move.size):.1%}" if move.unit == "share" else f"{abs(move.size):.2f} {move.unit}"
-    between = f"{low:.1%} to {high:.1%}" if move.unit == "share" else f"{low:.2f} to {high:.2f}"
+    if move.unit in ("share", RATIO):
+        size, between = f"{abs(move.size):.1%}", f"{low:.1%} to {high:.1%}"
+    else:
+        size, between = f"{abs(move.size):.2f} {move.unit}", f"{low:.2f} to {high:.2f}"
     return f"{what} {move.direction} by {size} (95 %: {between}) since {_when(move)}."
 
 

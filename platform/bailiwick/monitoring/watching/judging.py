@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-
 from bailiwick.monitoring.baselines import Baseline
 from bailiwick.monitoring.calibration import MIN_ROWS
 from bailiwick.monitoring.eprocess import (
@@ -25,7 +23,7 @@ HELD_AT_MOST = 24  # windows that are added up before too few rows are given up
 class Judged:
     """What was judged (one window, or several of few rows) and what came of it."""
 
-    summary: Summary
+    rows: int
     judgement: Judgement
     windows: int
 
@@ -62,18 +60,20 @@ class Judging:
         self.held_windows += self.held is not None
 
     def judge(self, start: datetime, summary: Summary | None) -> Judged | None:
-        """The next window, or None if that says nothing yet: the filter ages, evidence stays."""
+        """The next window, or None if that says nothing yet: the filter ages, evidence stays.
+
+        The number of requests is judged window by window, also where these are too few for
+        anything else to be.
+        """
         self.hold(summary)
         held, windows = self.held, self.held_windows
+        enough = held is not None and held.rows >= MIN_ROWS
+        requests = summary.rows if summary is not None else 0
+        seen = self.baseline.observe(held if enough else None, requests=requests)
         design = self.baseline.design([start])[0]
-        if held is None or held.rows < MIN_ROWS:
-            nothing = np.zeros(len(self.baseline.contrasts))
-            self.state, _ = step(self.detector, self.state, design, nothing, nothing)
-            if windows >= HELD_AT_MOST:
-                self.held, self.held_windows = None, 0
-            return None
-        self.held, self.held_windows = None, 0
-        self.state, judgement = step(
-            self.detector, self.state, design, *self.baseline.observe(held)
-        )
-        return Judged(held, judgement, windows)
+        self.state, judgement = step(self.detector, self.state, design, *seen)
+        if enough or windows >= HELD_AT_MOST:
+            self.held, self.held_windows = None, 0
+        if self.baseline.counts_requests:
+            return Judged(requests, judgement, windows=1) if judgement.judged else None
+        return Judged(held.rows, judgement, windows) if held is not None and enough else None

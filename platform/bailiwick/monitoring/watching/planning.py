@@ -73,6 +73,7 @@ def fitted(
     *,
     window_hours: int | None,
     zone: str,
+    count_requests: bool = False,
 ) -> Baseline:
     """The baseline of these hours; raises `Invalid` if they are too few."""
     length = window_hours or window_length(hours, first, end)
@@ -83,4 +84,6 @@ def fitted(
     ]
     if not windows:
         raise Invalid("no traffic has come in yet; a baseline is made of windows of traffic")
-    return fit_baseline(layout, windows, window_hours=length, zone=zone)
+    return fit_baseline(
+        layout, windows, window_hours=length, zone=zone, count_requests=count_requests
+    )

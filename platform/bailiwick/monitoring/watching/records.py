@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from bailiwick.monitoring.calibration import MIN_ROWS
+from bailiwick.monitoring.contrasts import REQUESTS
 from bailiwick.monitoring.hours import SEGMENT, WindowLayout, layout_in
 from bailiwick.monitoring.shapes import CategoricalShape
 from bailiwick.monitoring.tables import InferenceRecord
@@ -55,7 +56,12 @@ class Example:
 def evidence_in_records(
     session: Session, baseline: TrafficBaseline, move: FeatureMove
 ) -> dict[str, Any]:
-    """`segments` and `examples` (before, after) of the feature that moved most, as JSON."""
+    """`segments` and `examples` (before, after) of the feature that moved most, as JSON.
+
+    Nothing if that is no feature of a record: their number.
+    """
+    if move.feature == REQUESTS:
+        return {}
     before = _records(session, baseline, InferenceRecord.at < move.since)
     after = _records(session, baseline, InferenceRecord.at >= move.since)
     measure = _measure(session, baseline, move)
