@@ -47,7 +47,7 @@ def twin(platform: Platform, databases: Databases) -> Iterator[World]:
     database.close()
 
 
-def checked(world: World, due_at: datetime | None = None) -> CheckResult:
+def checked(world: World, due_at: datetime | None = None, **asked: bool) -> CheckResult:
     """The result of a check that fell due then (default: now)."""
     platform = world.platform
     now = platform.clock.now()
@@ -59,7 +59,7 @@ def checked(world: World, due_at: datetime | None = None) -> CheckResult:
             label_id=world.deployment.label_id,
             subject_id=world.monitor.id,
             acts_as=world.retrainer_id,
-            payload={"due_at": (due_at or now).isoformat()},
+            payload={"due_at": (due_at or now).isoformat(), **asked},
             actor_id=world.retrainer_id,
             at=now,
         ).id
@@ -107,6 +107,19 @@ def test_a_drift_keeps_its_report_and_a_quiet_window_has_none(
     assert check.report_blob is not None
     assert world.platform.blobs.read_bytes(check.report_blob) == b"<html></html>"
     assert alerts(world)[0].sentence == check.sentence
+
+
+def test_first_requests_unlike_the_evaluation_rows_are_skew(
+    world: World, reports: FakeReports, clock: ReplayClock
+) -> None:
+    bring(world, *requests(100, first=clock.now() - DAY))
+    checked(world, first_look=True)
+    assert alerts(world) == []
+    reports.drifted, reports.harmful = True, False
+    check = checked(world, first_look=True)
+    (alert,) = alerts(world)
+    assert (alert.kind, alert.cause, alert.severity) == ("skew", "skew", "warning")
+    assert alert.sentence.endswith(f"(training/serving skew): {check.sentence}")
 
 
 def test_later_checks_keep_the_alert_up_to_date_and_recovery_resolves_it(

@@ -111,13 +111,31 @@ def test_an_incident_asks_for_a_second_opinion_once(watched: World, clock: Repla
     with platform.database.reading() as session:
         (incident,) = session.scalars(select(DriftIncident))
         (alert,) = session.scalars(select(Alert))
-        (job,) = session.scalars(select(Job).where(Job.kind == JobKind.CHECK))
+        _, job = session.scalars(select(Job).where(Job.kind == JobKind.CHECK).order_by(Job.id))
     assert alert.incident_id == incident.id
     assert job.payload == {
         "due_at": incident.opened_at.isoformat(),
         "start": incident.since.isoformat(),
     }
     assert job.acts_as == watched.retrainer_id
+
+
+def test_the_first_requests_of_a_version_are_held_to_its_evaluation_rows_once(
+    watched: World, clock: ReplayClock
+) -> None:
+    platform, began = watched.platform, clock.now()
+    send(watched, range(8))
+    for _ in range(3):
+        clock.advance_to(clock.now() + 9 * HOUR)
+        watch_all(platform)
+    with platform.database.reading() as session:
+        (job,) = session.scalars(select(Job).where(Job.kind == JobKind.CHECK))
+    first = began.replace(minute=0, second=0, microsecond=0)
+    assert job.payload == {
+        "start": first.isoformat(),
+        "due_at": (first + HOUR).isoformat(),  # by then there were enough
+        "first_look": True,
+    }
 
 
 def test_a_service_that_may_not_check_watches_nothing_and_it_is_said(

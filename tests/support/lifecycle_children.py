@@ -54,6 +54,7 @@ class FakeReports:
     """Stands in for `run_child` of a check; says whether the mix of predictions drifted."""
 
     drifted: bool = False
+    harmful: bool = True
     current: list[Row] = field(default_factory=list)  # what the newest check was given
     runs: int = 0
 
@@ -74,7 +75,7 @@ class FakeReports:
         self.runs += 1
         self.current = pq.read_table(spec["current"]["path"]).to_pylist()
         (folder / "report.html").write_text("<html></html>")
-        outcome = report_outcome(rows=len(self.current), drifted=self.drifted)
+        outcome = report_outcome(rows=len(self.current), drifted=self.drifted, harmful=self.harmful)
         return outcome | {"report": "report.html" if self.drifted else None}
 
 
@@ -106,7 +107,7 @@ def training_outcome(folder: Path, *, gained: int = 120, lost: int = 20) -> dict
     }
 
 
-def report_outcome(*, rows: int, drifted: bool) -> dict[str, Any]:
+def report_outcome(*, rows: int, drifted: bool, harmful: bool = True) -> dict[str, Any]:
     """What the process that measures drift answers."""
     mover = {"category": "Fuel", "reference_share": 0.2, "current_share": 0.9}
     result = {
@@ -120,7 +121,7 @@ def report_outcome(*, rows: int, drifted: bool) -> dict[str, Any]:
         "current_rows": rows,
         "drifted": drifted,
         "library": "evidently 0.7.23",
-        "harmful": True,
+        "harmful": harmful,
         "reference_mean": None,
         "current_mean": None,
         "movers": [mover],

@@ -44,6 +44,7 @@ class _Window:
     end: datetime
     rows: Sequence[WindowRow]
     record: Sequence[Verified]  # how earlier estimates did
+    first_look: bool  # at the requests of a version that has just begun to answer
 
 
 def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) -> None:
@@ -105,7 +106,8 @@ def _read(platform: Platform, lease: Lease) -> _Window:
         )
         record = track_record(session, monitor.id, version.id)
         baseline = baseline_of(session, version.id)
-        return _Window(monitor, version, baseline, start, end, rows, record)
+        first_look = bool(job.payload.get("first_look", False))
+        return _Window(monitor, version, baseline, start, end, rows, record, first_look)
 
 
 def _spec(platform: Platform, window: _Window, folder: Path) -> dict[str, Any]:
@@ -172,7 +174,14 @@ def _record(
                 "verdict": check.verdict,
             },
         )
-        alert = evaluate(session, monitor, check, actor_id=lease.acts_as, at=now)
+        alert = evaluate(
+            session,
+            monitor,
+            check,
+            first_look=window.first_look,
+            actor_id=lease.acts_as,
+            at=now,
+        )
         if expected is not None:
             weigh(
                 session,

@@ -10,10 +10,12 @@ from bailiwick.core.errors import BailiwickError
 from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.schedules import schedule_of
-from bailiwick.lifecycle.tables import Schedule
+from bailiwick.lifecycle.tables import Job, Schedule
 from bailiwick.monitoring import Monitor, monitor_resource
+from bailiwick.monitoring.hours import WindowLayout, first_rows
 from bailiwick.monitoring.watching import (
     DriftIncident,
+    Watch,
     advance,
     has_work,
     pause,
@@ -79,10 +81,39 @@ def watch(
         pause(session, monitor, why=REFUSED)
         return 0
     judged = advance(session, monitor, version_id, actor_id=schedule.acts_as, at=at)
+    _look_at_the_first_requests(session, schedule, monitor, at=at)
     incident = standing_incident(session, monitor)
     if incident is not None:
         _ask_a_second_opinion(session, schedule, incident, at=at)
     return judged
+
+
+def _look_at_the_first_requests(
+    session: Session, schedule: Schedule, monitor: Monitor, *, at: datetime
+) -> None:
+    """Once a version, as soon as there are enough: a check of them against its evaluation rows."""
+    layout_id = session.get_one(Watch, monitor.id).layout_id
+    if layout_id is None:
+        return
+    key = f"first-look:{monitor.id}:{session.get_one(WindowLayout, layout_id).version_id}"
+    if session.scalar(select(Job.id).where(Job.dedupe_key == key)) is not None:
+        return
+    found = first_rows(session, layout_id, monitor.min_rows)
+    if found is None:
+        return
+    start, end = found
+    enqueue(
+        session,
+        JobKind.CHECK,
+        namespace=schedule.namespace,
+        label_id=schedule.label_id,
+        subject_id=schedule.subject_id,
+        acts_as=schedule.acts_as,
+        payload={"due_at": end.isoformat(), "start": start.isoformat(), "first_look": True},
+        actor_id=schedule.acts_as,
+        at=at,
+        dedupe_key=key,
+    )
 
 
 def _ask_a_second_opinion(

@@ -36,6 +36,7 @@ from bailiwick.policy import Resource
 from bailiwick.registry import Breach, Deployment, deployment_resource
 
 QUIET, DRIFT, INSUFFICIENT = "none", "drift", "insufficient"
+SKEW = "skew"
 HISTORY = 100  # windows that are looked back at to say since when
 
 
@@ -126,13 +127,22 @@ def standing_alerts(session: Session, deployment_id: UUID, source: str = MONITOR
 
 
 def evaluate(
-    session: Session, monitor: Monitor, check: CheckResult, *, actor_id: UUID, at: datetime
+    session: Session,
+    monitor: Monitor,
+    check: CheckResult,
+    *,
+    first_look: bool = False,
+    actor_id: UUID,
+    at: datetime,
 ) -> Alert | None:
     """What a new check means for the deployment's alert: raise, update, resolve or leave it.
 
     Where windows alarm, a check that compares distributions with fixed thresholds is a second
-    opinion: recorded, and no alert. Lost accuracy is one all the same.
+    opinion: recorded, and no alert. Lost accuracy is one all the same, and so is skew: what the
+    `first_look` at a version's requests found unlike the rows it was evaluated on.
     """
+    if first_look and check.verdict == DRIFT:
+        return signal(session, _skew(session, monitor, check), actor_id=actor_id, at=at)
     alert = unresolved(session, monitor.deployment_id)
     if check.verdict == DRIFT and monitor.alarms_by == "windows":
         return alert
@@ -153,6 +163,24 @@ def evaluate(
         check_id=check.id,
     )
     return _tell(session, found, alert, actor_id=actor_id, at=at)
+
+
+def _skew(session: Session, monitor: Monitor, check: CheckResult) -> Signal:
+    return Signal(
+        deployment_id=monitor.deployment_id,
+        source=MONITOR,
+        cause=SKEW,
+        kind=SKEW,
+        severity=severity_of(SKEW),
+        sentence=(
+            "The first requests are unlike the rows that the version was evaluated on "
+            f"(training/serving skew): {check.sentence}"
+        )[:2000],
+        since=check.window_start,
+        owner_id=session.get_one(Deployment, monitor.deployment_id).created_by,
+        monitor_id=monitor.id,
+        check_id=check.id,
+    )
 
 
 def policy_alerts(session: Session, deployment_ids: Collection[UUID]) -> dict[UUID, Alert]:

@@ -5,6 +5,7 @@
 | harm: accuracy was lost (by labels or a trusted estimate), or a harmful statistic moved | page |
 | drift: traffic moved, and nothing shows that it hurts, or accuracy is estimated as before | note |
 | drift that may reach the smallest change worth waking somebody for, its effect unknown | warning |
+| skew: a version's first requests are unlike the rows it was evaluated on | warning |
 | out of policy, and the platform will stop the deployment, or has | page |
 | out of policy, and nothing stops it | warning |
 | a kind that these rules do not know | warning |
@@ -30,7 +31,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-_BY_KIND = {"drift": Severity.NOTE, "harm": Severity.PAGE}
+_BY_KIND = {"drift": Severity.NOTE, "harm": Severity.PAGE, "skew": Severity.WARNING}
 
 
 def severity_of(kind: str, *, stops: bool = False, worth_waking: bool = False) -> Severity:

@@ -159,6 +159,17 @@ def complete_until(session: Session, layout_id: UUID, *, quiet_since: datetime) 
     return start if changed_at > quiet_since else start + HOUR
 
 
+def first_rows(session: Session, layout_id: UUID, rows: int) -> tuple[datetime, datetime] | None:
+    """From the first hour to the end of the one in which there were so many rows, if it came."""
+    query = select(Window.start, Window.rows).where(Window.layout_id == layout_id)
+    begun, found = None, 0
+    for start, more in session.execute(query.order_by(Window.start)):
+        begun, found = begun or start, found + more
+        if found >= rows:
+            return begun, start + HOUR
+    return None
+
+
 def heard_at(session: Session, layout_id: UUID) -> datetime | None:
     """When requests came in last, whatever hour they are of."""
     newest = select(func.max(Window.changed_at)).where(Window.layout_id == layout_id)
