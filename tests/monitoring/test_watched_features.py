@@ -55,6 +55,48 @@ def test_features_that_are_declared_later_begin_another_baseline(traffic: Traffi
     assert "prediction" in carried.watched  # it is the same version that answers
 
 
+def test_a_change_within_one_segment_is_seen_though_the_whole_looks_the_same(
+    traffic: Traffic,
+) -> None:
+    declare(traffic, segments=("region",))
+    answered(traffic, START, 8 * 24, north=0.5, south=0.5)
+    onset = START + 8 * DAY
+    answered(traffic, onset, 24, north=0.3, south=0.7)
+    traffic.go_on(onset + DAY + HOUR)
+    (incident,) = traffic.every(DriftIncident)
+    assert incident.cause == "one-segment"
+    told = {move["feature"] for move in incident.moves}
+    assert told == {"prediction where region=north", "prediction where region=south"}
+    assert "The mix of predicted categories where region is " in incident.sentence
+    assert abs(incident.since - onset) <= 2 * HOUR
+    figures = {one["name"]: one for one in incident.moves[0]["figures"]}
+    assert figures["fuel"]["before"] == pytest.approx(0.5, abs=0.05)
+    assert figures["(missing)"]["after"] == 0.0
+    examples = incident.moves[0]["examples"]["after"]
+    assert len(examples) == 3
+
+
+def answered(traffic: Traffic, start: datetime, hours: int, **fuel: float) -> None:
+    """Forty requests an hour of each region, so many of them answered with fuel."""
+    inferences = [
+        Inference(
+            f"{start}-{hour}-{region}-{row}",
+            start + hour * HOUR + row * MINUTE,
+            "fuel" if traffic.random.random() < ratio else "food",
+            0.5,
+            None,
+            None,
+            None,
+            None,
+            segments={"region": region},
+        )
+        for hour in range(hours)
+        for region, ratio in fuel.items()
+        for row in range(40)
+    ]
+    traffic.log(inferences, at=start + hours * HOUR)
+
+
 def test_a_feature_that_changes_its_kind_is_missing_and_no_fault(traffic: Traffic) -> None:
     declare(traffic, "amount", "supplier")
     supplied(traffic, START, 8, new_ratio=0.0)

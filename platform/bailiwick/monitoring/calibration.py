@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from bailiwick.monitoring.contrasts import Contrast
 from bailiwick.monitoring.regression import NormalEquations, shrinkage
 from bailiwick.monitoring.seasons import Array, Season
+from bailiwick.monitoring.shapes import is_cut
 from bailiwick.monitoring.whitening import (
     MAX_STEP,
     FilterState,
@@ -169,7 +170,7 @@ def pairs_of(contrasts: Sequence[Contrast]) -> Pairs:
     ]
     shares: dict[str, list[int]] = {}
     for place, contrast in enumerate(contrasts):
-        if contrast.name.startswith("share of "):
+        if contrast.name.startswith("share of ") and not is_cut(contrast.feature):
             shares.setdefault(contrast.feature, []).append(place)
     for places in shares.values():
         found += [

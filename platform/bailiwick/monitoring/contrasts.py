@@ -214,9 +214,9 @@ def _numeric(shape: NumericShape, part: NumericPart) -> Iterator[Contrast]:
         return Contrast(shape.name, name, unit, kept, there, variance, per_unit, main)
 
     if slope > 0:
-        yield contrast("level", "sd", level, slope, main=True)
+        yield contrast("level", "sd", level, slope, main=shape.cut is None)
     else:  # a constant: what moves is the share of rows that are something else
-        yield contrast("level", "share", level, 1.0, main=True)
+        yield contrast("level", "share", level, 1.0, main=shape.cut is None)
     if stretch >= _LEAST_STRETCH:
         yield contrast("spread", "log sd", spread, stretch, main=False)
     if bins >= _TAIL_BINS_NEED:

@@ -37,6 +37,7 @@ from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.calibration import CLIP, LAMBDAS, MIN_ROWS, Model, Pairs
 from bailiwick.monitoring.contrasts import Contrast
 from bailiwick.monitoring.seasons import Array
+from bailiwick.monitoring.shapes import is_cut
 from bailiwick.monitoring.whitening import FilterState, advance, start
 
 STANDARD_ERRORS = 2.5
@@ -48,6 +49,7 @@ EMPHASIS = MappingProxyType({"prediction": 3.0})
 _MOST = 1e200  # evidence is kept finite: an alarm came long before
 _LEVEL_PAIRS_WEIGHT, _SHARE_PAIRS_WEIGHT = 0.3, 0.1
 _LEVEL_WEIGHT = 0.55
+_CUT_WEIGHT = 0.25  # of a feature within one segment: there are many, and few of them move alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,7 @@ def _weights(contrasts: Sequence[Contrast], pairs: Pairs, emphasis: Mapping[str,
         on_main = _LEVEL_WEIGHT if main and others else float(bool(main))
         singles[main] = on_main / max(len(main), 1)
         singles[others] = (1 - on_main) / max(len(others), 1)
-        singles[places] *= emphasis.get(feature, 1.0)
+        singles[places] *= _CUT_WEIGHT if is_cut(feature) else emphasis.get(feature, 1.0)
     levels = np.array([float(contrasts[place].main) for place in pairs.first])
     names = [contrasts[place].feature for place in pairs.first]
     shares = (1 - levels) * np.array([emphasis.get(name, 1.0) for name in names])

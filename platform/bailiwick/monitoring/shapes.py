@@ -7,7 +7,7 @@ never moved: a summary made under one layout cannot be merged with one made unde
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -26,15 +26,28 @@ QUANTILES = (*_UP_TO_MEDIAN, 0.6, 0.675, 0.75, 0.825, 0.9, 0.96, 0.99)
 MAX_KNOWN = 200
 PROJECTIONS = 8
 _EMBEDDING_TERMS = 256
+_WHERE = " where "  # no feature's name has a space
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The rows that have `value` in a column: a segment that a feature is watched in by itself."""
+
+    column: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
 class NumericShape:
-    """Bins left-closed at ascending `edges`, and one cell for missing; moments around `pivot`."""
+    """Bins left-closed at ascending `edges`, and one cell for missing; moments around `pivot`.
+
+    With a `cut` of the feature that `feature_of` names, and of the rows in it alone.
+    """
 
     name: str
     edges: tuple[float, ...]
     pivot: float
+    cut: Cut | None = None
 
     def __post_init__(self) -> None:
         if not self.edges or any(low >= high for low, high in pairwise(self.edges)):
@@ -48,10 +61,14 @@ class NumericShape:
 
 @dataclass(frozen=True, slots=True)
 class CategoricalShape:
-    """One cell for each of the `known` names, then one for all others, then one for missing."""
+    """One cell for each of the `known` names, then one for all others, then one for missing.
+
+    With a `cut` of the feature that `feature_of` names, and of the rows in it alone.
+    """
 
     name: str
     known: tuple[str, ...]
+    cut: Cut | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.known)) != len(self.known):
@@ -132,7 +149,7 @@ class Layout:
         """Plain JSON values; `from_json` reads them back."""
         kinds = {NumericShape: "numeric", CategoricalShape: "categorical"}
         features = [
-            {"kind": kinds.get(type(shape), "embedding"), **asdict(shape)}
+            {"kind": kinds.get(type(shape), "embedding"), **_said(asdict(shape))}
             for shape in self.features
         ]
         value = {"features": features, "labels": self.labels, "sketch_k": self.sketch_k}
@@ -158,6 +175,11 @@ def _digest(layout: Layout) -> str:
     return digest_of(layout.to_json())
 
 
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without a cut that is none: layouts that know no cuts keep their digest."""
+    return {name: one for name, one in fields.items() if name != "cut" or one is not None}
+
+
 def _plain(value: Any) -> Any:
     """Tuples as lists, as JSON has them."""
     if isinstance(value, dict):
@@ -167,11 +189,34 @@ def _plain(value: Any) -> Any:
 
 def _shape(value: dict[str, Any]) -> Shape:
     fields = {name: inner for name, inner in value.items() if name != "kind"}
+    if "cut" in fields:
+        fields["cut"] = Cut(**fields["cut"])
     if value["kind"] == "numeric":
         return NumericShape(**{**fields, "edges": tuple(fields["edges"])})
     if value["kind"] == "categorical":
         return CategoricalShape(**{**fields, "known": tuple(fields["known"])})
     return EmbeddingShape(**fields)
+
+
+def cut_shape(
+    shape: NumericShape | CategoricalShape, cut: Cut, segment: str
+) -> NumericShape | CategoricalShape:
+    """A shape for the rows of one segment alone, under a name that says so.
+
+    >>> cut_shape(CategoricalShape("prediction", ("fuel",)), Cut("segment:to", "x"), "to").name
+    'prediction where to=x'
+    """
+    return replace(shape, name=f"{shape.name}{_WHERE}{segment}={cut.value}", cut=cut)
+
+
+def feature_of(name: str) -> str:
+    """The feature of records that a watched feature is of: itself, or the one that was cut."""
+    return name.partition(_WHERE)[0]
+
+
+def is_cut(name: str) -> bool:
+    """Whether a watched feature is one of a segment alone."""
+    return _WHERE in name
 
 
 def numeric_shape(name: str, sketch: Sketch) -> NumericShape:

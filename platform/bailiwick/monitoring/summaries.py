@@ -29,7 +29,14 @@ from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.seasons import Array
-from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Layout, NumericShape
+from bailiwick.monitoring.shapes import (
+    CategoricalShape,
+    Cut,
+    EmbeddingShape,
+    Layout,
+    NumericShape,
+    feature_of,
+)
 from bailiwick.monitoring.sketches import Sketch
 
 MAX_NEW = 16
@@ -104,8 +111,10 @@ def summarize(layout: Layout, columns: Columns, *, outcomes: Outcomes = ()) -> S
     rows = lengths.pop() if lengths else 0
     parts: dict[str, Part] = {}
     for shape in layout.features:
-        column = columns.get(shape.name)
+        column = columns.get(feature_of(shape.name))
         values: Column = [None] * rows if column is None else column
+        if not isinstance(shape, EmbeddingShape) and shape.cut is not None:
+            values = _inside(columns.get(shape.cut.column), shape.cut, values)
         if isinstance(shape, NumericShape):
             parts[shape.name] = _numeric(shape, _floats(values), layout.sketch_k)
         elif isinstance(shape, CategoricalShape):
@@ -160,6 +169,14 @@ def from_bytes(stored: bytes) -> Summary:
         return Summary(value["layout"], value["rows"], parts, confusion)
     except (zlib.error, ValueError, KeyError, TypeError) as damage:
         raise Invalid("This window's summary is damaged; make it again from its rows.") from damage
+
+
+def _inside(segment: Column | None, cut: Cut, values: Column) -> Column:
+    """The values of the rows that are in a segment."""
+    if segment is None:
+        return []
+    inside = np.flatnonzero(np.array(segment, dtype=np.object_) == cut.value)
+    return [values[place] for place in inside.tolist()]
 
 
 def _floats(values: Column) -> Array:

@@ -63,7 +63,9 @@ def verdict(
 
 def subject_of(column: str) -> str:
     """A watched column in words, as the subject of a sentence."""
-    return _SUBJECTS.get(column, f"'{column}'")
+    feature, where, segment = column.partition(" where ")
+    subject = _SUBJECTS.get(feature, f"'{feature}'")
+    return f"{subject}{where}{segment.replace('=', ' is ')}"
 
 
 def _excess(result: StatisticResult) -> float:

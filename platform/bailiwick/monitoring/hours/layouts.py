@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from bailiwick.db.session import lock_layout
 from bailiwick.monitoring.hours.parts import (
     NUMERIC,
     PREDICTION,
+    SEGMENT,
     Columns,
     add_part,
     features_of,
@@ -32,10 +34,12 @@ from bailiwick.monitoring.hours.tables import WindowLayout
 from bailiwick.monitoring.moments import microseconds
 from bailiwick.monitoring.shapes import (
     CategoricalShape,
+    Cut,
     Layout,
     NumericShape,
     Shape,
     categorical_shape,
+    cut_shape,
     exact_shape,
 )
 from bailiwick.monitoring.tables import InferenceRecord
@@ -43,6 +47,9 @@ from bailiwick.monitoring.tables import InferenceRecord
 SAMPLE_ROWS = 200  # fewer make no bins
 LARGEST_SAMPLE = 10_000
 OLDEST_DAYS = 400  # records before that are not summarised when a layout is settled
+MOST_CUTS = 4  # of a declared segment
+_SMALLEST_CUT = 0.05  # of all records, and as many in the others
+_CUT_FEATURES = (PREDICTION, "confidence")
 _KNOWN_RATIO = 0.5  # a measure that fewer records have is not watched
 
 
@@ -98,12 +105,34 @@ def layout_for(columns: Columns, kept: Iterable[Shape] = ()) -> Layout:
     Features with a shape among those `kept` have that one, and room even if no record has them.
     """
     known = {shape.name: shape for shape in kept}
+    features = features_of(columns)
     found = {
         name: shape
-        for name, values in features_of(columns).items()
+        for name, values in features.items()
         if (shape := _shape(name, [one for one in values if one is not None], len(values)))
     }
-    return Layout(tuple({**found, **known}.values()))
+    cuts = {shape.name: shape for shape in _cuts(features)}
+    return Layout(tuple({**found, **cuts, **known}.values()))
+
+
+def _cuts(features: Columns) -> Iterator[NumericShape | CategoricalShape]:
+    """What is answered, and how surely, in each of the largest declared segments alone."""
+    for column in (name for name in features if name.startswith(SEGMENT)):
+        segment = features[column]
+        counted = Counter(one for one in segment if one is not None)
+        for value, rows in sorted(counted.most_common(MOST_CUTS), key=itemgetter(0)):
+            if not _SMALLEST_CUT <= rows / len(segment) <= 1 - _SMALLEST_CUT:
+                continue
+            for name in _CUT_FEATURES:
+                inside = [
+                    one
+                    for one, cut in zip(features[name], segment, strict=True)
+                    if cut == value and one is not None
+                ]
+                shape = _shape(name, inside, rows)
+                if shape is not None:
+                    cut = Cut(column, value)
+                    yield cut_shape(shape, cut, column.removeprefix(SEGMENT))
 
 
 def _shape(name: str, known: Sequence[Any], rows: int) -> NumericShape | CategoricalShape | None:

@@ -21,7 +21,7 @@ from bailiwick.core.ids import new_id, new_ids
 from bailiwick.monitoring.baselines import total
 from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 from bailiwick.monitoring.moments import EPOCH
-from bailiwick.monitoring.shapes import Layout, NumericShape
+from bailiwick.monitoring.shapes import Layout, NumericShape, feature_of
 from bailiwick.monitoring.summaries import Summary, from_bytes, merge, summarize, to_bytes
 
 HOUR: Final = timedelta(hours=1)
@@ -209,12 +209,13 @@ def features_of(columns: Columns) -> dict[str, Sequence[Any]]:
 def _features(layout: Layout, columns: Columns) -> Columns:
     there, found = features_of(columns), {PREDICTION: columns[PREDICTION]}
     for shape in layout.features:
-        values = there.get(shape.name)
-        if values is None:
+        name = feature_of(shape.name)
+        values = there.get(name)
+        if values is None or name in found:
             continue
-        if shape.name not in ALWAYS:
+        if name not in ALWAYS:
             values = list(map(_number if isinstance(shape, NumericShape) else _category, values))
-        found[shape.name] = values
+        found[name] = values
     return found
 
 

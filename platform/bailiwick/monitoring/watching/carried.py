@@ -20,7 +20,7 @@ from bailiwick.monitoring.hours import (
     first_hour,
     layout_in,
 )
-from bailiwick.monitoring.shapes import Shape
+from bailiwick.monitoring.shapes import Shape, feature_of
 from bailiwick.monitoring.watching.planning import midnight, next_midnight
 from bailiwick.monitoring.watching.stored import baseline_in, store_baseline
 from bailiwick.monitoring.watching.tables import TrafficBaseline, Watch
@@ -61,8 +61,11 @@ def carried_over(
     row = session.get_one(TrafficBaseline, watch.baseline_id)
     incident = standing(session, watch)
     left_out = {move["feature"] for move in incident.moves} if incident is not None else set()
-    left_out |= set() if same else OF_THE_MODEL
-    features = frozenset(row.watched) - left_out
+    features = frozenset(
+        name
+        for name in row.watched
+        if name not in left_out and (same or feature_of(name) not in OF_THE_MODEL)
+    )
     return Carried(row, features) if features else None
 
 

@@ -26,12 +26,13 @@ from bailiwick.monitoring.explanations import (
     suspects,
 )
 from bailiwick.monitoring.hours import SEGMENT
+from bailiwick.monitoring.shapes import is_cut
 from bailiwick.monitoring.summaries import Summary
 from bailiwick.monitoring.verdicts import subject_of
 
 FEWEST_WINDOWS = 168  # looked back at, even if the alarm came at once
 MOST_FEATURES = 3
-SCHEMA, VOLUME = "schema", "volume"
+SCHEMA, VOLUME, ONE_SEGMENT = "schema", "volume", "one-segment"
 RATIO = "of the usual number"
 _BACK = 4  # times as far as the guessed onset
 _SHORT = 2  # windows that an interval of the onset may have to be told as one moment
@@ -122,6 +123,7 @@ _TELLING = (
     "missing-values",
     "new-categories",
     VOLUME,
+    ONE_SEGMENT,
     "gradual-change",
     "abrupt-change",
 )
@@ -130,6 +132,7 @@ _LIKELY = {
     "missing-values": "Likely cause: a field that is no longer filled in everywhere.",
     SCHEMA: "Likely cause: a field that is no longer sent, or holds something else.",
     "one-source": "Likely cause: another mix of sources.",
+    ONE_SEGMENT: "Likely cause: something that only this segment has.",
     VOLUME: "Likely cause: a sender that is new or gone, or other use.",
     "gradual-change": "It came gradually.",
     "abrupt-change": "It came at once.",
@@ -142,6 +145,8 @@ def _cause(contrast: Contrast, suspect: Suspect, shift: Shift, move: FeatureMove
     guess = likely_cause(contrast, suspect, shift).replace(" ", "-")
     if guess in _GONE and move.lower >= _GONE[guess]:
         return SCHEMA
+    if is_cut(suspect.feature):
+        return ONE_SEGMENT
     if suspect.feature.startswith(SEGMENT) and guess != "missing-values":
         return "one-source"
     return guess

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from bailiwick.monitoring.calibration import MIN_ROWS
 from bailiwick.monitoring.contrasts import REQUESTS
 from bailiwick.monitoring.hours import SEGMENT, WindowLayout, layout_in
-from bailiwick.monitoring.shapes import CategoricalShape
+from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Shape, feature_of
 from bailiwick.monitoring.tables import InferenceRecord
 from bailiwick.monitoring.watching.findings import FeatureMove
 from bailiwick.monitoring.watching.tables import TrafficBaseline
@@ -62,11 +62,13 @@ def evidence_in_records(
     """
     if move.feature == REQUESTS:
         return {}
-    before = _records(session, baseline, InferenceRecord.at < move.since)
-    after = _records(session, baseline, InferenceRecord.at >= move.since)
-    measure = _measure(session, baseline, move)
+    shape = _shape(session, baseline, move.feature)
+    before = _inside(_records(session, baseline, InferenceRecord.at < move.since), shape)
+    after = _inside(_records(session, baseline, InferenceRecord.at >= move.since), shape)
+    measure = _measure(shape, move)
+    feature = feature_of(move.feature)
     return {
-        "segments": [asdict(one) for one in _segments(before, after, move.feature, measure)],
+        "segments": [asdict(one) for one in _segments(before, after, feature, measure)],
         "examples": {
             "before": [asdict(one) for one in _examples(before, move, measure, typical=False)],
             "after": [asdict(one) for one in _examples(after, move, measure, typical=True)],
@@ -97,10 +99,21 @@ def _value(record: InferenceRecord, feature: str) -> Value:
     return found
 
 
-def _measure(session: Session, baseline: TrafficBaseline, move: FeatureMove) -> Measure:
+def _shape(session: Session, baseline: TrafficBaseline, feature: str) -> Shape:
+    layout = layout_in(session.get_one(WindowLayout, baseline.layout_id))
+    return next(one for one in layout.features if one.name == feature)
+
+
+def _inside(records: Sequence[InferenceRecord], shape: Shape) -> Sequence[InferenceRecord]:
+    """Those of the segment that the feature is watched in, if it is of one."""
+    cut = None if isinstance(shape, EmbeddingShape) else shape.cut
+    if cut is None:
+        return records
+    return [one for one in records if _value(one, cut.column) == cut.value]
+
+
+def _measure(shape: Shape, move: FeatureMove) -> Measure:
     """What is averaged: the number itself, or 1 for the category that moved and 0 for others."""
-    row = session.get_one(WindowLayout, baseline.layout_id)
-    shape = next(one for one in layout_in(row).features if one.name == move.feature)
     if move.what == "missing":
         return lambda value: float(value is None)
     if isinstance(shape, CategoricalShape):
@@ -153,7 +166,7 @@ def _examples(
     measured = [
         (value, record)
         for record in records
-        if (value := measure(_value(record, move.feature))) is not None
+        if (value := measure(_value(record, feature_of(move.feature)))) is not None
     ]
     sign = 1 if move.direction == "rose" else -1
     middle = float(np.median([value for value, _ in measured])) if measured else 0.0
@@ -163,7 +176,7 @@ def _examples(
             record.record_id,
             record.at.isoformat(),
             record.prediction,
-            _value(record, move.feature),
+            _value(record, feature_of(move.feature)),
         )
         for _, record in measured[:MOST_EXAMPLES]
     ]
