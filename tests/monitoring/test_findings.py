@@ -30,6 +30,7 @@ def a_result(column: str = "words", *, drifted: bool = True, rows: int = 5_000) 
 def judged(results: list[dict[str, Any]] | None, *, labelled: int = 0, correct: int = 0) -> Any:
     return judge(
         None if results is None else {"results": results},
+        rows=100,
         labelled_rows=labelled,
         correct_rows=correct,
         baseline_accuracy=0.8,

@@ -70,6 +70,8 @@ def _environment() -> Environment:
         "test": test_name,
         "short": short,
         "pretty": pretty,
+        "feature": feature,
+        "until": until,
         "words": words,
         "sentence": sentence,
     }
@@ -84,6 +86,13 @@ def when(moment: datetime | None) -> str | Markup:
 def day(moment: datetime | None) -> str | Markup:
     """The day of a moment in UTC."""
     return _time(moment, f"{moment:%-d %b %Y}" if moment else "")
+
+
+def until(start: datetime, end: datetime) -> Markup:
+    """From one moment to another: days, or the times of the one day that both lie in."""
+    if start.date() != end.date():
+        return Markup("{} to {}").format(day(start), day(end))
+    return Markup("{} to {}").format(when(start), _time(end, f"{end:%H:%M}"))
 
 
 def _time(moment: datetime | None, text: str) -> str | Markup:
@@ -142,6 +151,14 @@ def short(identifier: UUID | str) -> Markup:
 def pretty(value: Any) -> Markup:
     """JSON for reading."""
     return escape(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+def feature(name: str) -> str:
+    """A watched feature as users call it: `segment:region`, `confidence where region=north`."""
+    found, where, segment = name.partition(" where ")
+    if found.startswith("segment:"):
+        return f"mix of {found.removeprefix('segment:')}"
+    return f"{words(found)}{where}{segment.replace('=', ' is ')}"
 
 
 def words(name: str) -> str:

@@ -66,6 +66,7 @@ def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) 
     labelled = [row for row in window.rows if row.label is not None]
     finding = judge(
         outcome,
+        rows=len(window.rows),
         labelled_rows=len(labelled),
         correct_rows=sum(row.label == row.prediction for row in labelled),
         baseline_accuracy=window.baseline.accuracy,

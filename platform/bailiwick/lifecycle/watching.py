@@ -1,6 +1,6 @@
 """Watching all deployments: each monitor that has something to do, in a transaction of its own."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -24,6 +24,7 @@ from bailiwick.monitoring.watching import (
 from bailiwick.policy import ask, load_actor
 from bailiwick.registry import STOPPED, Deployment, served_versions
 
+PATIENCE = timedelta(days=1)
 REFUSED = "its service principal may not run checks here; see the policies that decide it"
 
 
@@ -84,7 +85,7 @@ def watch(
     _look_at_the_first_requests(session, schedule, monitor, at=at)
     incident = standing_incident(session, monitor)
     if incident is not None:
-        _ask_a_second_opinion(session, schedule, incident, at=at)
+        _ask_a_second_opinion(session, schedule, monitor, incident, at=at)
     return judged
 
 
@@ -96,7 +97,7 @@ def _look_at_the_first_requests(
     if layout_id is None:
         return
     key = f"first-look:{monitor.id}:{session.get_one(WindowLayout, layout_id).version_id}"
-    if session.scalar(select(Job.id).where(Job.dedupe_key == key)) is not None:
+    if _asked(session, key):
         return
     found = first_rows(session, layout_id, monitor.min_rows)
     if found is None:
@@ -117,9 +118,25 @@ def _look_at_the_first_requests(
 
 
 def _ask_a_second_opinion(
-    session: Session, schedule: Schedule, incident: DriftIncident, *, at: datetime
+    session: Session,
+    schedule: Schedule,
+    monitor: Monitor,
+    incident: DriftIncident,
+    *,
+    at: datetime,
 ) -> None:
-    """Once an incident: a check of the traffic from its onset to its first alarm."""
+    """Once an incident: a check of the traffic since its onset, to its first alarm at least.
+
+    As soon as there are the rows that a check needs, or a day later.
+    """
+    key = f"incident:{incident.id}"
+    layout_id = session.get_one(Watch, monitor.id).layout_id
+    if layout_id is None or not incident.moves or _asked(session, key):
+        return
+    found = first_rows(session, layout_id, monitor.min_rows, since=incident.since)
+    if found is None and at - incident.opened_at < PATIENCE:
+        return
+    end = max(incident.opened_at, found[1]) if found is not None else at
     enqueue(
         session,
         JobKind.CHECK,
@@ -128,10 +145,14 @@ def _ask_a_second_opinion(
         subject_id=schedule.subject_id,
         acts_as=schedule.acts_as,
         payload={
-            "due_at": incident.opened_at.isoformat(),
+            "due_at": end.isoformat(),
             "start": incident.since.isoformat(),
         },
         actor_id=schedule.acts_as,
         at=at,
-        dedupe_key=f"incident:{incident.id}",
+        dedupe_key=key,
     )
+
+
+def _asked(session: Session, key: str) -> bool:
+    return session.scalar(select(Job.id).where(Job.dedupe_key == key)) is not None

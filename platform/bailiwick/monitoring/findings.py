@@ -32,13 +32,14 @@ class Finding:
 def judge(
     outcome: Mapping[str, Any] | None,
     *,
+    rows: int,
     labelled_rows: int,
     correct_rows: int,
     baseline_accuracy: float,
     max_accuracy_drop: float,
     min_rows: int,
 ) -> Finding:
-    """One verdict over the distances (None: too few rows to measure) and the accuracy so far."""
+    """One verdict over the distances (None: too few `rows` to measure) and the accuracy so far."""
     results = [_result(values) for values in outcome["results"]] if outcome else []
     accuracy = measure_accuracy(
         AccuracySpec(max_drop=max_accuracy_drop),
@@ -46,7 +47,7 @@ def judge(
         correct=correct_rows,
         rows=labelled_rows,
     )
-    found = verdict(results, accuracy, min_rows=min_rows)
+    found = verdict(results, accuracy, rows=rows, min_rows=min_rows)
     return Finding(
         verdict=found.kind,
         sentence=found.sentence,

@@ -34,17 +34,18 @@ def verdict(
     results: Sequence[StatisticResult],
     accuracy: AccuracyResult | None = None,
     *,
+    rows: int = 0,
     min_rows: int = DEFAULT_MIN_ROWS,
 ) -> Verdict:
-    """What a check found: what moved, by how much, and whether it does harm.
+    """What a check of so many `rows` found: what moved, by how much, and whether it does harm.
 
     Accuracy that dropped is harm however few rows the window has: its interval already counts
     them. Distances are only believed when both sides have `min_rows`. The sentence names label
     categories, which describe the model, and never the text of a row.
     """
     drop = _accuracy_sentence(accuracy) if accuracy is not None and accuracy.dropped else ""
-    rows = min((min(r.reference_rows, r.current_rows) for r in results), default=0)
-    if rows < min_rows:
+    rows = min((min(r.reference_rows, r.current_rows) for r in results), default=rows)
+    if not results or rows < min_rows:
         if drop:
             return Verdict("harm", drop)
         return Verdict(

@@ -159,10 +159,12 @@ def complete_until(session: Session, layout_id: UUID, *, quiet_since: datetime) 
     return start if changed_at > quiet_since else start + HOUR
 
 
-def first_rows(session: Session, layout_id: UUID, rows: int) -> tuple[datetime, datetime] | None:
-    """From the first hour to the end of the one in which there were so many rows, if it came."""
+def first_rows(
+    session: Session, layout_id: UUID, rows: int, *, since: datetime = EPOCH
+) -> tuple[datetime, datetime] | None:
+    """From the first hour `since` then to the end of the one by which so many rows were there."""
     query = select(Window.start, Window.rows).where(Window.layout_id == layout_id)
-    begun, found = None, 0
+    query, begun, found = query.where(Window.start >= hour_of(since)), None, 0
     for start, more in session.execute(query.order_by(Window.start)):
         begun, found = begun or start, found + more
         if found >= rows:
