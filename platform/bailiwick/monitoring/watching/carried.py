@@ -60,12 +60,9 @@ def carried_over(
         return None
     row = session.get_one(TrafficBaseline, watch.baseline_id)
     incident = standing(session, watch)
-    left_out = {move["feature"] for move in incident.moves} if incident is not None else set()
-    features = frozenset(
-        name
-        for name in row.watched
-        if name not in left_out and (same or feature_of(name) not in OF_THE_MODEL)
-    )
+    moved = {feature_of(move["feature"]) for move in incident.moves} if incident else set()
+    left_out = moved if same else moved | OF_THE_MODEL
+    features = frozenset(name for name in row.watched if feature_of(name) not in left_out)
     return Carried(row, features) if features else None
 
 
@@ -81,7 +78,7 @@ def carry(
         layout,
         carried.under(layout),
         origin=CARRIED,
-        reason="until seven days of the version and features that are watched now are there",
+        reason="until there are seven days of what is served and watched now",
         carried_from=carried.row.id,
         actor_id=turn.actor_id,
         at=turn.at,
