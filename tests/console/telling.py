@@ -12,10 +12,10 @@ from bailiwick.access import issue_token
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle import JobKind, TrainingOrder
+from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.gates import Paired
 from bailiwick.lifecycle.jobs import Lease, claim, enqueue, fail, heartbeat
 from bailiwick.lifecycle.promotion import ask_for_approval
-from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.retraining_policies import (
     ask_for_policy_approval,
     create_retraining_policy,

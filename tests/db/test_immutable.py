@@ -37,6 +37,7 @@ HISTORY = {
     "feedback",
     "inference_records",
     "job_events",
+    "retraining_considerations",
     "joined_feedback",
     "labels",
     "lineage_edges",

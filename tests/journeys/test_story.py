@@ -18,7 +18,7 @@ from bailiwick.cli.story import Columns, Ledger, Stage, Story, load_traffic, set
 from bailiwick.cli.story.settings import StorySettings
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
-from bailiwick.lifecycle.retrain import start_due
+from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.tables import Job, JobEvent
 from bailiwick.lineage import DatasetVersion

@@ -17,8 +17,9 @@ from bailiwick.access.principals import find_principal
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Conflict
 from bailiwick.lifecycle import JobState, Platform, run_next, training_jobs
+from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.jobs import cancel
-from bailiwick.lifecycle.retrain import Overrides, start, start_due
+from bailiwick.lifecycle.retrain import Overrides, start
 from bailiwick.lifecycle.retraining_policies import (
     is_approved,
     update_retraining_policy,

@@ -113,6 +113,13 @@ def factory_again(session: Session, platform: Platform) -> Factory:
     return make
 
 
+def approve_again(world: World) -> None:
+    """Another person approves the world's policy as it stands now."""
+    with world.platform.database.transaction() as session:
+        make = factory_again(session, world.platform)
+        approve_policy(make, session.get_one(RetrainingPolicy, world.policy.id))
+
+
 def approve_policy(make: Factory, policy: RetrainingPolicy) -> None:
     """Another person approves the policy as it stands."""
     request = ask_for_policy_approval(

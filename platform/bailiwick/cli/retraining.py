@@ -1,18 +1,19 @@
 """`bailiwick retrain`: policies that keep models fit, and retraining by hand."""
 
 from enum import StrEnum
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
 from bailiwick.cli.api_client import Cursor, Limit, command
-from bailiwick.cli.output import facts, moment, page_table, percent, plain, said, short
+from bailiwick.cli.output import facts, moment, page_table, percent, plain, said, short, table
 from bailiwick.cli.references import deployment_names, of_deployment
 from bailiwick.cli.training import Settings, Wait, recipe_settings, show_order, waited_for
 from bailiwick.client import Bailiwick
-from bailiwick.client.shapes import Approval, Job, Page, RetrainingPolicy
-from bailiwick.core.errors import NotFound
+from bailiwick.client.shapes import Approval, Consideration, Job, Page, RetrainingPolicy
+from bailiwick.core.errors import Invalid, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Retraining policies, and retraining by hand.")
 policies = typer.Typer(no_args_is_help=True, help="When and how models are retrained.")
@@ -23,6 +24,22 @@ PolicyName = Annotated[
 ]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="At most so many rows.")]
 WindowDays = Annotated[int | None, typer.Option(min=1, help="Learn from the newest days.")]
+
+
+Ons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        help="What else sets it off: severity:page, 'cron:0 3 1 * *', accuracy-below:0.9, "
+        "new-labels:500, new-class:30, age-days:90, new-data, label-raised; may be repeated.",
+    ),
+]
+OnlyIfs = Annotated[
+    list[str] | None,
+    typer.Option("--only-if", help="What must hold besides, written like --on; may be repeated."),
+]
+BudgetHours = Annotated[float | None, typer.Option(help="Hours of training a calendar month.")]
+Priority = Annotated[int | None, typer.Option(min=0, max=9, help="Higher ones go first.")]
 
 
 class Finding(StrEnum):
@@ -53,8 +70,16 @@ def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
             "deployment": client.deployments.name_of(one["deployment_id"]),
             "approval": "approved" if one["approved"] else "not approved as it stands",
             "is": "on" if one["enabled"] else "off",
-            "retrains on": ", ".join(one["on_alert"]),
+            "retrains on": ", ".join(f"alert:{kind}" for kind in one["on_alert"]),
+            "or on": ", ".join(map(_written, one["triggers"])),
+            "only if": " and ".join(map(_written, one["only_if"])),
             "at most every": f"{one['cooldown_days']} days",
+            "budget": f"{one['budget_hours']:g} hours a month" if one["budget_hours"] else "any",
+            "never in": ", ".join(
+                f"{', '.join(hours['weekdays'])} {hours['begins']}-{hours['ends']} {hours['zone']}"
+                for hours in one["blackouts"]
+            ),
+            "priority": one["priority"],
             "learns from": f"{one['window_days']} days, at most {one['max_rows']:,} rows",
             "judged on": f"the newest {percent(one['holdout_ratio'])}",
             "gates": one["risk_tier"],
@@ -64,6 +89,25 @@ def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
             "id": one["id"],
         }
     )
+
+
+def _written(trigger: dict[str, Any]) -> str:
+    """As it is written on the command line."""
+    value = trigger["value"]
+    shown = f"{value:g}" if isinstance(value, float) else value
+    return trigger["kind"] if value is None else f"{trigger['kind']}:{shown}"
+
+
+def _considered(_: Bailiwick, found: list[Consideration]) -> RenderableType:
+    rows = (
+        (
+            moment(one["at"]),
+            f"job {short(one['job_id'])}" if one["job_id"] else "held",
+            "; ".join(said["sentence"] for said in (*one["causes"], *one["holds"])),
+        )
+        for one in found
+    )
+    return table(("AT", "CAME OF IT", "WHY"), rows)
 
 
 def show_request(_: Bailiwick, asked: Approval) -> RenderableType:
@@ -92,6 +136,7 @@ def show_policy(client: Bailiwick, policy: PolicyName) -> RetrainingPolicy:
 def create(
     client: Bailiwick,
     deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="NAMESPACE/NAME, or id.")],
+    *,
     dataset: Annotated[str, typer.Option(metavar="NAMESPACE/NAME", help="Newer rows go there.")],
     acts_as: Annotated[str, typer.Option(help="Service principal that retrains.")],
     on_alert: Annotated[
@@ -104,6 +149,10 @@ def create(
     recipe: Annotated[str | None, typer.Option(help="Name of the recipe.")] = None,
     setting: Settings = None,
     risk_tier: Annotated[str | None, typer.Option(help="Which gates: standard or high.")] = None,
+    on: Ons = None,
+    only_if: OnlyIfs = None,
+    budget_hours: BudgetHours = None,
+    priority: Priority = None,
 ) -> RetrainingPolicy:
     """Define how a deployment's model is kept fit; it acts once somebody else approved it."""
     return client.retraining_policies.create(
@@ -118,7 +167,65 @@ def create(
         recipe_name=recipe,
         recipe=recipe_settings(setting),
         risk_tier=risk_tier,
+        triggers=_triggers(on),
+        only_if=_triggers(only_if),
+        budget_hours=budget_hours,
+        priority=priority,
     )
+
+
+def _triggers(written: list[str] | None) -> list[dict[str, Any]] | None:
+    """`kind:value`, each with what the kind takes; the API says what is wrong with it."""
+    if not written:
+        return None
+    found: list[dict[str, Any]] = []
+    for one in written:
+        kind, _, value = one.partition(":")
+        try:
+            given: str | float | None = float(value) if kind not in ("cron", "severity") else value
+        except ValueError:
+            given = value or None
+        found.append({"kind": kind, "value": given or None})
+    return found
+
+
+@command(policies, "set", show=_policy)
+def change(
+    client: Bailiwick,
+    policy: PolicyName,
+    *,
+    cooldown_days: Annotated[int | None, typer.Option(min=0, help="Pause between two.")] = None,
+    window_days: WindowDays = None,
+    max_rows: MaxRows = None,
+    on: Ons = None,
+    only_if: OnlyIfs = None,
+    budget_hours: BudgetHours = None,
+    priority: Priority = None,
+) -> RetrainingPolicy:
+    """Change a policy; any change of what it does must be approved anew."""
+    named = {
+        "cooldown_days": cooldown_days,
+        "window_days": window_days,
+        "max_rows": max_rows,
+        "triggers": _triggers(on),
+        "only_if": _triggers(only_if),
+        "budget_hours": budget_hours,
+        "priority": priority,
+    }
+    changes = {name: one for name, one in named.items() if one is not None}
+    if not changes:
+        raise Invalid("say what to change; `bailiwick retrain policy set --help` lists it")
+    return client.retraining_policies.update(policy_id(client, policy), **changes)
+
+
+@command(policies, "considered", show=_considered)
+def considered(
+    client: Bailiwick,
+    policy: PolicyName,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+) -> list[Consideration]:
+    """What set a policy off and what came of it: a job, or what held it back."""
+    return list(islice(client.retraining_policies.considerations(policy_id(client, policy)), limit))
 
 
 @command(policies, "request", show=show_request)

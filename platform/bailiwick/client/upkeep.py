@@ -8,7 +8,14 @@ from bailiwick.client.capability import Capability, given
 from bailiwick.client.deployments import Deployments
 from bailiwick.client.errors import JobFailed, MisusedClient, WaitTimedOut
 from bailiwick.client.references import name_of, path, version_of
-from bailiwick.client.shapes import DatasetVersion, Job, JobEvent, Page, RetrainingPolicy
+from bailiwick.client.shapes import (
+    Consideration,
+    DatasetVersion,
+    Job,
+    JobEvent,
+    Page,
+    RetrainingPolicy,
+)
 from bailiwick.client.transport import Transport
 
 SUCCEEDED = "succeeded"
@@ -150,7 +157,8 @@ class RetrainingPolicies(Capability):
         """Define how a deployment's model is kept fit, and as which service principal.
 
         Settings: `on_alert`, `cooldown_days`, `window_days`, `max_rows`, `holdout_ratio`,
-        `recipe_name`, `recipe`, `risk_tier`; what is left out takes the API's default.
+        `recipe_name`, `recipe`, `risk_tier`, `triggers` and `only_if` ([{kind, value}]),
+        `budget_hours`, `blackouts`, `priority`; what is left out takes the API's default.
         """
         body = given(
             deployment_id=self._deployments.id_of(deployment),
@@ -165,6 +173,10 @@ class RetrainingPolicies(Capability):
         """Change settings; any change but of `enabled` voids the approval."""
         address = path("retraining-policies", policy_id)
         return cast("RetrainingPolicy", self._http.write("PATCH", address, changes))
+
+    def considerations(self, policy_id: str) -> Iterator[Consideration]:
+        """What set a policy off and what came of it, newest first."""
+        return self._http.items(path("retraining-policies", policy_id, "considerations"))
 
     def retrain(self, policy_id: str, *, reason: str, **overrides: Any) -> Job:
         """Retrain now; the result goes through the same gates.

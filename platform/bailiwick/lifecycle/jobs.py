@@ -93,6 +93,7 @@ def enqueue(
     dedupe_key: str | None = None,
     schedule_id: UUID | None = None,
     due_at: datetime | None = None,
+    priority: int = 0,
 ) -> Job:
     """Add a job; with a `dedupe_key` that is known already, the job that stands."""
     if dedupe_key is not None:
@@ -110,6 +111,7 @@ def enqueue(
         state=JobState.QUEUED,
         attempt=0,
         max_attempts=MAX_ATTEMPTS,
+        priority=priority,
         available_at=at,
         dedupe_key=dedupe_key,
         schedule_id=schedule_id,
@@ -133,7 +135,9 @@ def enqueue(
 
 
 def claim(session: Session, *, owner: str, lease_seconds: int, at: datetime) -> Lease | None:
-    """Take the oldest job that waits, or whose worker has fallen silent; None if there is none.
+    """Take the next job that waits, or whose worker has fallen silent; None if there is none.
+
+    The one of the highest priority, and of these the oldest.
 
     A job whose attempts are used up fails here: its last worker died without a word.
     """
@@ -146,7 +150,7 @@ def claim(session: Session, *, owner: str, lease_seconds: int, at: datetime) -> 
                     (Job.state == JobState.RUNNING) & (Job.lease_expires_at <= at),
                 )
             )
-            .order_by(Job.available_at, Job.id)
+            .order_by(Job.priority.desc(), Job.available_at, Job.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )

@@ -1,6 +1,6 @@
-"""Retraining: from an alert to a job, and from late feedback to a dataset version."""
+"""Retraining: from a mandate to a job, and from late feedback to a dataset version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, Lease, enqueue, held_job
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.retraining_policies import (
-    is_approved,
     retraining_policy_resource,
     selection_of,
 )
@@ -36,7 +35,7 @@ from bailiwick.lineage import (
     dataset_resource,
     dataset_version_resource,
 )
-from bailiwick.monitoring import Alert, AlertState, read_window
+from bailiwick.monitoring import read_window
 from bailiwick.policy import Actor, Resource, Rules, load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, deployment_resource
 from bailiwick.training import SmallClassifierRecipe
@@ -59,38 +58,7 @@ class Overrides:
         return payload | ({"recipe": self.recipe.to_dict()} if self.recipe else {})
 
 
-def start_due(session: Session, *, at: datetime) -> int:
-    """Start a job for every unresolved alert that an approved policy answers; how many.
-
-    One job per incident or check result: while an alert stays open, each later check may start
-    the next one, after the policy's cool-down. A deployment never has two retraining jobs at a
-    time. Whether its principal still may retrain is asked when the job is carried out, so that a
-    refusal fails that job, for everybody to see, and no other policy's.
-    """
-    rows = session.execute(
-        select(Alert, RetrainingPolicy)
-        .join(RetrainingPolicy, RetrainingPolicy.deployment_id == Alert.deployment_id)
-        .where(Alert.state != AlertState.RESOLVED, RetrainingPolicy.enabled)
-        .with_for_update(of=RetrainingPolicy, skip_locked=True)
-    )
-    started = 0
-    for alert, policy in rows.all():
-        key = f"retrain:{policy.id}:{alert.check_id or alert.incident_id}"
-        if alert.kind not in policy.on_alert or _known(session, key):
-            continue
-        if _is_resting(session, policy, at) or not is_approved(session, policy):
-            continue
-        _enqueue(
-            session,
-            policy,
-            reason=f"alert {alert.id}: {alert.kind}",
-            overrides=Overrides(),
-            dedupe_key=key,
-            actor_id=policy.acts_as,
-            at=at,
-        )
-        started += 1
-    return started
+NOTHING_ELSE = Overrides()
 
 
 def start(
@@ -113,29 +81,34 @@ def start(
         at=at,
     )
     session.refresh(policy, with_for_update=True)  # of two at once, the second sees the first
-    if _unfinished(session, policy):
+    if unfinished(session, policy):
         raise Conflict("a retraining job of this deployment is under way; wait for it or cancel it")
-    return _enqueue(
+    return enqueue_retraining(
         session,
         policy,
         reason=reason,
         overrides=overrides,
-        dedupe_key=None,
         actor_id=UUID(actor.id),
         at=at,
     )
 
 
-def _enqueue(
+def enqueue_retraining(
     session: Session,
     policy: RetrainingPolicy,
     *,
     reason: str,
-    overrides: Overrides,
-    dedupe_key: str | None,
+    causes: Sequence[str] = (),
+    overrides: Overrides = NOTHING_ELSE,
+    dedupe_key: str | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> Job:
+    """A job that carries the policy out; `causes` are the keys of what it answers.
+
+    Whether its principal still may retrain is asked when the job is carried out, so that a refusal
+    fails that job, for everybody to see, and no other policy's.
+    """
     deployment = session.get_one(Deployment, policy.deployment_id)
     return enqueue(
         session,
@@ -144,10 +117,15 @@ def _enqueue(
         label_id=deployment.label_id,
         subject_id=policy.id,
         acts_as=policy.acts_as,
-        payload={"reason": reason, "overrides": overrides.to_payload()},
+        payload={
+            "reason": reason,
+            "causes": list(causes),
+            "overrides": overrides.to_payload(),
+        },
         actor_id=actor_id,
         at=at,
         dedupe_key=dedupe_key,
+        priority=policy.priority,
     )
 
 
@@ -349,24 +327,7 @@ def _overridden(selection: Selection, payload: Mapping[str, Any]) -> Selection:
     return replace(selection, **given)
 
 
-def _known(session: Session, dedupe_key: str) -> bool:
-    return session.scalar(select(Job.id).where(Job.dedupe_key == dedupe_key)) is not None
-
-
-def _unfinished(session: Session, policy: RetrainingPolicy) -> bool:
-    return (
-        session.scalar(
-            select(Job.id).where(Job.subject_id == policy.id, Job.state.in_(UNFINISHED)).limit(1)
-        )
-        is not None
-    )
-
-
-def _is_resting(session: Session, policy: RetrainingPolicy, at: datetime) -> bool:
-    """A job is under way, or the last one ended less than the cool-down ago."""
-    recent = at - timedelta(days=policy.cooldown_days)
-    found = select(Job.id).where(
-        Job.subject_id == policy.id,
-        Job.state.in_(UNFINISHED) | (Job.finished_at > recent),
-    )
-    return session.scalar(found.limit(1)) is not None
+def unfinished(session: Session, policy: RetrainingPolicy) -> bool:
+    """Whether a job of the policy waits or runs."""
+    query = select(Job.id).where(Job.subject_id == policy.id, Job.state.in_(UNFINISHED)).limit(1)
+    return session.scalar(query) is not None

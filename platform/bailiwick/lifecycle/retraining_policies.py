@@ -20,7 +20,9 @@ from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.lifecycle.training_plans import TrainingOrder
+from bailiwick.lifecycle.triggers import Trigger
 from bailiwick.lineage import Dataset
+from bailiwick.notifications.recurrence import Weekly
 from bailiwick.policy import (
     Actor,
     ApprovalRequest,
@@ -46,6 +48,8 @@ SETTINGS = (
     "recipe",
     "risk_tier",
 )
+# Part of the digest only where they say something: policies that know none keep theirs.
+MORE_SETTINGS = ("triggers", "only_if", "budget_hours", "blackouts", "priority")
 
 
 def create_retraining_policy(
@@ -59,6 +63,11 @@ def create_retraining_policy(
     selection: Selection,
     recipe: SmallClassifierRecipe,
     risk_tier: str,
+    triggers: Sequence[Trigger] = (),
+    only_if: Sequence[Trigger] = (),
+    budget_hours: float | None = None,
+    blackouts: Sequence[Weekly] = (),
+    priority: int = 0,
     actor: Actor,
     at: datetime,
 ) -> RetrainingPolicy:
@@ -70,9 +79,6 @@ def create_retraining_policy(
         raise Invalid("this deployment is pinned to one version, so there is nothing to retrain")
     if acts_as.kind != "service":
         raise Invalid("acts_as must name a service principal: nobody retrains as a person")
-    odd = set(on_alert) - set(ALERT_KINDS)
-    if odd:
-        raise Invalid(f"on_alert takes {', '.join(ALERT_KINDS)}, not {', '.join(sorted(odd))}")
     if not deployment.keeps_text:
         raise Invalid(
             "this deployment does not keep text, so there is nothing to learn from; deploy with "
@@ -90,11 +96,17 @@ def create_retraining_policy(
         holdout_ratio=selection.holdout_ratio,
         recipe=recipe.to_dict(),
         risk_tier=risk_tier,
+        triggers=[one.to_json() for one in triggers],
+        only_if=[one.to_json() for one in only_if],
+        budget_hours=budget_hours,
+        blackouts=[one.to_dict() for one in blackouts],
+        priority=priority,
         enabled=True,
         set_by=UUID(actor.id),
         created_by=UUID(actor.id),
         created_at=at,
     )
+    _check(policy)
     policy.digest = _digest(policy)
     session.add(policy)
     session.flush()
@@ -124,7 +136,7 @@ def update_retraining_policy(
         return policy
     for name, value in changes.items():
         setattr(policy, name, value)
-    selection_of(policy)
+    _check(policy)
     digest = _digest(policy)
     if digest != policy.digest:
         policy.digest, policy.set_by = digest, UUID(actor.id)
@@ -139,6 +151,22 @@ def update_retraining_policy(
         details={"old": before, "new": changes, "digest": policy.digest},
     )
     return policy
+
+
+def _check(policy: RetrainingPolicy) -> None:
+    """`Invalid` for settings by which nothing could be retrained."""
+    selection_of(policy)
+    odd = set(policy.on_alert) - set(ALERT_KINDS)
+    if odd:
+        raise Invalid(f"on_alert takes {', '.join(ALERT_KINDS)}, not {', '.join(sorted(odd))}")
+    for one in (*policy.triggers, *policy.only_if):
+        Trigger(**one)
+    for one in policy.blackouts:
+        Weekly.from_dict(one)
+    if not policy.on_alert and not policy.triggers:
+        raise Invalid("nothing would ever set the policy off; name an alert or another trigger")
+    if policy.budget_hours is not None and policy.budget_hours <= 0:
+        raise Invalid("budget_hours is more than 0, or left out; switch the policy off instead")
 
 
 def selection_of(policy: RetrainingPolicy) -> Selection:
@@ -228,6 +256,7 @@ def policy_subject_on(policy: RetrainingPolicy, deployment: Deployment) -> Subje
 
 def _settings(policy: RetrainingPolicy) -> dict[str, Any]:
     values = {name: getattr(policy, name) for name in SETTINGS}
+    values |= {name: said for name in MORE_SETTINGS if (said := getattr(policy, name))}
     return {n: str(v) if isinstance(v, UUID) else v for n, v in values.items()}
 
 

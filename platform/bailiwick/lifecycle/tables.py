@@ -51,6 +51,7 @@ class Job(Base):
     # The number of the attempt is the fence: a worker whose attempt is over cannot write.
     attempt: Mapped[int]
     max_attempts: Mapped[int]
+    priority: Mapped[int] = mapped_column(server_default="0")  # higher first
     available_at: Mapped[datetime]
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[datetime | None]
@@ -95,11 +96,36 @@ class RetrainingPolicy(Revised, Base):
     holdout_ratio: Mapped[float]  # the newest share of labelled rows, kept for the comparison
     recipe: Mapped[dict[str, Any]]
     risk_tier: Mapped[str] = mapped_column(String(40))
+    # Beside alerts (`triggers.Trigger` as JSON): any of these sets it off, if all of those hold.
+    triggers: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
+    only_if: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
+    budget_hours: Mapped[float | None]  # of job processes, a calendar month (UTC)
+    # `recurrence.Weekly` as JSON: hours of the week in which nothing is started.
+    blackouts: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
+    priority: Mapped[int] = mapped_column(server_default="0")  # of its jobs: higher first
     enabled: Mapped[bool]
     digest: Mapped[Digest]  # of the settings above: what an approval is bound to
     set_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))  # made them what they are
     created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     created_at: Mapped[datetime]
+
+
+class Consideration(Base):
+    """What set a retraining policy off, and what came of it: a job, or what held it back.
+
+    `causes`: [{kind, key, sentence}]; `holds`: [{why, sentence}], empty where a job was started.
+    A row when any of it is new. Never changes.
+    """
+
+    __tablename__ = "retraining_considerations"
+    __table_args__ = (Index(None, "policy_id", "at"),)
+
+    id: Mapped[Id]
+    policy_id: Mapped[UUID] = mapped_column(ForeignKey("retraining_policies.id"))
+    at: Mapped[datetime]
+    causes: Mapped[list[dict[str, Any]]]
+    holds: Mapped[list[dict[str, Any]]]
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
 
 
 class Evaluation(Base):

@@ -5,7 +5,7 @@ from threading import Event
 from bailiwick.audit import has_waiting
 from bailiwick.lifecycle import Platform, run_next
 from bailiwick.lifecycle.compliance import stop_due
-from bailiwick.lifecycle.retrain import start_due
+from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.waivers import end_expired_waivers
 from bailiwick.lifecycle.watching import watch_all

@@ -99,6 +99,7 @@ from bailiwick.client.shapes.traffic import (
 from bailiwick.client.shapes.upkeep import (
     Alert,
     Check,
+    Consideration,
     Job,
     JobEvent,
     Monitor,
@@ -125,6 +126,7 @@ __all__ = [
     "Checkpoint",
     "ColumnMark",
     "Comment",
+    "Consideration",
     "Dataset",
     "DatasetVersion",
     "Decision",

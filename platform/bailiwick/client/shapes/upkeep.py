@@ -119,7 +119,22 @@ class RetrainingPolicy(TypedDict):
     holdout_ratio: float
     recipe: dict[str, Any]
     risk_tier: str
+    triggers: list[dict[str, Any]]
+    only_if: list[dict[str, Any]]
+    budget_hours: float | None
+    blackouts: list[dict[str, Any]]
+    priority: int
     enabled: bool
     digest: str
     approved: bool
     created_at: str
+
+
+class Consideration(TypedDict):
+    """What set a retraining policy off, and a job or what held it back."""
+
+    id: str
+    at: str
+    causes: list[dict[str, str]]
+    holds: list[dict[str, str]]
+    job_id: str | None

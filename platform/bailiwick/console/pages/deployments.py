@@ -15,7 +15,7 @@ from bailiwick.console.routing import GovernedPage
 from bailiwick.console.traffic import traffic_story
 from bailiwick.console.visibility import visible_datasets, visible_deployments, visible_jobs
 from bailiwick.lifecycle.retraining_policies import is_approved
-from bailiwick.lifecycle.tables import Job, RetrainingPolicy, Schedule
+from bailiwick.lifecycle.tables import Consideration, Job, RetrainingPolicy, Schedule
 from bailiwick.lineage import Dataset
 from bailiwick.monitoring import CheckResult, Monitor
 from bailiwick.policy import Unseen
@@ -37,6 +37,7 @@ class Retraining:
     acts_as: str
     approved: bool
     jobs: list[Job]
+    considered: list[Consideration]  # newest first
 
 
 @router.get("/deployments", **acts("deployment:list"))
@@ -127,6 +128,12 @@ def _retraining(caller: Caller, found: Deployment) -> Retraining | None:
         .order_by(Job.id.desc())
         .limit(SHOWN_JOBS)
     )
+    considered = session.scalars(
+        select(Consideration)
+        .where(Consideration.policy_id == policy.id)
+        .order_by(Consideration.id.desc())
+        .limit(SHOWN_JOBS)
+    )
     return Retraining(
         policy=policy,
         dataset=session.scalar(
@@ -135,4 +142,5 @@ def _retraining(caller: Caller, found: Deployment) -> Retraining | None:
         acts_as=session.get_one(Principal, policy.acts_as).name,
         approved=is_approved(session, policy),
         jobs=list(jobs),
+        considered=list(considered),
     )

@@ -1,0 +1,274 @@
+"""Retraining policies are considered: what sets them off, what holds them back, what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.jobs import JobState
+from bailiwick.lifecycle.retrain import enqueue_retraining, unfinished
+from bailiwick.lifecycle.retraining_policies import is_approved
+from bailiwick.lifecycle.tables import Consideration, Job, RetrainingPolicy
+from bailiwick.lifecycle.triggers import (
+    Accuracy,
+    Cause,
+    Facts,
+    Hold,
+    Loud,
+    Standing,
+    Trigger,
+    cause_of,
+    holds,
+)
+from bailiwick.lineage import DatasetVersion
+from bailiwick.monitoring import Alert, AlertState, CheckResult, Feedback, Monitor
+from bailiwick.monitoring.estimating import ESTIMATED
+from bailiwick.notifications.recurrence import Weekly
+from bailiwick.policy import LabelMove
+from bailiwick.registry import STOPPED, Deployment, ModelVersion, served_version
+
+REMEMBERED_JOBS = 200  # whose causes are not acted on again
+MOST_WORDS = 1_000
+
+
+def start_due(session: Session, *, at: datetime) -> int:
+    """Start a job for every policy that is set off and not held back; how many.
+
+    A deployment never has two retraining jobs at a time, and each cause starts one job at most.
+    """
+    query = (
+        select(RetrainingPolicy, Deployment)
+        .join(Deployment, Deployment.id == RetrainingPolicy.deployment_id)
+        .where(RetrainingPolicy.enabled, Deployment.state != STOPPED)
+        .order_by(RetrainingPolicy.id)
+        .with_for_update(of=RetrainingPolicy, skip_locked=True)
+    )
+    found = session.execute(query).all()
+    alerts = _alerts(session, [deployment.id for _, deployment in found])
+    return sum(
+        _consider(session, policy, deployment, alerts.get(deployment.id, ()), at=at)
+        for policy, deployment in found
+    )
+
+
+def _consider(
+    session: Session,
+    policy: RetrainingPolicy,
+    deployment: Deployment,
+    alerts: Sequence[Alert],
+    *,
+    at: datetime,
+) -> bool:
+    """Whether a job was started."""
+    if not policy.triggers and not any(alert.kind in policy.on_alert for alert in alerts):
+        return False
+    jobs = _newest_jobs(session, policy)
+    done = {key for job in jobs for key in job.payload.get("causes", ())}
+    done |= {_key_in(policy, job) for job in jobs}
+    facts = _facts(session, policy, deployment, alerts, jobs, at=at)
+    found = [cause_of(Trigger(**one), facts) for one in policy.triggers]
+    causes = [_answered(alert) for alert in alerts if alert.kind in policy.on_alert]
+    causes = [one for one in (*causes, *found) if one is not None and one.key not in done]
+    if not causes:
+        return False
+    held = holds(
+        facts,
+        _standing(session, policy, jobs, at=at),
+        only_if=[Trigger(**one) for one in policy.only_if],
+        budget_hours=policy.budget_hours,
+        blackouts=[Weekly.from_dict(one) for one in policy.blackouts],
+    )
+    job = None
+    if not held:
+        job = enqueue_retraining(
+            session,
+            policy,
+            reason="; ".join(one.sentence for one in causes)[:MOST_WORDS],
+            causes=[one.key for one in causes],
+            dedupe_key=_dedupe_key(policy, causes[0].key),
+            actor_id=policy.acts_as,
+            at=at,
+        )
+    _note(session, policy, causes, held, job, at=at)
+    return job is not None
+
+
+def _answered(alert: Alert) -> Cause:
+    """One job an incident or check result: each later check of an alert that stays is another."""
+    return Cause("alert", _key_of(alert), f"alert {alert.id}: {alert.kind}")
+
+
+def _key_of(alert: Alert) -> str:
+    return str(alert.check_id or alert.incident_id or alert.id)
+
+
+def _dedupe_key(policy: RetrainingPolicy, key: str) -> str:
+    return f"retrain:{policy.id}:{key}"
+
+
+def _key_in(policy: RetrainingPolicy, job: Job) -> str:
+    return (job.dedupe_key or "").removeprefix(_dedupe_key(policy, ""))
+
+
+def _note(
+    session: Session,
+    policy: RetrainingPolicy,
+    causes: Sequence[Cause],
+    held: Sequence[Hold],
+    job: Job | None,
+    *,
+    at: datetime,
+) -> None:
+    """Write down what came of it, unless that is what was written down last."""
+    row = Consideration(
+        id=new_id(),
+        policy_id=policy.id,
+        at=at,
+        causes=[asdict(one) for one in causes],
+        holds=[asdict(one) for one in held],
+        job_id=job.id if job is not None else None,
+    )
+    last = session.scalar(
+        select(Consideration)
+        .where(Consideration.policy_id == policy.id)
+        .order_by(Consideration.at.desc(), Consideration.id.desc())
+        .limit(1)
+    )
+    if job is None and last is not None and last.job_id is None and _gist(last) == _gist(row):
+        return
+    session.add(row)
+    session.flush()
+
+
+def _gist(row: Consideration) -> tuple[list[str], list[str]]:
+    return [one["key"] for one in row.causes], [one["why"] for one in row.holds]
+
+
+def _newest_jobs(session: Session, policy: RetrainingPolicy) -> Sequence[Job]:
+    query = select(Job).where(Job.subject_id == policy.id)
+    return session.scalars(query.order_by(Job.id.desc()).limit(REMEMBERED_JOBS)).all()
+
+
+def _standing(
+    session: Session, policy: RetrainingPolicy, jobs: Sequence[Job], *, at: datetime
+) -> Standing:
+    ended = max((job.finished_at for job in jobs if job.finished_at is not None), default=None)
+    rests = None if ended is None else ended + timedelta(days=policy.cooldown_days)
+    month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    used = sum(
+        ((job.finished_at - max(job.started_at, month)).total_seconds() / 3600)
+        for job in jobs
+        if job.started_at is not None and job.finished_at is not None and job.finished_at > month
+    )
+    return Standing(
+        approved=is_approved(session, policy),
+        under_way=unfinished(session, policy),
+        rests_until=rests if rests is not None and rests > at else None,
+        hours_used=used,
+    )
+
+
+def _alerts(session: Session, deployment_ids: Sequence[UUID]) -> dict[UUID, list[Alert]]:
+    """Those that stand, by deployment, in one query."""
+    found: dict[UUID, list[Alert]] = {}
+    query = select(Alert).where(
+        Alert.deployment_id.in_(deployment_ids), Alert.state != AlertState.RESOLVED
+    )
+    for alert in session.scalars(query.order_by(Alert.id)):
+        found.setdefault(alert.deployment_id, []).append(alert)
+    return found
+
+
+def _facts(
+    session: Session,
+    policy: RetrainingPolicy,
+    deployment: Deployment,
+    alerts: Sequence[Alert],
+    jobs: Sequence[Job],
+    *,
+    at: datetime,
+) -> Facts:
+    """What the policy's triggers and conditions look at, and nothing else."""
+    kinds = {one["kind"] for one in (*policy.triggers, *policy.only_if)}
+    champion = served_version(session, deployment)
+    succeeded = (job.created_at for job in jobs if job.state == JobState.SUCCEEDED)
+    since = max(succeeded, default=champion.created_at)
+    started = max((job.created_at for job in jobs), default=policy.created_at)
+    labels = kinds & {"new-labels", "new-class"}
+    return Facts(
+        at=at,
+        since=since,
+        calendar_since=max(started, policy.created_at),
+        champion=str(champion.id),
+        trained_at=champion.created_at,
+        classes=frozenset(champion.labels),
+        alerts=[Loud(_key_of(one), one.kind, one.severity, one.sentence) for one in alerts],
+        accuracy=_accuracy(session, deployment, champion) if "accuracy-below" in kinds else (),
+        new_labels=_new_labels(session, deployment, since) if labels else {},
+        new_data=_new_data(session, policy, since) if "new-data" in kinds else (),
+        raised=_raised(session, champion) if "label-raised" in kinds else None,
+    )
+
+
+def _accuracy(
+    session: Session, deployment: Deployment, champion: ModelVersion
+) -> Sequence[Accuracy]:
+    """By labels and by the estimate, where the newest check of the champion trusts them."""
+    check = session.scalar(
+        select(CheckResult)
+        .join(Monitor, Monitor.id == CheckResult.monitor_id)
+        .where(Monitor.deployment_id == deployment.id, CheckResult.version_id == champion.id)
+        .order_by(CheckResult.window_end.desc(), CheckResult.id.desc())
+        .limit(1)
+    )
+    if check is None:
+        return ()
+    found, measured = [], check.details["accuracy"]
+    if measured["upper"] is not None:
+        found.append(Accuracy(str(check.id), measured["accuracy"], measured["upper"], "labels"))
+    estimated = check.details.get(ESTIMATED)
+    if estimated is not None and estimated["trusted"]:
+        upper = estimated["upper"]
+        found.append(Accuracy(str(check.id), estimated["accuracy"], upper, "estimate"))
+    return found
+
+
+def _new_labels(session: Session, deployment: Deployment, since: datetime) -> dict[str, int]:
+    """Records that were labelled since, by label."""
+    rows = session.execute(
+        select(Feedback.label, func.count(Feedback.record_id.distinct()))
+        .where(
+            Feedback.deployment_id == deployment.id,
+            Feedback.received_at > since,
+            Feedback.label.is_not(None),
+        )
+        .group_by(Feedback.label)
+    )
+    return {label: count for label, count in rows if label is not None}
+
+
+def _new_data(session: Session, policy: RetrainingPolicy, since: datetime) -> list[str]:
+    rows = session.scalars(
+        select(DatasetVersion.id)
+        .where(
+            DatasetVersion.dataset_id == policy.dataset_id,
+            DatasetVersion.source_blob.is_not(None),
+            DatasetVersion.created_at > since,
+        )
+        .order_by(DatasetVersion.number)
+    )
+    return list(map(str, rows))
+
+
+def _raised(session: Session, champion: ModelVersion) -> str | None:
+    newest = (
+        select(LabelMove.id)
+        .where(LabelMove.node_id == champion.id, LabelMove.at > champion.created_at)
+        .order_by(LabelMove.id.desc())
+    )
+    found = session.scalar(newest.limit(1))
+    return str(found) if found is not None else None
