@@ -72,6 +72,7 @@ def create_retraining_policy(
     at: datetime,
 ) -> RetrainingPolicy:
     """A new policy; nothing happens by it until it is approved."""
+    _require_a_reason(on_alert, triggers)
     standing = select(RetrainingPolicy.id).where(RetrainingPolicy.deployment_id == deployment.id)
     if session.scalar(standing):
         raise Conflict("this deployment has a retraining policy already; change that one")
@@ -163,10 +164,14 @@ def _check(policy: RetrainingPolicy) -> None:
         Trigger(**one)
     for one in policy.blackouts:
         Weekly.from_dict(one)
-    if not policy.on_alert and not policy.triggers:
-        raise Invalid("nothing would ever set the policy off; name an alert or another trigger")
+    _require_a_reason(policy.on_alert, policy.triggers)
     if policy.budget_hours is not None and policy.budget_hours <= 0:
         raise Invalid("budget_hours is more than 0, or left out; switch the policy off instead")
+
+
+def _require_a_reason(on_alert: Sequence[str], triggers: Sequence[object]) -> None:
+    if not on_alert and not triggers:
+        raise Invalid("nothing would ever set the policy off; name an alert or another trigger")
 
 
 def selection_of(policy: RetrainingPolicy) -> Selection:
