@@ -24,6 +24,7 @@ HISTORY = {
     "bundle_activations",
     "clearance_changes",
     "label_moves",
+    "label_references",
     "policy_bundles",
     "approval_votes",
     "audit_checkpoints",
@@ -38,6 +39,7 @@ HISTORY = {
     "inference_records",
     "job_events",
     "joined_feedback",
+    "label_checks",
     "labels",
     "lineage_edges",
     "model_versions",
@@ -48,6 +50,12 @@ HISTORY = {
 }
 # What may change: pointers, states, settings, and answers that are kept for a while.
 CHANGEABLE = {
+    "label_arrivals",
+    "label_changes",  # counted, and then gone
+    "label_hours",  # labels are corrected and withdrawn
+    "label_incidents",
+    "label_ledgers",
+    "label_watches",
     "drift_incidents",
     "watches",
     "window_parts",  # folded into windows, which late records are added to

@@ -75,7 +75,9 @@ def start_due(session: Session, *, at: datetime) -> int:
     )
     started = 0
     for alert, policy in rows.all():
-        key = f"retrain:{policy.id}:{alert.check_id or alert.incident_id}"
+        key = (
+            f"retrain:{policy.id}:{alert.check_id or alert.incident_id or alert.label_incident_id}"
+        )
         if alert.kind not in policy.on_alert or _known(session, key):
             continue
         if _is_resting(session, policy, at) or not is_approved(session, policy):

@@ -12,10 +12,14 @@ from sqlalchemy.orm import Session
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Conflict, Invalid, NotFound
 from bailiwick.core.ids import new_id
+from bailiwick.monitoring.budget import check_budget
+from bailiwick.monitoring.confusion import open_ledger
+from bailiwick.monitoring.costs import check_costs
+from bailiwick.monitoring.labelled import LabelWatch
 from bailiwick.monitoring.seasons import clock_of
 from bailiwick.monitoring.statistics import DEFAULT_STATISTICS, StatisticSpec
 from bailiwick.monitoring.tables import Baseline, Monitor
-from bailiwick.monitoring.watching import Watch, sensitivity_of
+from bailiwick.monitoring.watching import Watch
 from bailiwick.monitoring.watching.planning import LENGTHS_HOURS
 from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource
@@ -27,6 +31,8 @@ WATCHING = (
     "smallest_change_share",
     "window_hours",
     "zone",
+    "label_alarms_ratio",
+    "costs",
 )
 
 
@@ -44,6 +50,8 @@ def create_monitor(
     smallest_change_share: float = 0.05,
     window_hours: int | None = None,
     zone: str = "UTC",
+    label_alarms_ratio: float = 0.25,
+    costs: dict[str, Any] | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> Monitor:
@@ -64,6 +72,8 @@ def create_monitor(
         smallest_change_share=smallest_change_share,
         window_hours=window_hours,
         zone=zone,
+        label_alarms_ratio=label_alarms_ratio,
+        costs=costs,
         created_by=actor_id,
         created_at=at,
     )
@@ -71,6 +81,8 @@ def create_monitor(
     session.add(monitor)
     session.flush()
     session.add(Watch(monitor_id=monitor.id, origin="traffic", reason=""))
+    session.add(LabelWatch(monitor_id=monitor.id))
+    open_ledger(session, deployment.id)
     session.flush()
     record(
         session,
@@ -184,5 +196,6 @@ def _check(monitor: Monitor) -> None:
         raise Invalid("alarms_by is windows (the sequential detector) or checks (thresholds)")
     if monitor.window_hours is not None and monitor.window_hours not in LENGTHS_HOURS:
         raise Invalid(f"window_hours is one of {', '.join(map(str, LENGTHS_HOURS))}, or left out")
-    sensitivity_of(monitor)
+    check_budget(monitor)
+    check_costs(monitor.costs)
     clock_of(monitor.zone)

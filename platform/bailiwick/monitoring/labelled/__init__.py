@@ -1,0 +1,24 @@
+"""Watching labels: held to a reference, each step of arrivals judged once, losses explained."""
+
+from bailiwick.monitoring.labelled.course import LATENESS, advance, count, has_work
+from bailiwick.monitoring.labelled.decided import declare_reference
+from bailiwick.monitoring.labelled.explaining import held_to
+from bailiwick.monitoring.labelled.tables import (
+    LabelCheck,
+    LabelIncident,
+    LabelReference,
+    LabelWatch,
+)
+
+__all__ = [
+    "LATENESS",
+    "LabelCheck",
+    "LabelIncident",
+    "LabelReference",
+    "LabelWatch",
+    "advance",
+    "count",
+    "declare_reference",
+    "has_work",
+    "held_to",
+]
