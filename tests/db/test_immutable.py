@@ -139,6 +139,8 @@ def a_row(table: str) -> dict[str, Any]:
         "grade": "full",
         "origin": "traffic",
     }
+    if table == "label_references":
+        allowed["origin"] = "asked"
     return {
         column.name: allowed.get(column.name) or a_value(column.type)
         for column in Base.metadata.tables[table].columns
