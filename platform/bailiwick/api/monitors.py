@@ -68,6 +68,15 @@ Zone = Annotated[
     str, Field(max_length=60, description="Where the day and the week begin: Europe/Berlin.")
 ]
 
+LabelAlarms = Annotated[
+    float,
+    Field(ge=0, le=0.95, description="The labels' share of the false alarms; 0: not watched."),
+]
+Costs = Annotated[
+    dict[str, dict[str, float]],
+    Field(description="What a request costs, by true label and answer; what is left out: nothing."),
+]
+
 
 class StatisticIn(Body):
     """One named test with its threshold."""
@@ -97,6 +106,8 @@ class MonitorIn(Body):
     smallest_change_share: ChangeShare = 0.05
     window_hours: WindowHours = None
     zone: Zone = "UTC"
+    label_alarms_ratio: LabelAlarms = 0.25
+    costs: Costs | None = None
 
 
 class MonitorPatch(Body):
@@ -112,6 +123,8 @@ class MonitorPatch(Body):
     smallest_change_share: ChangeShare | None = None
     window_hours: WindowHours = None
     zone: Zone | None = None
+    label_alarms_ratio: LabelAlarms | None = None
+    costs: Costs | None = None
 
 
 class MonitorOut(Schema):
@@ -130,6 +143,8 @@ class MonitorOut(Schema):
     smallest_change_share: float
     window_hours: int | None
     zone: str
+    label_alarms_ratio: float
+    costs: Costs | None
     created_at: datetime
 
 
@@ -250,6 +265,8 @@ def update(
     changes = body.model_dump(exclude_none=True)
     if "window_hours" in body.model_fields_set:  # null: as long as the traffic needs, again
         changes["window_hours"] = body.window_hours
+    if "costs" in body.model_fields_set:  # null: wrong answers cost nothing any more
+        changes["costs"] = body.costs
     update_monitor(caller.session, monitor, changes, actor_id=caller.principal_id, at=caller.at)
     schedule = schedule_of(caller.session, JobKind.CHECK, monitor.id)
     if schedule is not None and body.enabled is not None:

@@ -1,11 +1,13 @@
 """`bailiwick monitor`: what is watched, and what the checks found."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
-from bailiwick.cli import traffic
+from bailiwick.cli import labelled, traffic
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.output import day, facts, moment, page_table, percent, said, short
 from bailiwick.cli.references import deployment_names, of_deployment
@@ -16,6 +18,7 @@ from bailiwick.core.errors import Invalid
 
 app = typer.Typer(no_args_is_help=True, help="What is watched, and what the checks found.")
 app.add_typer(traffic.app, name="traffic")
+app.add_typer(labelled.app, name="labels")
 
 MonitorName = Annotated[
     str, typer.Argument(metavar="MONITOR", help="NAMESPACE/NAME of its deployment, or its id.")
@@ -36,6 +39,18 @@ WindowHours = Annotated[
     int | None, typer.Option(help="Length of a window; 0, the default: as the traffic needs.")
 ]
 Zone = Annotated[str | None, typer.Option(help="Where the day begins, like Europe/Berlin.")]
+LabelAlarms = Annotated[
+    float | None, typer.Option(help="The labels' share of the false alarms; 0: not watched.")
+]
+CostsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--costs",
+        exists=True,
+        dir_okay=False,
+        help="JSON file: what a request costs, by true label and answer.",
+    ),
+]
 AlarmsBy = Annotated[str | None, typer.Option(help="windows (default), or checks: thresholds.")]
 
 
@@ -73,6 +88,8 @@ def _monitor(client: Bailiwick, one: Monitor) -> RenderableType:
             f"{percent(one['smallest_change_share'])} of rows",
             "judged window": f"{one['window_hours']} h" if one["window_hours"] else "as needed",
             "zone": one["zone"],
+            "of them by labels": percent(one["label_alarms_ratio"]),
+            "costs": f"of {len(one['costs'])} labels" if one["costs"] else "",
             "tests": len(tests),
             **tests,
             "created": moment(one["created_at"]),
@@ -123,6 +140,8 @@ def create(
     smallest_change_share: ChangeShare = None,
     window_hours: WindowHours = None,
     zone: Zone = None,
+    label_alarms_ratio: LabelAlarms = None,
+    costs: CostsFile = None,
 ) -> Monitor:
     """Watch a deployment: its traffic all the time, its labels on a schedule."""
     return client.monitors.create(
@@ -138,6 +157,8 @@ def create(
         smallest_change_share=smallest_change_share,
         window_hours=window_hours or None,
         zone=zone,
+        label_alarms_ratio=label_alarms_ratio,
+        costs=_costs(costs),
     )
 
 
@@ -155,6 +176,8 @@ def change(
     smallest_change_share: ChangeShare = None,
     window_hours: WindowHours = None,
     zone: Zone = None,
+    label_alarms_ratio: LabelAlarms = None,
+    costs: CostsFile = None,
 ) -> Monitor:
     """Change how a deployment is watched; what is not named stays."""
     named = {
@@ -167,6 +190,8 @@ def change(
         "smallest_change_share": smallest_change_share,
         "window_hours": window_hours,
         "zone": zone,
+        "label_alarms_ratio": label_alarms_ratio,
+        "costs": _costs(costs),
     }
     changes: dict[str, Any] = {name: one for name, one in named.items() if one is not None}
     if window_hours == 0:
@@ -174,6 +199,16 @@ def change(
     if not changes:
         raise Invalid("say what to change; `bailiwick monitor set --help` lists what can be")
     return client.monitors.update(_id(client, monitor), **changes)
+
+
+def _costs(file: Path | None) -> Any:
+    """The matrix in a file; the server says whether it is one."""
+    if file is None:
+        return None
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise Invalid(f"{file.name} is no JSON; correct it") from error
 
 
 @command(app, "pause", show=said("The monitor is off."))

@@ -5,6 +5,7 @@ from threading import Event
 from bailiwick.audit import has_waiting
 from bailiwick.lifecycle import Platform, run_next
 from bailiwick.lifecycle.compliance import stop_due
+from bailiwick.lifecycle.label_watching import watch_all_labels
 from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.waivers import end_expired_waivers
@@ -24,6 +25,11 @@ def fire_schedules(platform: Platform) -> None:
 def watch_traffic(platform: Platform) -> None:
     """Judge the windows of traffic that have ended since."""
     watch_all(platform)
+
+
+def watch_labels(platform: Platform) -> None:
+    """Count the labels that came, and judge the steps of time that have ended since."""
+    watch_all_labels(platform)
 
 
 def answer_alerts(platform: Platform) -> None:

@@ -19,6 +19,8 @@ class Monitor(TypedDict):
     smallest_change_share: float
     window_hours: int | None
     zone: str
+    label_alarms_ratio: float
+    costs: dict[str, dict[str, float]] | None
     created_at: str
 
 
@@ -53,6 +55,7 @@ class Alert(TypedDict):
     monitor_id: str | None
     check_id: str | None
     incident_id: str | None
+    label_incident_id: str | None
     breach_id: str | None
     owner_id: str
     kind: str

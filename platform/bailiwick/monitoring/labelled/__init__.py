@@ -3,6 +3,12 @@
 from bailiwick.monitoring.labelled.course import LATENESS, advance, count, has_work
 from bailiwick.monitoring.labelled.decided import declare_reference
 from bailiwick.monitoring.labelled.explaining import held_to
+from bailiwick.monitoring.labelled.overview import (
+    Estimated,
+    LabelledPeriod,
+    LabelsOverview,
+    labels_overview,
+)
 from bailiwick.monitoring.labelled.tables import (
     LabelCheck,
     LabelIncident,
@@ -12,13 +18,17 @@ from bailiwick.monitoring.labelled.tables import (
 
 __all__ = [
     "LATENESS",
+    "Estimated",
     "LabelCheck",
     "LabelIncident",
     "LabelReference",
     "LabelWatch",
+    "LabelledPeriod",
+    "LabelsOverview",
     "advance",
     "count",
     "declare_reference",
     "has_work",
     "held_to",
+    "labels_overview",
 ]

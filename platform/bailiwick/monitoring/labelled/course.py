@@ -35,7 +35,6 @@ from bailiwick.monitoring.labelled.explaining import arrived_between, told_of
 from bailiwick.monitoring.labelled.references import (
     evaluated,
     expected_in,
-    length_of,
 )
 from bailiwick.monitoring.labelled.tables import (
     LabelCheck,
@@ -76,20 +75,27 @@ NO_REFERENCE = (
 
 
 def has_work(session: Session, monitor: Monitor, version_id: UUID | None, *, at: datetime) -> bool:
-    """Whether `count` or `advance` would find something to do; in three small queries at most."""
+    """Whether `advance` would find something to do, in five small queries at most.
+
+    `version_id`: what is served, None where labels are counted and not judged.
+    """
     ledger = session.get(LabelLedger, monitor.deployment_id)
     watch = session.get(LabelWatch, monitor.id)
     if ledger is None or watch is None:
         return False
-    if ledger.begun_at is None or watch.incident_id is not None or watch.version_id != version_id:
-        return True
-    hours = timedelta(hours=length_of(monitor))
-    if watch.next_start is not None and watch.next_start + hours <= at - LATENESS:
-        return True
     due = select(LabelChange.id).where(
         LabelChange.deployment_id == monitor.deployment_id, LabelChange.due_at <= at
     )
-    return session.scalar(due.limit(1)) is not None
+    if ledger.begun_at is None or session.scalar(due.limit(1)) is not None:
+        return True
+    if version_id is None or not monitor.label_alarms_ratio:
+        return False
+    if watch.version_id != version_id or _is_resolved(session, watch):
+        return True
+    if watch.reference_id is None or watch.next_start is None:
+        return False
+    reference = session.get_one(LabelReference, watch.reference_id)
+    return watch.next_start + timedelta(hours=reference.window_hours) <= at - LATENESS
 
 
 def count(session: Session, monitor: Monitor, *, at: datetime) -> bool:
@@ -146,6 +152,13 @@ def _begin(session: Session, watch: LabelWatch, version_id: UUID, turn: Turn) ->
         end_incident(session, watch, incident, "replaced", why, turn)
     watch.version_id, watch.reference_id, watch.next_start = version_id, None, None
     watch.state = None
+
+
+def _is_resolved(session: Session, watch: LabelWatch) -> bool:
+    """Whether somebody resolved the alert of the loss that stands."""
+    incident = standing(session, watch)
+    alert = alert_of(session, incident) if incident is not None else None
+    return alert is not None and alert.state == AlertState.RESOLVED
 
 
 def _heed_people(session: Session, watch: LabelWatch, turn: Turn) -> None:
