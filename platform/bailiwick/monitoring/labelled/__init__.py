@@ -7,6 +7,7 @@ from bailiwick.monitoring.labelled.overview import (
     Estimated,
     LabelledPeriod,
     LabelsOverview,
+    labelled_of_rows,
     labels_overview,
 )
 from bailiwick.monitoring.labelled.tables import (
@@ -30,5 +31,6 @@ __all__ = [
     "declare_reference",
     "has_work",
     "held_to",
+    "labelled_of_rows",
     "labels_overview",
 ]

@@ -1,5 +1,6 @@
 """How right a deployment's answers are, by labels as they stand: a series over time, figures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.monitoring.confusion import (
+    MOST_LABELS,
     OTHER,
     LabelCounts,
     LabelHour,
@@ -37,6 +39,7 @@ from bailiwick.monitoring.performance.reporting import (
 )
 from bailiwick.monitoring.statistics import wilson_interval
 from bailiwick.monitoring.tables import CheckResult, Monitor
+from bailiwick.monitoring.windows import WindowRow
 
 Unit = Literal["day", "week", "month"]
 SPAN: Final = timedelta(days=90)  # looked at, unless asked for another
@@ -142,6 +145,25 @@ def labelled_of(counts: LabelCounts, names: Sequence[str]) -> Labelled:
         if counts.bins[place, ROWS] > 0
     }
     return Labelled(names, counts.rows, counts.correct, confusion, bins)
+
+
+def labelled_of_rows(rows: Sequence[WindowRow]) -> Labelled:
+    """Those of a window's rows that have a label, counted; the most frequent labels by name."""
+    known = [(row, row.label) for row in rows if row.label is not None]
+    said = Counter(name for row, label in known for name in (row.prediction, label))
+    names = [name for name, _ in sorted(said.items(), key=lambda one: (-one[1], one[0]))]
+    place = {name: number for number, name in enumerate(names[:MOST_LABELS])}
+    counts = LabelCounts()
+    for row, label in known:
+        counts.add(
+            place.get(row.prediction, OTHER),
+            place.get(label, OTHER),
+            correct=row.prediction == label,
+            confidence=row.confidence,
+            segments={},
+            sign=1,
+        )
+    return labelled_of(counts, names[:MOST_LABELS])
 
 
 def periods_of(hours: Sequence[LabelledHour], by: Unit) -> list[LabelledPeriod]:
