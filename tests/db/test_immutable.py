@@ -24,6 +24,7 @@ HISTORY = {
     "bundle_activations",
     "clearance_changes",
     "label_moves",
+    "label_references",
     "policy_bundles",
     "approval_votes",
     "audit_checkpoints",
@@ -39,6 +40,7 @@ HISTORY = {
     "job_events",
     "retraining_considerations",
     "joined_feedback",
+    "label_checks",
     "labels",
     "lineage_edges",
     "model_versions",
@@ -49,6 +51,12 @@ HISTORY = {
 }
 # What may change: pointers, states, settings, and answers that are kept for a while.
 CHANGEABLE = {
+    "label_arrivals",
+    "label_changes",  # counted, and then gone
+    "label_hours",  # labels are corrected and withdrawn
+    "label_incidents",
+    "label_ledgers",
+    "label_watches",
     "drift_incidents",
     "watches",
     "window_parts",  # folded into windows, which late records are added to
@@ -132,6 +140,8 @@ def a_row(table: str) -> dict[str, Any]:
         "grade": "full",
         "origin": "traffic",
     }
+    if table == "label_references":
+        allowed["origin"] = "asked"
     return {
         column.name: allowed.get(column.name) or a_value(column.type)
         for column in Base.metadata.tables[table].columns

@@ -255,6 +255,7 @@ def _body(operation: Operation, places: Places) -> Any:
         "PATCH /monitors/{monitor_id}": {"min_rows": 7},
         "POST /deployments/{deployment_id}/baselines": api_bodies.baseline(),
         "POST /deployments/{deployment_id}/incidents/{incident_id}/accept": {"reason": "x"},
+        "POST /deployments/{deployment_id}/labels/references": api_bodies.baseline(),
         "POST /alerts/{alert_id}/resolve": {"resolution": "x"},
         "POST /silences": api_bodies.silence(places["deployment_id"]),
         "POST /channels": api_bodies.channel(),

@@ -8,7 +8,7 @@ from bailiwick.policy import bundle_digest
 from support import api_bodies
 from support.api_everything import alerted
 from support.api_world import World
-from support.watched import drifted, quiet_week
+from support.watched import drifted, labelled_days, quiet_week
 
 MODEL, DATASET = "finance/classifier", "finance/purchases"
 VERSION = {"type": "model-version", "model": MODEL, "version": 2}
@@ -58,6 +58,10 @@ def raise_alert(world: World, places: dict[str, str]) -> None:
 
 def watch_a_week(world: World, places: dict[str, str]) -> None:
     quiet_week(world, places["monitor"])
+
+
+def label_some(world: World, places: dict[str, str]) -> None:
+    labelled_days(world, places["monitor"])
 
 
 def drift(world: World, places: dict[str, str]) -> None:
@@ -220,6 +224,12 @@ STEPS = [
         "/deployments/{deployment}/baselines",
         {"first": "2025-12-28T00:00:00Z", "end": "2026-01-04T00:00:00Z", "reason": "a quiet week"},
         before=watch_a_week,
+    ),
+    Step(
+        "POST /deployments/{deployment_id}/labels/references",
+        "/deployments/{deployment}/labels/references",
+        {"first": "2025-12-20T00:00:00Z", "end": "2026-01-04T00:00:00Z", "reason": "a quiet time"},
+        before=label_some,
     ),
     Step(
         "POST /deployments/{deployment_id}/incidents/{incident_id}/accept",

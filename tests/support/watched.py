@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bailiwick.core.ids import new_id
-from bailiwick.monitoring import Inference, Monitor
+from bailiwick.monitoring import Inference, Monitor, Outcome, labelled, log_feedback
 from bailiwick.monitoring.hours import WindowLayout
 from bailiwick.monitoring.intake import log_inferences
 from bailiwick.monitoring.watching import DriftIncident, TrafficBaseline, Watch, advance
@@ -98,3 +98,34 @@ def drifted(world: World, monitor_id: str) -> str:
         watch.layout_id, watch.baseline_id = layout.id, baseline.id
         watch.incident_id = incident.id
         return str(incident.id)
+
+
+def labelled_days(world: World, monitor_id: str, *, days: int = 12, wrong: int = 8) -> None:
+    """The days up to now with 40 labelled requests each, so many of them wrong, judged."""
+    at = world.platform.clock.now()
+    with world.platform.database.transaction() as session:
+        monitor = session.get_one(Monitor, UUID(monitor_id))
+        deployment = session.get_one(Deployment, monitor.deployment_id)
+        version_id = served_version(session, deployment).id
+        robot = world.principals["robot"].id
+        answers = [
+            Inference(
+                record_id=f"labelled-{day}-{row}",
+                at=at - timedelta(days=day + 1),
+                prediction="Fuel" if row % 3 else "Travel",
+                confidence=0.7 + row / 300,
+                characters=None,
+                words=None,
+                unseen_words_ratio=None,
+                text=None,
+            )
+            for day in range(days)
+            for row in range(40)
+        ]
+        log_inferences(session, deployment.id, version_id, answers, at=at)
+        outcomes = [
+            Outcome(one.record_id, "Food" if place % 40 < wrong else one.prediction)
+            for place, one in enumerate(answers)
+        ]
+        log_feedback(session, deployment.id, outcomes, actor_id=robot, at=at)
+        labelled.advance(session, monitor, version_id, actor_id=robot, at=at + timedelta(days=1))

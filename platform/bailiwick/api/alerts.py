@@ -47,6 +47,7 @@ class AlertOut(Schema):
     monitor_id: UUID | None
     check_id: UUID | None
     incident_id: UUID | None
+    label_incident_id: UUID | None
     breach_id: UUID | None
     owner_id: UUID
     kind: str

@@ -88,6 +88,16 @@ ChangeRequests = Annotated[
         "away.",
     ),
 ]
+LabelAlarms = Annotated[
+    float,
+    Field(ge=0, le=0.95, description="The labels' share of the false alarms; 0: not watched."),
+]
+Costs = Annotated[
+    dict[str, dict[str, float]],
+    Field(description="What a request costs, by true label and answer; what is left out: nothing."),
+]
+
+NULLABLE = ("window_hours", "baseline_days", "smallest_change_requests", "costs")
 
 
 class StatisticIn(Body):
@@ -120,6 +130,8 @@ class MonitorIn(Body):
     zone: Zone = "UTC"
     baseline_days: BaselineDays = None
     smallest_change_requests: ChangeRequests = None
+    label_alarms_ratio: LabelAlarms = 0.25
+    costs: Costs | None = None
 
 
 class MonitorPatch(Body):
@@ -137,6 +149,8 @@ class MonitorPatch(Body):
     zone: Zone | None = None
     baseline_days: BaselineDays = None
     smallest_change_requests: ChangeRequests = None
+    label_alarms_ratio: LabelAlarms | None = None
+    costs: Costs | None = None
 
 
 class MonitorOut(Schema):
@@ -157,6 +171,8 @@ class MonitorOut(Schema):
     zone: str
     baseline_days: int | None
     smallest_change_requests: float | None
+    label_alarms_ratio: float
+    costs: Costs | None
     created_at: datetime
 
 
@@ -275,7 +291,7 @@ def update(
     monitor = _monitor(caller, monitor_id)
     seen.check(monitor)
     changes = body.model_dump(exclude_none=True)
-    for name in ("window_hours", "baseline_days", "smallest_change_requests"):  # null: as before
+    for name in NULLABLE:  # null: as it was before anybody set it
         if name in body.model_fields_set:
             changes[name] = getattr(body, name)
     update_monitor(caller.session, monitor, changes, actor_id=caller.principal_id, at=caller.at)

@@ -62,6 +62,7 @@ def _alert(client: Bailiwick, one: Alert) -> RenderableType:
             "resolution": one["resolution"],
             "check": one["check_id"],
             "incident": one["incident_id"],
+            "loss by labels": one["label_incident_id"],
             "breach": one["breach_id"],
             "id": one["id"],
         }

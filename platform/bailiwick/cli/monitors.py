@@ -1,11 +1,13 @@
 """`bailiwick monitor`: what is watched, and what the checks found."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
-from bailiwick.cli import traffic
+from bailiwick.cli import labelled, traffic
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.output import day, facts, moment, page_table, percent, said, short
 from bailiwick.cli.references import deployment_names, of_deployment
@@ -16,6 +18,7 @@ from bailiwick.core.errors import Invalid
 
 app = typer.Typer(no_args_is_help=True, help="What is watched, and what the checks found.")
 app.add_typer(traffic.app, name="traffic")
+app.add_typer(labelled.app, name="labels")
 
 MonitorName = Annotated[
     str, typer.Argument(metavar="MONITOR", help="NAMESPACE/NAME of its deployment, or its id.")
@@ -42,6 +45,18 @@ ChangeRequests = Annotated[
 ]
 BaselineDays = Annotated[
     int | None, typer.Option(help="Make the baseline anew so often; 0, the default: never.")
+]
+LabelAlarms = Annotated[
+    float | None, typer.Option(help="The labels' share of the false alarms; 0: not watched.")
+]
+CostsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--costs",
+        exists=True,
+        dir_okay=False,
+        help="JSON file: what a request costs, by true label and answer.",
+    ),
 ]
 AlarmsBy = Annotated[str | None, typer.Option(help="windows (default), or checks: thresholds.")]
 
@@ -86,6 +101,8 @@ def _monitor(client: Bailiwick, one: Monitor) -> RenderableType:
             "baseline": f"made anew every {one['baseline_days']} days"
             if one["baseline_days"]
             else "stands",
+            "of them by labels": percent(one["label_alarms_ratio"]),
+            "costs": f"of {len(one['costs'])} labels" if one["costs"] else "",
             "tests": len(tests),
             **tests,
             "created": moment(one["created_at"]),
@@ -138,6 +155,8 @@ def create(
     zone: Zone = None,
     baseline_days: BaselineDays = None,
     smallest_change_requests: ChangeRequests = None,
+    label_alarms_ratio: LabelAlarms = None,
+    costs: CostsFile = None,
 ) -> Monitor:
     """Watch a deployment: its traffic all the time, its labels on a schedule."""
     return client.monitors.create(
@@ -155,6 +174,8 @@ def create(
         zone=zone,
         baseline_days=baseline_days or None,
         smallest_change_requests=smallest_change_requests or None,
+        label_alarms_ratio=label_alarms_ratio,
+        costs=_costs(costs),
     )
 
 
@@ -174,6 +195,8 @@ def change(
     zone: Zone = None,
     baseline_days: BaselineDays = None,
     smallest_change_requests: ChangeRequests = None,
+    label_alarms_ratio: LabelAlarms = None,
+    costs: CostsFile = None,
 ) -> Monitor:
     """Change how a deployment is watched; what is not named stays."""
     named = {
@@ -188,6 +211,8 @@ def change(
         "zone": zone,
         "baseline_days": baseline_days,
         "smallest_change_requests": smallest_change_requests,
+        "label_alarms_ratio": label_alarms_ratio,
+        "costs": _costs(costs),
     }
     changes: dict[str, Any] = {name: one for name, one in named.items() if one is not None}
     for name in ("window_hours", "baseline_days", "smallest_change_requests"):
@@ -196,6 +221,16 @@ def change(
     if not changes:
         raise Invalid("say what to change; `bailiwick monitor set --help` lists what can be")
     return client.monitors.update(_id(client, monitor), **changes)
+
+
+def _costs(file: Path | None) -> Any:
+    """The matrix in a file; the server says whether it is one."""
+    if file is None:
+        return None
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise Invalid(f"{file.name} is no JSON; correct it") from error
 
 
 @command(app, "pause", show=said("The monitor is off."))

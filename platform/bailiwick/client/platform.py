@@ -11,6 +11,7 @@ from bailiwick.client.approvals import Approvals, Delegations, Waivers
 from bailiwick.client.audit import Audit
 from bailiwick.client.datasets import Datasets
 from bailiwick.client.deployments import Deployments, Environments
+from bailiwick.client.labelled import LabelledTraffic
 from bailiwick.client.labels import Breaches, Labels
 from bailiwick.client.lineage import LineageGraph
 from bailiwick.client.models import Models
@@ -60,6 +61,7 @@ class Bailiwick:
         self.breaches = Breaches(http)
         self.monitors = Monitors(http, self.deployments)
         self.traffic = Traffic(http, self.deployments)
+        self.labelled = LabelledTraffic(http, self.deployments)
         self.alerts = Alerts(http, self.deployments)
         self.silences = Silences(http, self.deployments)
         self.channels = Channels(http)

@@ -47,11 +47,15 @@ class Monitors(Capability):
         baseline_days: int | None = None,
         smallest_change_requests: float | None = None,
         zone: str | None = None,
+        label_alarms_ratio: float | None = None,
+        costs: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Monitor:
         """Watch a deployment as a service principal.
 
         Its traffic is watched all the time: `false_alarms_per_year` and the smallest changes
-        worth waking somebody for say how. `cron` (five fields, UTC): when labels are checked.
+        worth waking somebody for say how.
+        Labels have `label_alarms_ratio` of those alarms; `costs`, by true label and answer, say
+        what wrong answers cost. `cron` (five fields, UTC): when labels are checked.
         """
         body = given(
             deployment_id=self._deployments.id_of(deployment),
@@ -69,6 +73,8 @@ class Monitors(Capability):
             baseline_days=baseline_days,
             smallest_change_requests=smallest_change_requests,
             zone=zone,
+            label_alarms_ratio=label_alarms_ratio,
+            costs=costs,
         )
         return cast("Monitor", self._http.write("POST", "/monitors", body))
 

@@ -29,7 +29,9 @@ from bailiwick.monitoring import (
     write_descriptors,
 )
 from bailiwick.monitoring.estimating import Expectation, expectation, track_record
+from bailiwick.monitoring.labelled import labelled_of_rows
 from bailiwick.monitoring.performance import Verified
+from bailiwick.monitoring.performance.reporting import figures
 from bailiwick.monitoring.watching import weigh
 from bailiwick.policy import load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, served_version
@@ -126,6 +128,13 @@ def _spec(platform: Platform, window: _Window, folder: Path) -> dict[str, Any]:
     }
 
 
+def _figures(window: _Window) -> list[dict[str, Any]]:
+    """Of the labelled rows: accuracy, F1, calibration and cost, each with its interval."""
+    least = window.baseline.accuracy - window.monitor.max_accuracy_drop
+    found = figures(labelled_of_rows(window.rows), least_accuracy=least, costs=window.monitor.costs)
+    return [one.to_json() for one in found]
+
+
 def _record(
     platform: Platform,
     lease: Lease,
@@ -152,7 +161,9 @@ def _record(
             verdict=finding.verdict,
             sentence=f"{finding.sentence} {expected.sentence}" if expected else finding.sentence,
             results=finding.results,
-            details=finding.details | (expected.to_details() if expected else {}),
+            details=finding.details
+            | {"figures": _figures(window)}
+            | (expected.to_details() if expected else {}),
             report_blob=report,
             at=now,
         )

@@ -33,12 +33,14 @@ from bailiwick.registry import STOPPED, Deployment, ModelVersion, served_version
 
 REMEMBERED_JOBS = 200  # whose causes are not acted on again
 MOST_WORDS = 1_000
+COUNTED = frozenset({"new-labels", "new-class"})
 
 
-def start_due(session: Session, *, at: datetime) -> int:
+def start_due(session: Session, *, counting: bool = True, at: datetime) -> int:
     """Start a job for every policy that is set off and not held back; how many.
 
     A deployment never has two retraining jobs at a time, and each cause starts one job at most.
+    Not `counting`: without the policies that count labels, which is dear where there are many.
     """
     query = (
         select(RetrainingPolicy, Deployment)
@@ -52,6 +54,7 @@ def start_due(session: Session, *, at: datetime) -> int:
     return sum(
         _consider(session, policy, deployment, alerts.get(deployment.id, ()), at=at)
         for policy, deployment in found
+        if counting or not _kinds(policy) & COUNTED
     )
 
 
@@ -103,7 +106,7 @@ def _answered(alert: Alert) -> Cause:
 
 
 def _key_of(alert: Alert) -> str:
-    return str(alert.check_id or alert.incident_id or alert.id)
+    return str(alert.check_id or alert.incident_id or alert.label_incident_id or alert.id)
 
 
 def _dedupe_key(policy: RetrainingPolicy, key: str) -> str:
@@ -193,12 +196,11 @@ def _facts(
     at: datetime,
 ) -> Facts:
     """What the policy's triggers and conditions look at, and nothing else."""
-    kinds = {one["kind"] for one in (*policy.triggers, *policy.only_if)}
+    kinds = _kinds(policy)
     champion = served_version(session, deployment)
     succeeded = (job.created_at for job in jobs if job.state == JobState.SUCCEEDED)
     since = max(succeeded, default=champion.created_at)
     started = max((job.created_at for job in jobs), default=policy.created_at)
-    labels = kinds & {"new-labels", "new-class"}
     return Facts(
         at=at,
         since=since,
@@ -208,10 +210,14 @@ def _facts(
         classes=frozenset(champion.labels),
         alerts=[Loud(_key_of(one), one.kind, one.severity, one.sentence) for one in alerts],
         accuracy=_accuracy(session, deployment, champion) if "accuracy-below" in kinds else (),
-        new_labels=_new_labels(session, deployment, since) if labels else {},
+        new_labels=_new_labels(session, deployment, since) if kinds & COUNTED else {},
         new_data=_new_data(session, policy, since) if "new-data" in kinds else (),
         raised=_raised(session, champion) if "label-raised" in kinds else None,
     )
+
+
+def _kinds(policy: RetrainingPolicy) -> set[str]:
+    return {one["kind"] for one in (*policy.triggers, *policy.only_if)}
 
 
 def _accuracy(

@@ -196,6 +196,7 @@ def _audit(session: Session, alert: Alert, action: str, actor_id: UUID, at: date
         "since": alert.since.isoformat(),
         "check": str(alert.check_id) if alert.check_id else None,
         "incident": str(alert.incident_id) if alert.incident_id else None,
+        "label_incident": str(alert.label_incident_id) if alert.label_incident_id else None,
         "breach": str(alert.breach_id) if alert.breach_id else None,
     }
     if alert.resolution is not None:

@@ -44,8 +44,8 @@ HISTORY = 100  # windows that are looked back at to say since when
 class Signal:
     """Something is there that somebody should know: what raises an alert, or keeps one standing.
 
-    `cause` groups: signals of one cause are one alert, whatever their kind. Exactly one of check
-    and incident (with their monitor) and breach is given.
+    `cause` groups: signals of one cause are one alert, whatever their kind. Exactly one of check,
+    incident and label incident (with their monitor) and breach is given.
     """
 
     deployment_id: UUID
@@ -59,6 +59,7 @@ class Signal:
     monitor_id: UUID | None = None
     check_id: UUID | None = None
     incident_id: UUID | None = None
+    label_incident_id: UUID | None = None
     breach_id: UUID | None = None
 
 
@@ -277,7 +278,7 @@ def _renew(alert: Alert, sent: Signal) -> None:
     """The newest of what is known of it."""
     alert.kind, alert.sentence = sent.kind, sent.sentence
     alert.check_id, alert.breach_id = sent.check_id, sent.breach_id
-    alert.incident_id = sent.incident_id
+    alert.incident_id, alert.label_incident_id = sent.incident_id, sent.label_incident_id
     alert.owner_id = sent.owner_id
 
 

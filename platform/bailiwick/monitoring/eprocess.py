@@ -69,8 +69,8 @@ class Sensitivity:
     smallest_change_requests: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0.001 <= self.false_alarms_per_year <= 12:  # noqa: PLR2004 - one a month
-            raise Invalid("Between 0.001 and 12 false alarms a year can be asked for.")
+        if not 0 < self.false_alarms_per_year <= 12:  # noqa: PLR2004 - one a month
+            raise Invalid("More than none and at most 12 false alarms a year can be asked for.")
         if not (0 < self.smallest_change_sd <= 5 and 0 < self.smallest_change_share < 1):  # noqa: PLR2004
             raise Invalid(
                 "The smallest change must lie between 0 and 5 standard deviations, and between 0 "

@@ -12,10 +12,14 @@ from sqlalchemy.orm import Session
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Conflict, Invalid, NotFound
 from bailiwick.core.ids import new_id
+from bailiwick.monitoring.budget import check_budget
+from bailiwick.monitoring.confusion import open_ledger
+from bailiwick.monitoring.costs import check_costs
+from bailiwick.monitoring.labelled import LabelWatch
 from bailiwick.monitoring.seasons import clock_of
 from bailiwick.monitoring.statistics import DEFAULT_STATISTICS, StatisticSpec
 from bailiwick.monitoring.tables import Baseline, Monitor
-from bailiwick.monitoring.watching import Watch, sensitivity_of
+from bailiwick.monitoring.watching import Watch
 from bailiwick.monitoring.watching.planning import LENGTHS_HOURS
 from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource
@@ -29,6 +33,8 @@ WATCHING = (
     "zone",
     "baseline_days",
     "smallest_change_requests",
+    "label_alarms_ratio",
+    "costs",
 )
 
 
@@ -48,6 +54,8 @@ def create_monitor(
     zone: str = "UTC",
     baseline_days: int | None = None,
     smallest_change_requests: float | None = None,
+    label_alarms_ratio: float = 0.25,
+    costs: dict[str, Any] | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> Monitor:
@@ -70,6 +78,8 @@ def create_monitor(
         zone=zone,
         baseline_days=baseline_days,
         smallest_change_requests=smallest_change_requests,
+        label_alarms_ratio=label_alarms_ratio,
+        costs=costs,
         created_by=actor_id,
         created_at=at,
     )
@@ -77,6 +87,8 @@ def create_monitor(
     session.add(monitor)
     session.flush()
     session.add(Watch(monitor_id=monitor.id, origin="traffic", reason=""))
+    session.add(LabelWatch(monitor_id=monitor.id))
+    open_ledger(session, deployment.id)
     session.flush()
     record(
         session,
@@ -192,5 +204,6 @@ def _check(monitor: Monitor) -> None:
         raise Invalid(f"window_hours is one of {', '.join(map(str, LENGTHS_HOURS))}, or left out")
     if monitor.baseline_days is not None and not 7 <= monitor.baseline_days <= 366:  # noqa: PLR2004
         raise Invalid("baseline_days is a number of days from 7 to 366, or left out for never")
-    sensitivity_of(monitor)
+    check_budget(monitor)
+    check_costs(monitor.costs)
     clock_of(monitor.zone)

@@ -106,6 +106,10 @@ class Monitor(Revised, Base):
     baseline_days: Mapped[int | None]  # made anew so often; default: never
     window_hours: Mapped[int | None]  # default: as long as the traffic needs
     zone: Mapped[str] = mapped_column(String(60), server_default="UTC")
+    # How much of the false alarms are the labels' (the rest is the traffic's), and what a wrong
+    # answer costs, by true label and answer.
+    label_alarms_ratio: Mapped[float] = mapped_column(server_default="0.25")
+    costs: Mapped[dict[str, Any] | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     created_at: Mapped[datetime]
 
@@ -145,7 +149,9 @@ class Alert(Revised, Base):
         CheckConstraint("state IN ('open', 'acknowledged', 'resolved')", name="state"),
         CheckConstraint(
             "(source = 'monitor' AND monitor_id IS NOT NULL "
-            "AND (check_id IS NULL) <> (incident_id IS NULL)) "
+            "AND (CASE WHEN check_id IS NULL THEN 0 ELSE 1 END) "
+            "+ (CASE WHEN incident_id IS NULL THEN 0 ELSE 1 END) "
+            "+ (CASE WHEN label_incident_id IS NULL THEN 0 ELSE 1 END) = 1) "
             "OR (source = 'policy' AND breach_id IS NOT NULL)",
             name="source",
         ),
@@ -168,6 +174,10 @@ class Alert(Revised, Base):
     check_id: Mapped[UUID | None] = mapped_column(ForeignKey("check_results.id"))  # the newest
     # The change of traffic that it tells of.
     incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("drift_incidents.id"), index=True)
+    # The loss of accuracy, by labels, that it tells of.
+    label_incident_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("label_incidents.id"), index=True
+    )
     breach_id: Mapped[UUID | None] = mapped_column(ForeignKey("breaches.id"))
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))  # whom it is for
     kind: Mapped[str] = mapped_column(String(20))

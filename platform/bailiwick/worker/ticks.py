@@ -6,6 +6,7 @@ from bailiwick.audit import has_waiting
 from bailiwick.lifecycle import Platform, run_next
 from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.considering import start_due
+from bailiwick.lifecycle.label_watching import watch_all_labels
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.waivers import end_expired_waivers
 from bailiwick.lifecycle.watching import watch_all
@@ -26,8 +27,19 @@ def watch_traffic(platform: Platform) -> None:
     watch_all(platform)
 
 
+def watch_labels(platform: Platform) -> None:
+    """Count the labels that came, and judge the steps of time that have ended since."""
+    watch_all_labels(platform)
+
+
 def answer_alerts(platform: Platform) -> None:
-    """Start the retraining that alerts call for."""
+    """Start the retraining that alerts, calendars and versions call for."""
+    with platform.database.transaction() as session:
+        start_due(session, counting=False, at=platform.clock.now())
+
+
+def count_labels(platform: Platform) -> None:
+    """Start the retraining that new labels call for."""
     with platform.database.transaction() as session:
         start_due(session, at=platform.clock.now())
 

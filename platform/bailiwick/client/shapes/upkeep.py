@@ -21,6 +21,8 @@ class Monitor(TypedDict):
     baseline_days: int | None
     smallest_change_requests: float | None
     zone: str
+    label_alarms_ratio: float
+    costs: dict[str, dict[str, float]] | None
     created_at: str
 
 
@@ -55,6 +57,7 @@ class Alert(TypedDict):
     monitor_id: str | None
     check_id: str | None
     incident_id: str | None
+    label_incident_id: str | None
     breach_id: str | None
     owner_id: str
     kind: str

@@ -30,6 +30,7 @@ from bailiwick.monitoring import (
     monitor_resource,
     silenced,
 )
+from bailiwick.monitoring.labelled import LabelIncident
 from bailiwick.monitoring.watching import DriftIncident
 from bailiwick.notifications import Severity, silence_resource
 from bailiwick.notifications.channels import channel_names
@@ -158,6 +159,8 @@ def _page(
     deployment = session.get_one(Deployment, found.deployment_id)
     breach = session.get(Breach, found.breach_id) if found.breach_id else None
     incident = session.get(DriftIncident, found.incident_id) if found.incident_id else None
+    lost = found.label_incident_id
+    loss = session.get(LabelIncident, lost) if lost else None
     events, messages = events_of(session, found), messages_of(session, found)
     people = [
         *(event.actor_id for event in events),
@@ -182,6 +185,7 @@ def _page(
         breach=breach,
         policies=caller.rules.engine.policies,
         incident=incident,
+        loss=loss,
         examples=_examples(caller, incident, deployment),
         check=_check(caller, found, incident),
         checks=_checks(caller, found),

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from bailiwick.access import Principal
 from bailiwick.console.exceptions import acting_for
 from bailiwick.console.history import History, accuracy_history, drift_charts, happened
+from bailiwick.console.labelled import labels_story
 from bailiwick.console.queries import deployment_rows, explained
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
@@ -87,6 +88,7 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
         schedule=_schedule(caller, monitor),
         history=history,
         charts=history.charts(marks) if history else [],
+        labels=labels_story(session, monitor),
         traffic=traffic_story(session, monitor),
         drift=drift_charts(checks, marks),
         checks=checks[:LISTED_CHECKS],

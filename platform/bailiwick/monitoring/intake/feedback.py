@@ -14,7 +14,10 @@ from bailiwick.audit.log import record
 from bailiwick.core.batches import in_batches
 from bailiwick.core.ids import new_ids
 from bailiwick.db.session import hold_feedback, lock_feedback
+from bailiwick.monitoring.confusion import Change, note_changes
+from bailiwick.monitoring.hours import HOUR
 from bailiwick.monitoring.intake.tables import JoinedFeedback
+from bailiwick.monitoring.moments import EPOCH
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 
 
@@ -129,6 +132,8 @@ def _append(
     subject = _subject(table).key
     newest = _newest(session, table, deployment_id, {about for about, _ in said})
     rows: list[dict[str, Any]] = []
+    changes: list[Change] = []
+    hour = (at - EPOCH) // HOUR
     for about, label in said:
         revision, before = newest.get(about, (0, None))
         if label == before:  # or never labelled, and withdrawn
@@ -138,6 +143,7 @@ def _append(
         told.corrected += before is not None and label is not None
         told.withdrawn += label is None
         newest[about] = (revision + 1, label)
+        changes.append(Change(about, before, label, is_first=not revision, hour=hour))
         rows.append(
             {
                 "deployment_id": deployment_id,
@@ -152,6 +158,8 @@ def _append(
         session.execute(
             insert(table), [{"id": one, **row} for one, row in zip(ids, rows, strict=True)]
         )
+    if rows and table is Feedback:
+        note_changes(session, deployment_id, changes, at=at)
 
 
 def _newest(

@@ -24,7 +24,7 @@ from bailiwick.monitoring.performance.estimates import (
     estimate,
     verify,
 )
-from bailiwick.monitoring.performance.expected import Expected, LabelledWindow, expect
+from bailiwick.monitoring.performance.expected import Expected, LabelledWindow, expect, promised
 from bailiwick.monitoring.performance.labelled import (
     LabelledJudgement,
     LabelledState,
@@ -78,6 +78,7 @@ __all__ = [
     "macro_f1",
     "mean_cost",
     "of_labels",
+    "promised",
     "restarted_labels",
     "steps_since",
     "take_labels",

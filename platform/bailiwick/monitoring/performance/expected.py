@@ -30,7 +30,9 @@ from bailiwick.monitoring.calibration import block_of
 from bailiwick.monitoring.seasons import Array
 
 FEWEST_WINDOWS, FEWEST_ROWS = 8, 300
+DAILY_RHO = 0.0025
 _UPPER_95 = 1.645
+_DAY = 24.0
 _BLOCKS = 3  # days
 _LEAST_LOSS, _MOST_LOSS = 0.002, 0.95
 _LEAST_RHO, _MOST_RHO = 1e-6, 0.5
@@ -113,6 +115,25 @@ def expect(windows: Sequence[LabelledWindow], *, window_hours: float) -> Expecte
     alike = rho * float((rows**2).sum()) / total**2
     error = sqrt(loss * (1 - loss) * (1 / total + alike))
     return Expected(loss, error, rho, len(labelled), total, window_hours)
+
+
+def promised(accuracy: float, rows: int, *, window_hours: float) -> Expected:
+    """What an evaluation on `rows` rows lets one expect of a version that has no labels yet.
+
+    How much days differ is not known then; it is taken to be `DAILY_RHO`, two points of sd where
+    four of five rows are right, and as much more in shorter windows as wandering within a day
+    needs. That the rows are like later requests is assumed: where they are not, it shows at once.
+
+    >>> found = promised(0.8, 1_600, window_hours=24)
+    >>> round(found.loss, 2), round(found.error, 2), found.rho
+    (0.2, 0.01, 0.0025)
+    """
+    if rows < 1:
+        raise Invalid("An evaluation without rows promises nothing; evaluate the version first.")
+    loss = float(np.clip(1 - accuracy, _LEAST_LOSS, _MOST_LOSS))
+    rho = min(DAILY_RHO * max(_DAY / window_hours, 1.0), _MOST_RHO)
+    error = sqrt(loss * (1 - loss) / rows)
+    return Expected(loss, error, rho, 0, rows, window_hours)
 
 
 def _between(wrong: Array, rows: Array, loss: float, length: int) -> float:

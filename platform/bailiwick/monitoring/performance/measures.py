@@ -112,12 +112,18 @@ def calibration_error(window: Tally, *, seed: int = 0) -> CalibrationError:
     The plug-in is too large in few rows; `by_chance` says by how much.
     """
     rows = window.labelled.sum(axis=(0, 1))
-    total = int(rows.sum())
-    if not total:
+    if not rows.any():
         raise Invalid("There are no labelled rows with a confidence yet.")
     there = rows > 0
-    count, right = rows[there], window.correct.sum(axis=(0, 1))[there]
-    sure = window.confidence[there] / count
+    right = window.correct.sum(axis=(0, 1))[there]
+    return calibration_of(rows[there], right, window.confidence[there] / rows[there], seed=seed)
+
+
+def calibration_of(
+    count: NDArray[np.int64], right: NDArray[np.int64], sure: Array, *, seed: int = 0
+) -> CalibrationError:
+    """The same of bins that have rows: rows, right ones and mean confidence, shape (bins,)."""
+    total = int(count.sum())
     random = np.random.default_rng(seed)
 
     def error(hits: Array) -> Array:

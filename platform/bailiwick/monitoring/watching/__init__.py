@@ -5,7 +5,6 @@ from bailiwick.monitoring.watching.course import (
     advance,
     has_work,
     pause,
-    sensitivity_of,
     standing_incident,
 )
 from bailiwick.monitoring.watching.decided import accept, fix_baseline
@@ -31,7 +30,6 @@ __all__ = [
     "fix_baseline",
     "has_work",
     "pause",
-    "sensitivity_of",
     "standing_incident",
     "weigh",
     "without_examples",

@@ -10,7 +10,6 @@ begins anew, with a layout and a baseline of its own; until that is there, the b
 goes on with what does not depend on the version. A baseline never rolls by itself.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -21,7 +20,8 @@ from sqlalchemy.orm import Session
 from bailiwick.core.errors import Invalid
 from bailiwick.core.ids import new_id
 from bailiwick.monitoring.alert_life import AlertState
-from bailiwick.monitoring.eprocess import Sensitivity, restarted
+from bailiwick.monitoring.budget import sensitivity_to_traffic
+from bailiwick.monitoring.eprocess import restarted
 from bailiwick.monitoring.explanations import Suspect, onset_guess, suspects
 from bailiwick.monitoring.hours import (
     SAMPLE_ROWS,
@@ -65,15 +65,6 @@ from bailiwick.monitoring.watching.told import (
 
 LATENESS: Final = timedelta(minutes=10)
 JUDGED_AT_ONCE = 1_000  # windows; the rest is for the next turn
-
-
-def sensitivity_of(monitor: Monitor) -> Sensitivity:
-    """What the monitor's settings ask of the detector."""
-    asked = Sensitivity(
-        monitor.false_alarms_per_year, monitor.smallest_change_sd, monitor.smallest_change_share
-    )
-    ratio = monitor.smallest_change_requests
-    return asked if ratio is None else replace(asked, smallest_change_requests=ratio)
 
 
 def has_work(session: Session, monitor_id: UUID, version_id: UUID, *, at: datetime) -> bool:
@@ -253,7 +244,7 @@ def _judge(session: Session, watch: Watch, until: datetime, turn: Turn) -> int:
     held_from = watch.held_start or start
     hours = summaries_between(session, row.layout_id, held_from, until)
     state = unpacked(watch.state) if watch.state is not None else None
-    judging = Judging.of(baseline_in(row), sensitivity_of(turn.monitor), state)
+    judging = Judging.of(baseline_in(row), sensitivity_to_traffic(turn.monitor), state)
     for _, summary in windows_of(hours, held_from, start, length):
         judging.hold(summary)
     count = 0
@@ -335,6 +326,6 @@ def _explained(
         judging.baseline,
         judging.detector,
         judged.judgement,
-        sensitivity_of(turn.monitor),
+        sensitivity_to_traffic(turn.monitor),
         history,
     )
