@@ -31,6 +31,7 @@ HISTORY = {
     "audit_leaves",
     "baselines",
     "check_results",
+    "data_keys",  # but for the wrapping, which goes
     "dataset_versions",
     "decisions",
     "evaluations",
@@ -42,6 +43,7 @@ HISTORY = {
     "lineage_edges",
     "model_versions",
     "runs",
+    "text_erasures",
     "traffic_baselines",
     "window_checks",
     "window_layouts",

@@ -143,6 +143,12 @@ STEPS = [
         "/deployments/{deployment}/feedback",
         {"feedback": [{"record_id": "a", "label": "Fuel"}]},
     ),
+    Step(
+        "POST /deployments/{deployment_id}/text-erasures",
+        "/deployments/{deployment}/text-erasures",
+        {"subject": "Ada", "reason": "she asked for it"},
+        by="steward",
+    ),
     Step("POST /approvals", "/approvals", {"subject": VERSION}, keeps="approval"),
     Step(
         "POST /approvals/{approval_id}/decide",

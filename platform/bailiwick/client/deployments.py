@@ -21,6 +21,7 @@ from bailiwick.client.shapes import (
     Predictions,
     RejectedRecord,
     Taken,
+    TextErasure,
 )
 from bailiwick.client.transport import Transport
 
@@ -220,6 +221,19 @@ class Deployments(Capability):
         """Change some of what it accepts; the names are those of `intake`."""
         body = {**self.intake(deployment), **changes}
         return cast("Intake", self._http.write("PUT", f"{self._at(deployment)}/intake", body))
+
+    def erase_texts(self, deployment: str, subject: str, *, reason: str) -> TextErasure:
+        """Destroy the texts about a subject for good; what their records measure stays."""
+        body = {"subject": subject, "reason": reason}
+        address = f"{self._at(deployment)}/text-erasures"
+        return cast("TextErasure", self._http.write("POST", address, body))
+
+    def text_erasures(
+        self, deployment: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[TextErasure]:
+        """One page of the evidence of what was destroyed, newest first."""
+        address = f"{self._at(deployment)}/text-erasures"
+        return cast("Page[TextErasure]", self._http.get(address, limit=limit, cursor=cursor))
 
     def feedback(
         self,

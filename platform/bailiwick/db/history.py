@@ -44,6 +44,25 @@ def protect(tables: Iterable[str], *, pointers: Collection[str] = ()) -> None:
             _trigger(table, "delete", f"BEFORE DELETE ON {table} {refusal}")
 
 
+def guard(table: str, name: str, change: str, *, unless: str) -> None:
+    """Refuse a change (`DELETE`, `UPDATE OF a, b`) of a row, except under a condition.
+
+    The condition speaks of OLD and NEW and is never NULL. Dropping the table drops the guard.
+    """
+    refused = f"WHEN (NOT ({unless}))"
+    if _on_postgresql():
+        action = f"FOR EACH ROW {refused} EXECUTE FUNCTION {FUNCTION}()"
+    else:
+        action = f"{refused} BEGIN SELECT RAISE(ABORT, '{table} is immutable'); END"
+    _trigger(table, name, f"BEFORE {change} ON {table} {action}")
+
+
+def unguard(table: str, name: str) -> None:
+    """Take a guard away again."""
+    place = f" ON {table}" if _on_postgresql() else ""
+    op.execute(f"DROP TRIGGER {table}_refuses_{name}{place}")
+
+
 def release(tables: Iterable[str]) -> None:
     """Take the protection away, for a migration that changes such a table."""
     changes = ("change", "truncate") if _on_postgresql() else ("update", "delete")

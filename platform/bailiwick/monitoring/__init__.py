@@ -27,7 +27,9 @@ from bailiwick.monitoring.intake import (
     set_terms,
     take,
     terms_of,
+    texts_of,
 )
+from bailiwick.monitoring.keeping import erase_texts
 from bailiwick.monitoring.monitors import (
     add_baseline,
     baseline_of,
@@ -44,6 +46,7 @@ from bailiwick.monitoring.tables import (
     InferenceRecord,
     Monitor,
 )
+from bailiwick.monitoring.texts import TextErasure, TextVault
 from bailiwick.monitoring.windows import (
     Period,
     WindowRow,
@@ -72,6 +75,8 @@ __all__ = [
     "RejectedRecord",
     "Signal",
     "Terms",
+    "TextErasure",
+    "TextVault",
     "WindowRow",
     "accuracy_between",
     "acknowledge",
@@ -80,6 +85,7 @@ __all__ = [
     "baseline_of",
     "close",
     "create_monitor",
+    "erase_texts",
     "evaluate",
     "forget_rejected",
     "judge",
@@ -96,6 +102,7 @@ __all__ = [
     "take",
     "tell_owner",
     "terms_of",
+    "texts_of",
     "unresolved",
     "update_monitor",
     "window_digest",

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.canonical import canonical_bytes
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
+from bailiwick.monitoring.texts import RECORD, Sealed, TextVault, open_texts
 
 # What a check compares of every record.
 DESCRIPTORS = {
@@ -27,7 +28,10 @@ DESCRIPTORS = {
 
 @dataclass(frozen=True, slots=True)
 class WindowRow:
-    """One record of a window; `label` is None while no feedback has arrived."""
+    """One record of a window; `label` is None while no feedback has arrived.
+
+    `text` is None where none was kept, where it was destroyed, and where nobody asked for it.
+    """
 
     record_id: str
     at: datetime
@@ -66,11 +70,13 @@ def read_window(
     version_id: UUID | None = None,
     labelled_only: bool = False,
     newest: int | None = None,
+    vault: TextVault | None = None,
 ) -> list[WindowRow]:
     """The records with start <= at < end, ordered by time and record id.
 
     Only feedback received by `known_at` is seen, so a replay sees no future label. The order
-    and so the result depend on the records alone, not on how they arrived.
+    and so the result depend on the records alone, not on how they arrived. Texts are read with
+    the `vault` only.
     """
     label = _newest_label(known_at)
     query: Select[InferenceRecord, str | None] = (
@@ -88,6 +94,8 @@ def read_window(
         query = query.where(label.is_not(None))
     if newest is not None:
         query = query.limit(newest)
+    found = session.execute(query).all()
+    texts = _texts(session, vault, [record for record, _ in found])
     rows = [
         WindowRow(
             record_id=record.record_id,
@@ -98,10 +106,10 @@ def read_window(
             characters=record.characters,
             words=record.words,
             unseen_words_ratio=record.unseen_words_ratio,
-            text=record.text,
+            text=text,
             label=known,
         )
-        for record, known in session.execute(query)
+        for (record, known), text in zip(found, texts, strict=True)
     ]
     rows.reverse()
     return rows
@@ -146,6 +154,18 @@ def write_descriptors(rows: Sequence[WindowRow], path: Path) -> None:
         for name, kind in DESCRIPTORS.items()
     }
     pq.write_table(pa.table(columns), path)
+
+
+def _texts(
+    session: Session, vault: TextVault | None, records: Sequence[InferenceRecord]
+) -> list[str | None]:
+    if vault is None:
+        return [None] * len(records)
+    sealed = [
+        Sealed(one.deployment_id, one.record_id, one.sealed, one.data_key_id) for one in records
+    ]
+    opened = open_texts(session, vault, RECORD, sealed)
+    return [text or one.text for text, one in zip(opened, records, strict=True)]
 
 
 def _newest_label(known_at: datetime) -> ScalarSelect[str | None]:

@@ -11,6 +11,7 @@ from bailiwick.lifecycle.waivers import end_expired_waivers
 from bailiwick.lifecycle.watching import watch_all
 from bailiwick.monitoring import forget_rejected
 from bailiwick.monitoring.intake import has_expired
+from bailiwick.monitoring.keeping import has_plain_texts, seal_plain_texts
 from bailiwick.notifications import send_next
 from bailiwick.policy.waivers import expired
 
@@ -76,6 +77,21 @@ def forget_rejected_records(platform: Platform) -> None:
             return
     with platform.database.transaction() as session:
         forget_rejected(session, at=at)
+
+
+def seal_texts(platform: Platform, stopping: Event) -> None:
+    """Encrypt the texts that are left from before texts were encrypted, until none is."""
+    while not stopping.is_set():
+        with platform.database.reading() as session:
+            if not has_plain_texts(session):
+                return
+        with platform.database.transaction() as session:
+            seal_plain_texts(
+                session,
+                platform.texts,
+                pseudonyms=platform.pseudonyms,
+                at=platform.clock.now(),
+            )
 
 
 def write_counts(platform: Platform) -> None:

@@ -44,7 +44,13 @@ from bailiwick.client.shapes.data import (
     Run,
     Scan,
 )
-from bailiwick.client.shapes.intake import Intake, RejectedInference, RejectedRecord, Taken
+from bailiwick.client.shapes.intake import (
+    Intake,
+    RejectedInference,
+    RejectedRecord,
+    Taken,
+    TextErasure,
+)
 from bailiwick.client.shapes.labels import (
     Breach,
     LabelExplained,
@@ -181,6 +187,7 @@ __all__ = [
     "Scheme",
     "Silence",
     "Taken",
+    "TextErasure",
     "Token",
     "TokenInUse",
     "TrafficBaseline",

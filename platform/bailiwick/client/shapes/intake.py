@@ -33,6 +33,20 @@ class RejectedRecord(TypedDict):
     raw: str | None
 
 
+class TextErasure(TypedDict):
+    """When the texts about a subject were destroyed, by whom, and how many."""
+
+    id: str
+    deployment_id: str
+    subject_key: str
+    reason: str
+    keys: int
+    records: int
+    rejected_records: int
+    erased_by: str
+    erased_at: str
+
+
 class Intake(TypedDict):
     """What a deployment accepts."""
 

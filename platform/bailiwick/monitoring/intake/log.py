@@ -18,6 +18,7 @@ from bailiwick.monitoring.intake.quarantine import set_aside
 from bailiwick.monitoring.intake.records import Batch, Fault
 from bailiwick.monitoring.intake.rules import Terms, terms_of
 from bailiwick.monitoring.moments import EPOCH, MICROSECOND, microseconds
+from bailiwick.monitoring.texts import TextVault, sealed_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def take(
     *,
     keeps_text: bool,
     pseudonyms: Pseudonyms,
+    vault: TextVault,
     at: datetime,
 ) -> Taken:
     """Store the records of a batch that can be used, and set the others aside.
@@ -80,12 +82,13 @@ def take(
     if not keeps_text:
         columns["features"] = pseudonyms.categories(columns["features"])
     columns["join_key"] = pseudonyms.join_keys(columns["join_key"])
-    new = _store(session, deployment_id, version_id, columns, at=at)
+    new = _store(session, deployment_id, version_id, columns, vault=vault, at=at)
     set_aside(
         session,
         deployment_id,
         screened.faults,
-        keeps_text=keeps_text,
+        pseudonyms=pseudonyms,
+        vault=vault if keeps_text else None,
         days=terms.rejected_days,
         at=at,
     )
@@ -99,15 +102,19 @@ def log_inferences(
     version_id: UUID,
     inferences: Sequence[Inference],
     *,
+    vault: TextVault | None = None,
     at: datetime,
 ) -> Accepted:
-    """Append the platform's own answers; one whose `record_id` is known is left as it is."""
+    """Append the platform's own answers; one whose `record_id` is known is left as it is.
+
+    Answers with texts need the `vault`.
+    """
     columns: dict[str, Sequence[Any]] = {
         field.name: [getattr(inference, field.name) for inference in inferences]
         for field in fields(Inference)
     }
     columns["at"] = microseconds(columns["at"])
-    new = _store(session, deployment_id, version_id, columns, at=at)
+    new = _store(session, deployment_id, version_id, columns, vault=vault, at=at)
     return Accepted(new=new, known=len(inferences) - new)
 
 
@@ -149,9 +156,11 @@ def _store(
     version_id: UUID,
     columns: dict[str, Sequence[Any]],
     *,
+    vault: TextVault | None,
     at: datetime,
 ) -> int:
     """Append the rows, and count those that are new in the windows of their hours."""
+    columns = sealed_columns(session, vault, deployment_id, columns, at=at)
     hold_layout(session, deployment_id)
     with label_arrivals(session, deployment_id, columns, at=at):
         new = insert_records(session, deployment_id, version_id, columns, at=at)
