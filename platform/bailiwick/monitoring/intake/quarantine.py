@@ -35,7 +35,7 @@ def set_aside(
     """
     if not faults:
         return
-    sealed: list[tuple[UUID | None, bytes | None]] = [(None, None)] * len(faults)
+    sealed: list[tuple[str | None, bytes | None]] = [(None, None)] * len(faults)
     if vault is not None:
         texts = [clear_text(fault.digest, _shown(fault.raw), pseudonyms, at=at) for fault in faults]
         sealed[:] = seal(session, vault, deployment_id, REJECTED, texts, at=at)
@@ -51,7 +51,7 @@ def set_aside(
             "code": fault.code,
             "digest": fault.digest,
             "sealed": content,
-            "data_key_id": key_id,
+            "data_key_id": key_id and UUID(key_id),
         }
         for identifier, fault, (key_id, content) in zip(
             new_ids(len(faults)), faults, sealed, strict=True

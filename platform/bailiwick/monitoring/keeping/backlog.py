@@ -92,9 +92,9 @@ def _seal_records(
 
 
 def _changes(
-    rows: Sequence[Any], sealed: Sequence[tuple[UUID, bytes]], plain: str
+    rows: Sequence[Any], sealed: Sequence[tuple[str, bytes]], plain: str
 ) -> list[dict[str, Any]]:
     return [
-        {"id": row.id, plain: None, "sealed": content, "data_key_id": key_id}
+        {"id": row.id, plain: None, "sealed": content, "data_key_id": UUID(key_id)}
         for row, (key_id, content) in zip(rows, sealed, strict=True)
     ]

@@ -1,7 +1,7 @@
-"""Destroying the texts about a subject: their keys go, and with them every copy there is.
+"""Destroying the texts about a subject: their keys go, and with them every copy of the texts.
 
 What is NOT guaranteed: texts that were learned from are in prepared datasets and in weights;
-backups of database *and* key file from before hold the keys; a rejected record that could not be
+backups from before have the wrapped keys, until the key that wraps them is gone; a rejected record that could not be
 read as JSON names nobody and is forgotten in its time.
 """
 

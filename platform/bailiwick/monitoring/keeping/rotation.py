@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
 from bailiwick.monitoring.texts import DataKey, TextVault
+from bailiwick.monitoring.texts.vault import NONCE_BYTES, random_pieces
 
 PIECE = 1_000
 
@@ -44,14 +45,13 @@ def rewrap_some(session: Session, vault: TextVault) -> int:
         .limit(PIECE)
         .with_for_update()
     ).all()
-    changes = [
-        {
-            "id": key_id,
-            "kek": ring.newest,
-            "wrapped": ring.wrap(ring.unwrap(kek, wrapped or b"", key_id.bytes), key_id.bytes),
-        }
-        for key_id, kek, wrapped in rows
-    ]
+    changes = []
+    for (key_id, kek, wrapped), nonce in zip(
+        rows, random_pieces(len(rows), NONCE_BYTES), strict=True
+    ):
+        key = ring.unwrap(kek, wrapped or b"", key_id.bytes)
+        fresh = ring.wrap(key, key_id.bytes, nonce)
+        changes.append({"id": key_id, "kek": ring.newest, "wrapped": fresh})
     if changes:
         session.execute(update(DataKey), changes)
     return len(changes)

@@ -4,10 +4,9 @@ The values go to the driver as it stores them, as those of records do (`intake.b
 """
 
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,9 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.batches import in_batches
-from bailiwick.core.ids import new_ids
+from bailiwick.core.ids import new_hex_ids
 from bailiwick.monitoring.texts.tables import DataKey
-from bailiwick.monitoring.texts.vault import KEY_BYTES, KeyRing, TextVault
+from bailiwick.monitoring.texts.vault import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    KeyRing,
+    TextVault,
+    random_pieces,
+)
 
 _FIND = {
     "sqlite": "SELECT about, id, kek, wrapped FROM data_keys WHERE deployment_id = ? "
@@ -35,11 +40,10 @@ _ADD = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OpenKey:
-    """A data key that can be used."""
+class OpenKey(NamedTuple):
+    """A data key that can be used; its id in hexadecimal."""
 
-    id: UUID
+    id: str
     cipher: AESGCM
 
 
@@ -59,7 +63,8 @@ def keys_for(
     keys = _live(session, ring, deployment_id, about)
     missing = sorted(set(about) - keys.keys())  # in order, as two must not wait in a circle
     if missing:
-        made = [(one, key_id, os.urandom(KEY_BYTES)) for one, key_id in _with_ids(missing)]
+        fresh = random_pieces(len(missing), KEY_BYTES)
+        made = list(zip(missing, new_hex_ids(len(missing)), fresh, strict=True))
         if _add(session, ring, deployment_id, made, at) == len(made):
             keys |= {one: OpenKey(key_id, AESGCM(key)) for one, key_id, key in made}
         else:
@@ -81,10 +86,6 @@ def open_keys(session: Session, vault: TextVault, ids: Iterable[UUID]) -> Mappin
     return found
 
 
-def _with_ids(about: Collection[str]) -> Iterable[tuple[str, UUID]]:
-    return zip(about, new_ids(len(about)), strict=True)
-
-
 def _live(
     session: Session, ring: KeyRing, deployment_id: UUID, about: Collection[str]
 ) -> dict[str, OpenKey]:
@@ -96,8 +97,8 @@ def _live(
     )
     keys = {}
     for one, identifier, kek, wrapped in connection.exec_driver_sql(_FIND[dialect], given):
-        key_id = UUID(identifier) if on_sqlite else identifier
-        keys[one] = OpenKey(key_id, AESGCM(ring.unwrap(kek, wrapped, key_id.bytes)))
+        key_id = identifier if on_sqlite else identifier.hex
+        keys[one] = OpenKey(key_id, AESGCM(ring.unwrap(kek, wrapped, bytes.fromhex(key_id))))
     return keys
 
 
@@ -105,16 +106,20 @@ def _add(
     session: Session,
     ring: KeyRing,
     deployment_id: UUID,
-    made: Collection[tuple[str, UUID, bytes]],
+    made: Collection[tuple[str, str, bytes]],
     at: datetime,
 ) -> int:
     """How many of the keys were not there yet."""
     connection = session.connection()
-    wrapped = [(one, key_id, ring.wrap(key, key_id.bytes)) for one, key_id, key in made]
+    nonces = random_pieces(len(made), NONCE_BYTES)
+    wrapped = [
+        (one, key_id, ring.wrap(key, bytes.fromhex(key_id), nonce))
+        for (one, key_id, key), nonce in zip(made, nonces, strict=True)
+    ]
     if connection.dialect.name == "sqlite":
         moment = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
         rows = [
-            (key_id.hex, one, ring.newest, key, deployment_id.hex, moment)
+            (key_id, one, ring.newest, key, deployment_id.hex, moment)
             for one, key_id, key in wrapped
         ]
         return connection.exec_driver_sql(_ADD["sqlite"], rows).rowcount

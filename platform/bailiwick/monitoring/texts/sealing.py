@@ -5,11 +5,10 @@ A sealed text is a nonce of 12 bytes, the ciphertext and a tag of 16. Nonces are
 may seal 2^32 texts (NIST SP 800-38D, 8.3), which no day and no subject comes to.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -19,14 +18,13 @@ from bailiwick.core.errors import Unavailable
 from bailiwick.db.session import hold_texts
 from bailiwick.monitoring.moments import EPOCH
 from bailiwick.monitoring.texts.keys import keys_for, open_keys
-from bailiwick.monitoring.texts.vault import NONCE_BYTES, TextVault
+from bailiwick.monitoring.texts.vault import NONCE_BYTES, TextVault, random_pieces
 
 RECORD, REJECTED = b"record\0", b"rejected\0"
 _DAY_MICROSECONDS = 86_400_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Clear:
+class Clear(NamedTuple):
     """A text to be sealed: whose it is, and the subject or day whose key it gets."""
 
     name: str  # the id of its record, or the digest of a rejected one
@@ -52,8 +50,8 @@ def seal(
     texts: Sequence[Clear],
     *,
     at: datetime,
-) -> list[tuple[UUID, bytes]]:
-    """Of each text the id of its key, and its sealed bytes.
+) -> list[tuple[str, bytes]]:
+    """Of each text the id of its key in hexadecimal, and its sealed bytes.
 
     Nobody destroys texts of the deployment until the transaction ends, so that none is sealed
     under a key that is going away.
@@ -62,11 +60,9 @@ def seal(
         return []
     hold_texts(session, deployment_id)
     keys = keys_for(session, vault, deployment_id, {one.about for one in texts}, at=at)
-    noise = os.urandom(NONCE_BYTES * len(texts))
     bound = _bound(kind, deployment_id)
     sealed = []
-    for place, one in enumerate(texts):
-        nonce = noise[place * NONCE_BYTES : (place + 1) * NONCE_BYTES]
+    for one, nonce in zip(texts, random_pieces(len(texts), NONCE_BYTES), strict=True):
         key = keys[one.about]
         content = key.cipher.encrypt(nonce, one.text.encode(), bound + one.name.encode())
         sealed.append((key.id, nonce + content))
@@ -119,7 +115,7 @@ def sealed_columns(
         texts = list(_clear(columns, rows))
         stored = seal(session, vault, deployment_id, RECORD, texts, at=at)
         for row, (key_id, content) in zip(rows, stored, strict=True):
-            sealed[row], keys[row] = content, key_id.hex
+            sealed[row], keys[row] = content, key_id
     kept = {name: values for name, values in columns.items() if name != "text"}
     return kept | {"sealed": sealed, "data_key_id": keys}
 

@@ -15,7 +15,7 @@ class DataKey(Base):
     """What the texts about one subject, or of one day, are encrypted with.
 
     `wrapped` is the key under the key-encryption key `kek`, which is not in the database. It goes
-    when the texts are destroyed, and with it every copy of them; the row stays.
+    when the texts are destroyed, as they open under nothing else; the row stays.
     """
 
     __tablename__ = "data_keys"

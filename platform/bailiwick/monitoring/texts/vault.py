@@ -52,9 +52,8 @@ class KeyRing:
         """The fingerprint of the key that wraps."""
         return self.keks[0].name
 
-    def wrap(self, key: bytes, key_id: bytes) -> bytes:
-        """A data key for the row with that id."""
-        nonce = os.urandom(NONCE_BYTES)
+    def wrap(self, key: bytes, key_id: bytes, nonce: bytes) -> bytes:
+        """A data key for the row with that id, under a random nonce of its own."""
         return nonce + self.keks[0].cipher.encrypt(nonce, key, key_id)
 
     def unwrap(self, kek: str, wrapped: bytes, key_id: bytes) -> bytes:
@@ -121,6 +120,12 @@ class TextVault:
         fresh = self.path.with_name(f".{self.path.name}.{uuid4().hex}")
         create_once(fresh, b"".join(lines))
         fresh.replace(self.path)
+
+
+def random_pieces(count: int, size: int) -> list[bytes]:
+    """So many random values of so many bytes each, asked of the system at once."""
+    noise = os.urandom(count * size)
+    return [noise[start : start + size] for start in range(0, count * size, size)]
 
 
 def _parsed(path: Path, found: os.stat_result) -> KeyRing:
