@@ -51,3 +51,17 @@ def test_the_key_is_rotated_by_an_administrator(shell: Shell, at_home: Installat
     lost = shell("texts", "rotate-key", "--by", "ada", "--give-up-lost").out
     assert "1 keys were lost" in lost
     assert "in the file" in shell("texts", "key").out
+
+
+def test_how_long_records_are_kept_is_told_and_changed(shell: Shell) -> None:
+    assert "for ever" in shell("deploy", "records", NAME).out
+    refused = shell("deploy", "records", NAME, "--hot-days", "35", expect=2)
+    assert "lower max_age_days first" in refused.err.replace("\n", " ")
+    shell("deploy", "intake", NAME, "--max-age-days", "35")
+    told = shell(
+        "deploy", "records", NAME, "--hot-days", "35", "--retention-days", "400", "--json"
+    ).json
+    assert (told["hot_days"], told["retention_days"], told["summary_days"]) == (35, 400, None)
+    told = shell("deploy", "records", NAME, "--retention-days", "0", "--json").json
+    assert (told["hot_days"], told["retention_days"]) == (35, None)
+    assert "until 35 days old" in shell("deploy", "records", NAME).out

@@ -39,6 +39,7 @@ HISTORY = {
     "inference_records",
     "job_events",
     "joined_feedback",
+    "record_segments",
     "labels",
     "lineage_edges",
     "model_versions",
@@ -58,6 +59,8 @@ CHANGEABLE = {
     "deliveries",
     "silences",
     "intake_rules",
+    "archived_join_keys",  # go with their segment
+    "keeping_rules",
     "rejected_records",
     "breaches",
     "column_marks",

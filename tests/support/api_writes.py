@@ -149,6 +149,11 @@ STEPS = [
         {"subject": "Ada", "reason": "she asked for it"},
         by="steward",
     ),
+    Step(
+        "PUT /deployments/{deployment_id}/records",
+        "/deployments/{deployment}/records",
+        {"hot_days": 2_000},
+    ),
     Step("POST /approvals", "/approvals", {"subject": VERSION}, keeps="approval"),
     Step(
         "POST /approvals/{approval_id}/decide",

@@ -136,7 +136,12 @@ def read_accuracy(
     """How often the deployment was right between two moments."""
     governed_deployment(caller, deployment_id)
     period = accuracy_between(
-        caller.session, deployment_id, start=start, end=end, known_at=caller.at
+        caller.session,
+        deployment_id,
+        start=start,
+        end=end,
+        known_at=caller.at,
+        blobs=caller.platform.blobs,
     )
     return AccuracyOut(
         start=start,

@@ -19,6 +19,7 @@ from bailiwick.client.shapes import (
     Intake,
     Page,
     Predictions,
+    Records,
     RejectedRecord,
     Taken,
     TextErasure,
@@ -234,6 +235,17 @@ class Deployments(Capability):
         """One page of the evidence of what was destroyed, newest first."""
         address = f"{self._at(deployment)}/text-erasures"
         return cast("Page[TextErasure]", self._http.get(address, limit=limit, cursor=cursor))
+
+    def records(self, deployment: str) -> Records:
+        """What is kept of its records, where and since when."""
+        return cast("Records", self._http.get(f"{self._at(deployment)}/records"))
+
+    def set_keeping(self, deployment: str, **changes: int | None) -> Records:
+        """Change how long: `hot_days`, `retention_days`, `summary_days`; None is for ever."""
+        now = cast("dict[str, int | None]", self.records(deployment))
+        rules = {name: now[name] for name in ("hot_days", "retention_days", "summary_days")}
+        address = f"{self._at(deployment)}/records"
+        return cast("Records", self._http.write("PUT", address, {**rules, **changes}))
 
     def feedback(
         self,

@@ -248,6 +248,7 @@ def _gather(
         known_at=at,
         labelled_only=True,
         vault=platform.texts,
+        blobs=platform.blobs,
     )
     rows = [(row.at, row.text, row.label) for row in answered if row.text]
     times, texts, labels = zip(*rows, strict=True) if rows else ((), (), ())

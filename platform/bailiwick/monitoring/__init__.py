@@ -12,6 +12,7 @@ from bailiwick.monitoring.alerts import (
     tell_owner,
     unresolved,
 )
+from bailiwick.monitoring.archive import RecordSegment
 from bailiwick.monitoring.findings import Finding, judge
 from bailiwick.monitoring.intake import (
     Accepted,
@@ -72,6 +73,7 @@ __all__ = [
     "Outcome",
     "Period",
     "Pseudonyms",
+    "RecordSegment",
     "RejectedRecord",
     "Signal",
     "Terms",

@@ -59,7 +59,13 @@ def test_whoever_has_no_vault_sees_no_text_and_stores_none(
     keep(traffic, vault, record(1))
     assert traffic.window()[0].text is None
     with pytest.raises(ValueError, match="gives the vault"):
-        traffic.ask(inference(2, text=SECRET))
+        log_inferences(
+            traffic.make.session,
+            traffic.deployment.id,
+            traffic.version.id,
+            [inference(2, text=SECRET)],
+            at=START,
+        )
 
 
 def test_one_key_for_a_subject_and_one_for_each_day(traffic: Traffic, vault: TextVault) -> None:

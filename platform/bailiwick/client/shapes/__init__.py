@@ -46,6 +46,7 @@ from bailiwick.client.shapes.data import (
 )
 from bailiwick.client.shapes.intake import (
     Intake,
+    Records,
     RejectedInference,
     RejectedRecord,
     Taken,
@@ -171,6 +172,7 @@ __all__ = [
     "Predictions",
     "Principal",
     "ProtectedResource",
+    "Records",
     "Registered",
     "Rejected",
     "RejectedInference",

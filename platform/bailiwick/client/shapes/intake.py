@@ -47,6 +47,21 @@ class TextErasure(TypedDict):
     erased_at: str
 
 
+class Records(TypedDict):
+    """What is kept of a deployment's records, where and since when; days None: for ever."""
+
+    hot_days: int | None
+    retention_days: int | None
+    summary_days: int | None
+    hot_records: int
+    archived_records: int
+    segments: int
+    segment_bytes: int
+    since: str | None
+    archived_until: str | None
+    dropped_segments: int
+
+
 class Intake(TypedDict):
     """What a deployment accepts."""
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from bailiwick.core.errors import Invalid
 from bailiwick.db.session import hold_layout
+from bailiwick.monitoring.archive import closed_until
 from bailiwick.monitoring.hours import add_part, newest_layout
 from bailiwick.monitoring.intake.bulk import insert_records
 from bailiwick.monitoring.intake.feedback import label_arrivals
@@ -19,6 +21,8 @@ from bailiwick.monitoring.intake.records import Batch, Fault
 from bailiwick.monitoring.intake.rules import Terms, terms_of
 from bailiwick.monitoring.moments import EPOCH, MICROSECOND, microseconds
 from bailiwick.monitoring.texts import TextVault, sealed_columns
+
+NEW = timedelta(days=1)  # archived days are older
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def take(
     committed, nothing of the batch is lost; to send it again changes nothing.
     """
     terms = terms_of(session, deployment_id)
-    screened = screen(batch, terms, keeps_text=keeps_text, at=at)
+    closed = _closed(session, deployment_id, batch.columns["at"], at=at)
+    screened = screen(batch, terms, keeps_text=keeps_text, closed=closed, at=at)
     columns = dict(screened.columns)
     columns["subject_key"] = pseudonyms.subjects(columns["subject"])
     if not keeps_text:
@@ -114,12 +119,20 @@ def log_inferences(
         for field in fields(Inference)
     }
     columns["at"] = microseconds(columns["at"])
+    closed = _closed(session, deployment_id, columns["at"], at=at)
+    if closed is not None and min(columns["at"]) < closed:
+        raise Invalid("a time lies in days whose records have been archived; give a later one")
     new = _store(session, deployment_id, version_id, columns, vault=vault, at=at)
     return Accepted(new=new, known=len(inferences) - new)
 
 
-def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Batch:
-    """The batch without the records that this deployment does not take, which become faults."""
+def screen(
+    batch: Batch, terms: Terms, *, keeps_text: bool, closed: int | None = None, at: datetime
+) -> Batch:
+    """The batch without the records that this deployment does not take, which become faults.
+
+    What is before `closed` (microseconds since 1970) has been archived.
+    """
     if not len(batch):
         return batch
     columns = batch.columns
@@ -127,6 +140,9 @@ def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Bat
     now = (at - EPOCH) // MICROSECOND
     latest = now + terms.max_ahead_seconds * 1_000_000
     earliest = now - terms.max_age_days * 86_400_000_000
+    if closed is not None:
+        why = ("too-old", "at lies in days that have been archived")
+        found |= {row: why for row, one in enumerate(columns["at"]) if one < closed}
     if max(columns["at"]) > latest or min(columns["at"]) < earliest:
         ahead = f"at is more than {terms.max_ahead_seconds:,} seconds ahead of the server's clock"
         old = f"at is more than {terms.max_age_days:,} days ago"
@@ -148,6 +164,16 @@ def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Bat
                 if given and not given.keys() <= known
             }
     return batch.without(found)
+
+
+def _closed(
+    session: Session, deployment_id: UUID, moments: Sequence[int], *, at: datetime
+) -> int | None:
+    """Before when days have been archived; not asked for what is new, as those days are old."""
+    if not moments or min(moments) > (at - NEW - EPOCH) // MICROSECOND:
+        return None
+    until = closed_until(session, deployment_id)
+    return None if until is None else (until - EPOCH) // MICROSECOND
 
 
 def _store(

@@ -1,8 +1,8 @@
 """Destroying the texts about a subject: their keys go, and with them every copy of the texts.
 
 What is NOT guaranteed: texts that were learned from are in prepared datasets and in weights;
-backups from before have the wrapped keys, until the key that wraps them is gone; a rejected record that could not be
-read as JSON names nobody and is forgotten in its time.
+backups from before have the wrapped keys, until the key that wraps them is gone; a rejected
+record that could not be read as JSON names nobody and is forgotten in its time.
 """
 
 from collections.abc import Sequence
@@ -41,25 +41,26 @@ def erase_texts(
     assert subject_key  # noqa: S101 - of a text there is always one
     lock_texts(session, deployment_id)
     seal_plain_of_subject(session, vault, deployment_id, subject_key, at=at)
-    of_subject = select(DataKey.id).where(
+    of_subject = select(DataKey.id, DataKey.archived_texts).where(
         DataKey.deployment_id == deployment_id,
         DataKey.about == subject_key,
         DataKey.wrapped.is_not(None),
     )
-    keys = session.scalars(of_subject).all()
+    keys = session.execute(of_subject).all()
+    ids, archived = [key_id for key_id, _ in keys], sum(texts for _, texts in keys)
     erasure = TextErasure(
         id=new_id(),
         deployment_id=deployment_id,
         subject_key=subject_key,
         reason=reason,
         keys=len(keys),
-        records=_sealed_under(session, InferenceRecord, keys),
-        rejected_records=_sealed_under(session, RejectedRecord, keys),
+        records=_sealed_under(session, InferenceRecord, ids) + archived,
+        rejected_records=_sealed_under(session, RejectedRecord, ids),
         erased_by=actor_id,
         erased_at=at,
     )
     session.execute(
-        update(DataKey).where(DataKey.id.in_(keys)).values(wrapped=None, destroyed_at=at)
+        update(DataKey).where(DataKey.id.in_(ids)).values(wrapped=None, destroyed_at=at)
     )
     session.add(erasure)
     session.flush()

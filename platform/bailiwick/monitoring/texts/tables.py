@@ -37,6 +37,8 @@ class DataKey(Base):
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
     made_at: Mapped[datetime]
     destroyed_at: Mapped[datetime | None]
+    # About a subject, of records that are archived: these are not counted by looking.
+    archived_texts: Mapped[int] = mapped_column(server_default="0")
 
 
 class TextErasure(Base):
