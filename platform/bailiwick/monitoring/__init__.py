@@ -12,7 +12,7 @@ from bailiwick.monitoring.alerts import (
     tell_owner,
     unresolved,
 )
-from bailiwick.monitoring.archive import RecordSegment
+from bailiwick.monitoring.archive import RecordSegment, closed_until
 from bailiwick.monitoring.findings import Finding, judge
 from bailiwick.monitoring.intake import (
     Accepted,
@@ -30,7 +30,7 @@ from bailiwick.monitoring.intake import (
     terms_of,
     texts_of,
 )
-from bailiwick.monitoring.keeping import erase_texts
+from bailiwick.monitoring.keeping import erase_texts, keeping_of
 from bailiwick.monitoring.monitors import (
     add_baseline,
     baseline_of,
@@ -86,11 +86,13 @@ __all__ = [
     "alert_resource",
     "baseline_of",
     "close",
+    "closed_until",
     "create_monitor",
     "erase_texts",
     "evaluate",
     "forget_rejected",
     "judge",
+    "keeping_of",
     "load_or_create_key",
     "log_feedback",
     "log_inferences",

@@ -25,12 +25,10 @@ class Inventory:
 
 
 def inventory_of(session: Session, deployment_id: UUID) -> Inventory:
-    """Three statements; hot records are counted by their index."""
-    hot, oldest = session.execute(
-        select(func.count(), func.min(InferenceRecord.at)).where(
-            InferenceRecord.deployment_id == deployment_id
-        )
-    ).one()
+    """All of it; hot records are counted one by one, in their index."""
+    own = InferenceRecord.deployment_id == deployment_id
+    hot = session.scalar(select(func.count()).select_from(InferenceRecord).where(own)) or 0
+    oldest = session.scalar(select(func.min(InferenceRecord.at)).where(own))
     stands = RecordSegment.dropped_at.is_(None)
     archived, segments, size, first, dropped = session.execute(
         select(
