@@ -13,6 +13,7 @@ is needed to log answers.
 import io
 import json
 import os
+import secrets
 import sqlite3
 import statistics
 import sys
@@ -44,6 +45,8 @@ from support.api_process import ApiProcess, api_process
 BATCHES = {1_000: 30, 10_000: 6}  # rows a batch: batches a round
 ROUNDS = 3
 TARGET_A_SECOND, TARGET_P99_MS = 20_000, 250
+PEOPLE = 100_000
+TEXT = "Vehicle Fuel at Zanzibar Garage, 17.20, paid by card"
 SERVER_TICKS = os.sysconf("SC_CLK_TCK")
 Rows = list[dict[str, Any]]
 
@@ -66,9 +69,33 @@ def records(count: int, new_id: Callable[[], str] = new_record_id) -> Rows:
     ]
 
 
+def with_texts(rows: Rows) -> Rows:
+    """What a deployment that keeps texts gets: all of them are about the day."""
+    return [row | {"text": TEXT} for row in rows]
+
+
+def of_subjects(rows: Rows) -> Rows:
+    """A text each, about one of so many people; at first each needs a key of its own."""
+    people = (secrets.randbelow(PEOPLE) for _ in rows)
+    return [
+        row | {"text": TEXT, "subject": f"person {one}"}
+        for row, one in zip(rows, people, strict=True)
+    ]
+
+
 def as_json(rows: Rows) -> bytes:
     """One JSON object."""
     return json.dumps({"records": rows}).encode()
+
+
+def as_texts(rows: Rows) -> bytes:
+    """One object a line, with a text."""
+    return as_ndjson(with_texts(rows))
+
+
+def as_subjects(rows: Rows) -> bytes:
+    """One object a line, with a text about somebody."""
+    return as_ndjson(of_subjects(rows))
 
 
 def as_ndjson(rows: Rows) -> bytes:
@@ -95,6 +122,8 @@ def unordered() -> str:
 FORMATS: dict[str, tuple[Callable[[Rows], bytes], str, Callable[[], str]]] = {
     "JSON": (as_json, "application/json", new_record_id),
     "NDJSON": (as_ndjson, "application/x-ndjson", new_record_id),
+    "NDJSON, texts": (as_texts, "application/x-ndjson", new_record_id),
+    "NDJSON, texts of subjects": (as_subjects, "application/x-ndjson", new_record_id),
     "NDJSON, UUIDv4": (as_ndjson, "application/x-ndjson", unordered),
     "Arrow": (as_arrow, "application/vnd.apache.arrow.stream", new_record_id),
 }
@@ -121,7 +150,7 @@ def running() -> Iterator[tuple[Platform, ApiProcess]]:
     with tempfile.TemporaryDirectory() as folder:
         platform = open_platform(Settings(home=Path(folder)), SystemClock())
         migrate.upgrade(platform.database.engine)
-        with api_process(platform) as api:
+        with api_process(platform, keeps_text=True) as api:
             api.start()
             yield platform, api
         platform.close()

@@ -10,7 +10,7 @@ from bailiwick.db import history
 from bailiwick.db.base import NAMING_CONVENTION
 
 revision = "202611230830"
-down_revision = "202611230735"
+down_revision = "202611230740"
 branch_labels = None
 depends_on = None
 

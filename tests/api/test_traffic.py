@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
+from bailiwick.monitoring.texts import RECORD, Sealed, open_texts
 from bailiwick.registry import Deployment
 from support import api_bodies
 from support.api_bodies import FEATURES, instances
@@ -60,14 +61,18 @@ def test_the_text_stays_out_of_the_log_unless_the_deployment_keeps_it(
     world: World, path: str
 ) -> None:
     world.post(f"{path}/predict", instances("a"))
-    assert records(world)[0].text is None
+    assert records(world)[0].sealed is None
     assert records(world)[0].words > 0
 
 
 def test_a_deployment_that_keeps_text_keeps_it(world: World) -> None:
     deployment = world.running(keeps_text=True)
     world.post(f"/deployments/{deployment.id}/predict", instances("a"))
-    assert "Shop 1" in str(records(world)[0].text)
+    (row,) = records(world)
+    assert "Shop 1" not in str(row.text) + str(row.sealed)
+    with world.platform.database.reading() as session:
+        sealed = Sealed(row.deployment_id, row.record_id, row.sealed, row.data_key_id)
+        assert "Shop 1" in str(open_texts(session, world.platform.texts, RECORD, [sealed]))
 
 
 def test_a_record_id_counts_once_however_often_it_is_sent(world: World, path: str) -> None:

@@ -227,7 +227,8 @@ class Teller:
             )
             right = self.chance.random() < accuracy
             labels.append(Outcome(name, "Fuel" if right else "Travel"))
-        log_inferences(self.session, deployment.id, version.id, asked, at=now)
+        vault = self.make.platform.texts
+        log_inferences(self.session, deployment.id, version.id, asked, vault=vault, at=now)
         log_feedback(self.session, deployment.id, labels, actor_id=self.make.engineer.id, at=now)
 
     def _check(self, governed: Deployment, drift: float, accuracy: float) -> CheckResult:

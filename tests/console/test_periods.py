@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.console.periods import Calendar, accuracy_by_period, observed
+from bailiwick.lifecycle import Platform
 from bailiwick.monitoring import Outcome, accuracy_between, log_feedback
 from bailiwick.registry import Deployment
 from console.story import Story
+from support.api_traffic import START
+from support.kept_records import DAY, Kept, days
 
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds the zone
 
@@ -75,3 +78,20 @@ def test_a_corrected_label_counts_once_and_the_newest_one_counts(story: Story) -
         after = accuracy_by_period(session, ids, calendar)[story.governed][0]
     assert (after.rows, after.labelled_rows) == (before.rows, before.labelled_rows)
     assert before.correct < after.correct == after.labelled_rows
+
+
+def test_archived_days_count_like_the_others(platform: Platform) -> None:
+    kept = Kept.on(platform)
+    kept.keep(days(3))
+    kept.tell(Outcome("d00-0", "Fuel"), Outcome("d02-0", "Travel"), at=START + 11 * DAY)
+
+    def found() -> object:
+        with platform.database.reading() as session:
+            span = observed(session, [kept.deployment_id])
+            assert span is not None
+            calendar = Calendar.over(*span)
+            return span, accuracy_by_period(session, [kept.deployment_id], calendar)
+
+    before = found()
+    assert kept.archive_all(START + 32 * DAY) == 2
+    assert (kept.hot(), found()) == (3, before)

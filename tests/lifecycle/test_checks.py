@@ -242,7 +242,14 @@ def test_after_a_promotion_only_the_new_champions_answers_are_checked(
         model = session.get_one(RegisteredModel, world.model.id)
         version = make.champion(make.model_version(model, data))
         inferences, _ = requests(40, first=clock.now() - DAY, prefix="new")
-        log_inferences(session, world.deployment.id, version.id, inferences, at=clock.now())
+        log_inferences(
+            session,
+            world.deployment.id,
+            version.id,
+            inferences,
+            vault=world.platform.texts,
+            at=clock.now(),
+        )
     check = checked(world)
     assert (check.version_id, check.rows, check.verdict) == (version.id, 40, "none")
     assert reports.runs == 1

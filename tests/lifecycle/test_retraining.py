@@ -24,7 +24,7 @@ from bailiwick.lifecycle.retraining_policies import (
     is_approved,
     update_retraining_policy,
 )
-from bailiwick.lifecycle.tables import Job, RetrainingPolicy
+from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
 from bailiwick.lineage import Content, DatasetVersion, add_dataset_version
 from bailiwick.monitoring import Outcome, close, unresolved
@@ -252,6 +252,19 @@ def test_labelled_requests_of_the_window_are_learned_from_with_their_newest_labe
     assert rows == [(TEXT, label) for label in expected]
     assert len(training.holdout) == 6
     assert training.specs[0]["base"] == training.specs[0]["compare_with"] is not None
+
+
+def test_labelled_requests_without_text_are_counted_and_told(
+    world: World, training: FakeTraining, clock: ReplayClock
+) -> None:
+    now = clock.now()
+    asked, labels = requests(30, first=now - timedelta(days=80))
+    silent, silent_labels = requests(10, first=now - timedelta(days=30), text=None, prefix="silent")
+    bring(world, asked + silent, labels + silent_labels)
+    learned(world, training, Overrides())
+    with world.platform.database.reading() as session:
+        (told,) = session.scalars(select(JobEvent.message).where(JobEvent.kind == "left-out"))
+    assert told.startswith("10 labelled answers have no text")
 
 
 def test_requests_that_lie_in_the_future_are_not_learned_from(

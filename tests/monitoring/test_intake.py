@@ -25,7 +25,7 @@ from bailiwick.monitoring import (
     take,
     terms_of,
 )
-from bailiwick.monitoring.intake import Batch, JoinedFeedback, Taken
+from bailiwick.monitoring.intake import Batch, JoinedFeedback, Taken, texts_of
 from bailiwick.monitoring.intake.log import screen
 from bailiwick.monitoring.intake.records import read_lines
 from bailiwick.monitoring.intake.rules import Terms
@@ -59,6 +59,7 @@ def taken(
         batch_of(*records),
         keeps_text=keeps_text,
         pseudonyms=NAMES,
+        vault=traffic.make.platform.texts,
         at=at,
     )
 
@@ -106,7 +107,7 @@ def test_all_that_a_record_says_is_kept_and_names_are_hashed(traffic: Traffic) -
     assert (row.segments, row.at, row.received_at) == ({"region": "north"}, EXACTLY, NOW)
     assert row.subject_key == NAMES.subjects(["Ada Lovelace"])[0]
     assert row.join_key == NAMES.join_keys(["INV-4711"])[0]
-    assert (row.unseen_words_ratio, row.characters, row.text) == (0.25, 31, None)
+    assert (row.unseen_words_ratio, row.characters, row.sealed) == (0.25, 31, None)
     hashed = NAMES.categories([{"supplier": "Zanzibar Garage"}])[0]
     assert row.features == {"amount": 12.5} | (hashed or {})
     assert "Zanzibar" not in str(row.features)
@@ -178,7 +179,7 @@ def test_a_record_that_cannot_be_used_is_set_aside_and_says_why(
     assert said in fault.detail
     assert "Zebra" not in fault.detail
     (kept,) = traffic.make.session.scalars(select(RejectedRecord))
-    assert (kept.code, kept.place, kept.raw, kept.digest) == (code, 1, None, fault.digest)
+    assert (kept.code, kept.place, kept.sealed, kept.digest) == (code, 1, None, fault.digest)
     assert kept.expires_at == NOW + timedelta(days=30)
 
 
@@ -186,8 +187,10 @@ def test_the_record_itself_is_kept_only_with_the_text(traffic: Traffic) -> None:
     bad = record(1, confidence=7, text="Zebra")
     taken(traffic, bad, bad, keeps_text=True)
     taken(traffic, bad, keeps_text=True)
-    (kept,) = traffic.make.session.scalars(select(RejectedRecord))  # the same bytes, once
-    assert json.loads(str(kept.raw)) == bad
+    session = traffic.make.session
+    (kept,) = session.scalars(select(RejectedRecord))  # the same bytes, once
+    (raw,) = texts_of(session, traffic.make.platform.texts, [kept])
+    assert json.loads(str(raw)) == bad
 
 
 def test_what_was_set_aside_is_forgotten_in_time(traffic: Traffic) -> None:
@@ -302,6 +305,7 @@ def test_clients_with_the_same_records_in_other_orders_at_once(platform: Platfor
                 batch_of(*given),
                 keeps_text=False,
                 pseudonyms=NAMES,
+                vault=platform.texts,
                 at=NOW,
             ).new
 

@@ -156,7 +156,7 @@ def test_accuracy_is_counted_as_the_rows_say(traffic: Traffic) -> None:
 
 def test_what_a_check_reads_holds_no_text(traffic: Traffic, tmp_path: Path) -> None:
     traffic.ask(inference(1, text="Zebra 4711"))
-    write_descriptors(traffic.window(), tmp_path / "rows.parquet")
+    write_descriptors(traffic.window(vault=traffic.make.platform.texts), tmp_path / "rows.parquet")
     table = pq.read_table(tmp_path / "rows.parquet")
     assert table.column_names == [
         "prediction",

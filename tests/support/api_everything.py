@@ -249,6 +249,8 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /deployments/{deployment_id}/feedback": {
             "feedback": [{"record_id": "a", "label": "Fuel"}]
         },
+        "POST /deployments/{deployment_id}/text-erasures": {"subject": "Ada", "reason": "x"},
+        "PUT /deployments/{deployment_id}/records": {"hot_days": 2_000},
         "PUT /deployments/{deployment_id}/intake": {"segments": ["region"]},
         "POST /otlp/v1/traces": api_bodies.spans(places["deployment_id"]),
         "POST /monitors": deployment,

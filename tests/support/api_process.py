@@ -91,11 +91,12 @@ class ApiProcess:
 
 
 @contextmanager
-def api_process(platform: Platform) -> Iterator[ApiProcess]:
+def api_process(platform: Platform, *, keeps_text: bool = False) -> Iterator[ApiProcess]:
     """A deployment, an engineer's token, and a process that is not started yet."""
     with platform.database.transaction() as session:
         make = Factory(session, platform)
         deployment = make.running()
+        deployment.keeps_text = keeps_text
         session.flush()
         now = SystemClock().now()
         token = issue_token(session, make.engineer, "test", actor_id=make.root.id, at=now)[1]

@@ -45,7 +45,10 @@ class Traffic:
     def ask(self, *inferences: Inference, at: datetime = START) -> tuple[int, int]:
         """Log them; how many were new and how many known."""
         session, identifier = self.make.session, self.deployment.id
-        accepted = log_inferences(session, identifier, self.version.id, inferences, at=at)
+        vault = self.make.platform.texts
+        accepted = log_inferences(
+            session, identifier, self.version.id, inferences, vault=vault, at=at
+        )
         return accepted.new, accepted.known
 
     def tell(self, at: datetime, **labels: str) -> tuple[int, int]:

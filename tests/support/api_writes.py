@@ -147,6 +147,17 @@ STEPS = [
         "/deployments/{deployment}/feedback",
         {"feedback": [{"record_id": "a", "label": "Fuel"}]},
     ),
+    Step(
+        "POST /deployments/{deployment_id}/text-erasures",
+        "/deployments/{deployment}/text-erasures",
+        {"subject": "Ada", "reason": "she asked for it"},
+        by="steward",
+    ),
+    Step(
+        "PUT /deployments/{deployment_id}/records",
+        "/deployments/{deployment}/records",
+        {"hot_days": 2_000},
+    ),
     Step("POST /approvals", "/approvals", {"subject": VERSION}, keeps="approval"),
     Step(
         "POST /approvals/{approval_id}/decide",

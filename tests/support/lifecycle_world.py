@@ -232,7 +232,14 @@ def bring(world: World, inferences: Sequence[Inference], outcomes: Sequence[Outc
     """Log requests to the champion, and labels, in one committed transaction."""
     with world.platform.database.transaction() as session:
         at = world.platform.clock.now()
-        log_inferences(session, world.deployment.id, world.champion_id, inferences, at=at)
+        log_inferences(
+            session,
+            world.deployment.id,
+            world.champion_id,
+            inferences,
+            vault=world.platform.texts,
+            at=at,
+        )
         log_feedback(session, world.deployment.id, outcomes, actor_id=world.engineer_id, at=at)
 
 

@@ -107,7 +107,14 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
         for instance, answer, text in zip(body.instances, answers, texts, strict=True)
     ]
     with caller.platform.database.transaction() as session:
-        log_inferences(session, deployment_id, version_id, inferences, at=caller.at)
+        log_inferences(
+            session,
+            deployment_id,
+            version_id,
+            inferences,
+            vault=caller.platform.texts,
+            at=caller.at,
+        )
     return PredictOut(
         version=number,
         version_id=version_id,
@@ -129,7 +136,12 @@ def read_accuracy(
     """How often the deployment was right between two moments."""
     governed_deployment(caller, deployment_id)
     period = accuracy_between(
-        caller.session, deployment_id, start=start, end=end, known_at=caller.at
+        caller.session,
+        deployment_id,
+        start=start,
+        end=end,
+        known_at=caller.at,
+        blobs=caller.platform.blobs,
     )
     return AccuracyOut(
         start=start,

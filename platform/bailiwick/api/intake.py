@@ -22,6 +22,7 @@ from bailiwick.monitoring import (
     set_terms,
     take,
     terms_of,
+    texts_of,
 )
 from bailiwick.monitoring.intake.arrow import read_arrow
 from bailiwick.monitoring.intake.formats import read_json, read_ndjson
@@ -231,7 +232,11 @@ def list_rejected_records(
         RejectedRecord.deployment_id == deployment_id, RejectedRecord.expires_at > caller.at
     )
     rows, following = page_of(caller.session, query, RejectedRecord.id, limit=limit, cursor=cursor)
-    items = [RejectedRecordOut.model_validate(row) for row in rows]
+    raw = texts_of(caller.session, caller.platform.texts, rows)
+    items = [
+        RejectedRecordOut.model_validate(row).model_copy(update={"raw": text})
+        for row, text in zip(rows, raw, strict=True)
+    ]
     return RejectedRecordPage(items=items, next_cursor=following)
 
 
@@ -279,6 +284,7 @@ def store(
             batch,
             keeps_text=deployment.keeps_text,
             pseudonyms=caller.platform.pseudonyms,
+            vault=caller.platform.texts,
             at=caller.at,
         )
     tally.new += taken.new

@@ -86,6 +86,10 @@ class BlobStore:
         """A small blob's bytes, verified."""
         return self.verified_path(digest).read_bytes()
 
+    def remove(self, digest: str) -> None:
+        """Forget a blob, if it is there. Whoever calls it knows that nothing refers to it."""
+        self.path_of(digest).unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def _incoming(self) -> Iterator[tuple[BinaryIO, Path]]:
         temporary = None

@@ -5,16 +5,14 @@ from typing import Annotated
 
 import typer
 
-from bailiwick.access import EVERY_NAMESPACE, find_principal, roles_of
 from bailiwick.audit import accept_restore
+from bailiwick.cli.administrators import administrator
 from bailiwick.core.clock import SystemClock
-from bailiwick.core.errors import Denied
 from bailiwick.core.settings import read_settings
 from bailiwick.db import make_engine
 from bailiwick.db.migrate import current, downgrade, head, upgrade
 from bailiwick.lifecycle import open_platform
 
-ADMIN = "admin"
 app = typer.Typer(no_args_is_help=True, help="Create and upgrade the database.")
 
 
@@ -61,12 +59,10 @@ def accept_restore_command(
     with closing(open_platform(read_settings(), SystemClock())) as platform:
         keepsake = platform.keepsake()
         with platform.database.transaction() as session:
-            admin = find_principal(session, by)
-            if ADMIN not in roles_of(session, admin.id).get(EVERY_NAMESPACE, ()):
-                raise Denied(f"{by} does not administer the platform; name somebody who does")
+            admin_id = administrator(session, by)
             at, signer = platform.clock.now(), platform.signer()
             note = accept_restore(
-                session, keepsake, signer, reason=reason, actor_id=admin.id, at=at
+                session, keepsake, signer, reason=reason, actor_id=admin_id, at=at
             )
         keepsake.set_aside()
         keepsake.keep(note)

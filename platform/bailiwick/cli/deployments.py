@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from bailiwick.cli import intake
+from bailiwick.cli import erasures, intake, records
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.output import (
     facts,
@@ -27,6 +27,8 @@ app = typer.Typer(no_args_is_help=True, help="Environments and deployments.")
 environments = typer.Typer(no_args_is_help=True, help="Places to run models in.")
 app.add_typer(environments, name="environment")
 app.registered_commands.extend(intake.app.registered_commands)
+app.registered_commands.extend(erasures.app.registered_commands)
+app.registered_commands.extend(records.app.registered_commands)
 
 DeploymentName = Annotated[
     str, typer.Argument(metavar="DEPLOYMENT", help="NAMESPACE/NAME, or the id.")

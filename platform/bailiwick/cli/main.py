@@ -42,6 +42,7 @@ COMMANDS = {
     "group": ("bailiwick.cli.groups", "Groups, their members and roles."),
     "token": ("bailiwick.cli.tokens", "API tokens."),
     "access-review": ("bailiwick.cli.access_review", "Who can do what on what, and who used it."),
+    "texts": ("bailiwick.cli.texts", "The key under which kept texts are encrypted."),
     "doctor": ("bailiwick.cli.doctor", "Check this installation."),
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_UNAUTHENTICATED = 1, 2, 3, 4

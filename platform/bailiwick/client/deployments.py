@@ -19,8 +19,10 @@ from bailiwick.client.shapes import (
     Intake,
     Page,
     Predictions,
+    Records,
     RejectedRecord,
     Taken,
+    TextErasure,
 )
 from bailiwick.client.transport import Transport
 
@@ -220,6 +222,30 @@ class Deployments(Capability):
         """Change some of what it accepts; the names are those of `intake`."""
         body = {**self.intake(deployment), **changes}
         return cast("Intake", self._http.write("PUT", f"{self._at(deployment)}/intake", body))
+
+    def erase_texts(self, deployment: str, subject: str, *, reason: str) -> TextErasure:
+        """Destroy the texts about a subject for good; what their records measure stays."""
+        body = {"subject": subject, "reason": reason}
+        address = f"{self._at(deployment)}/text-erasures"
+        return cast("TextErasure", self._http.write("POST", address, body))
+
+    def text_erasures(
+        self, deployment: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[TextErasure]:
+        """One page of the evidence of what was destroyed, newest first."""
+        address = f"{self._at(deployment)}/text-erasures"
+        return cast("Page[TextErasure]", self._http.get(address, limit=limit, cursor=cursor))
+
+    def records(self, deployment: str) -> Records:
+        """What is kept of its records, where and since when."""
+        return cast("Records", self._http.get(f"{self._at(deployment)}/records"))
+
+    def set_keeping(self, deployment: str, **changes: int | None) -> Records:
+        """Change how long: `hot_days`, `retention_days`, `summary_days`; None is for ever."""
+        now = cast("dict[str, int | None]", self.records(deployment))
+        rules = {name: now[name] for name in ("hot_days", "retention_days", "summary_days")}
+        address = f"{self._at(deployment)}/records"
+        return cast("Records", self._http.write("PUT", address, {**rules, **changes}))
 
     def feedback(
         self,

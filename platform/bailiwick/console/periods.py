@@ -1,6 +1,7 @@
 """Accuracy per calendar period, for several deployments in one query."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from bailiwick.monitoring import Feedback, InferenceRecord, Period
+from bailiwick.monitoring import Feedback, InferenceRecord, Period, RecordSegment
 
 Unit = Literal["day", "week", "month", "quarter"]
 # A span of up to so many days is cut into these units.
@@ -58,7 +59,12 @@ def observed(session: Session, ids: Sequence[UUID]) -> tuple[datetime, datetime]
             InferenceRecord.deployment_id.in_(ids)
         )
     ).one()
-    return None if first is None else (first, last)
+    archive = select(func.min(RecordSegment.first_at), func.max(RecordSegment.last_at)).where(
+        RecordSegment.deployment_id.in_(ids), RecordSegment.dropped_at.is_(None)
+    )
+    oldest, newest = session.execute(archive).one()
+    moments = [one for one in (first, last, oldest, newest) if one is not None]
+    return (min(moments), max(moments)) if moments else None
 
 
 def accuracy_by_period(
@@ -105,10 +111,31 @@ def accuracy_by_period(
         .group_by(known.deployment_id, known.place)
         .order_by(known.place)
     )
-    found: dict[UUID, list[Period]] = {identifier: [] for identifier in ids}
-    for identifier, number, requests, labelled, correct in rows:
-        found[identifier].append(Period(calendar.starts[number], requests, labelled, correct))
-    return found
+    totals: dict[UUID, dict[int, list[int]]] = {identifier: {} for identifier in ids}
+    for identifier, number, *counts in [*rows, *_archived(session, ids, calendar)]:
+        own = totals[identifier].setdefault(number, [0, 0, 0])
+        own[:] = [before + count for before, count in zip(own, counts, strict=True)]
+    return {
+        identifier: [Period(calendar.starts[number], *own[number]) for number in sorted(own)]
+        for identifier, own in totals.items()
+    }
+
+
+def _archived(
+    session: Session, ids: Sequence[UUID], calendar: Calendar
+) -> Iterator[tuple[UUID, int, int, int, int]]:
+    """Of archived days, as they were counted last: the period's number and the counts."""
+    segments = session.scalars(
+        select(RecordSegment).where(
+            RecordSegment.deployment_id.in_(ids),
+            RecordSegment.dropped_at.is_(None),
+            RecordSegment.start >= calendar.starts[0],
+            RecordSegment.start < calendar.starts[-1],
+        )
+    )
+    for one in segments:
+        number = bisect_right(calendar.starts, one.start) - 1
+        yield one.deployment_id, number, one.rows, one.labelled_rows, one.correct_rows
 
 
 def _start(unit: Unit, moment: datetime) -> datetime:

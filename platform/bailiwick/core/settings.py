@@ -68,6 +68,12 @@ class Settings(BaseSettings):
         "processes; default: made at first use in the home folder. Never change it afterwards.",
     )
 
+    text_key_file: Path | None = Field(
+        None,
+        description="File with the key that wraps the keys of kept texts, the same for all "
+        "processes; default: made at first use in the home folder. Without it no text can be read.",
+    )
+
     oidc_issuer: str | None = Field(
         None, description="Issuer of the OpenID provider; without one people use tokens."
     )
@@ -129,6 +135,11 @@ class Settings(BaseSettings):
     def pseudonym_key_file(self) -> Path:
         """The key that subjects and join keys are hashed under, if no setting names it."""
         return self.key_file.with_name("pseudonyms.key")
+
+    @property
+    def resolved_text_key_file(self) -> Path:
+        """The key-encryption key of texts, embedded default included."""
+        return self.text_key_file or self.key_file.with_name("texts-aes256gcm.key")
 
     @property
     def last_checkpoint_file(self) -> Path:

@@ -27,26 +27,51 @@ def uninstall() -> None:
         op.execute(f"DROP FUNCTION {FUNCTION}()")
 
 
-def protect(tables: Iterable[str], *, pointers: Collection[str] = ()) -> None:
+def protect(
+    tables: Iterable[str], *, pointers: Collection[str] = (), removable: bool = False
+) -> None:
     """From now on these tables only take new rows. Dropping a table drops its protection.
 
-    `pointers` are columns that may move all the same; every other column may not.
+    `pointers` are columns that may move all the same; every other column may not. Rows that are
+    `removable` need a trigger of their own that says when.
     """
     for table in tables:
         change = f"UPDATE OF {', '.join(_columns(table, pointers))}" if pointers else "UPDATE"
         if _on_postgresql():
             call = f"EXECUTE FUNCTION {FUNCTION}()"
-            _trigger(table, "change", f"BEFORE {change} OR DELETE ON {table} FOR EACH ROW {call}")
+            also = "" if removable else " OR DELETE"
+            _trigger(table, "change", f"BEFORE {change}{also} ON {table} FOR EACH ROW {call}")
             _trigger(table, "truncate", f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}")
         else:
             refusal = f"BEGIN SELECT RAISE(ABORT, '{table} is immutable'); END"
             _trigger(table, "update", f"BEFORE {change} ON {table} {refusal}")
-            _trigger(table, "delete", f"BEFORE DELETE ON {table} {refusal}")
+            if not removable:
+                _trigger(table, "delete", f"BEFORE DELETE ON {table} {refusal}")
 
 
-def release(tables: Iterable[str]) -> None:
+def guard(table: str, name: str, change: str, *, unless: str) -> None:
+    """Refuse a change (`DELETE`, `UPDATE OF a, b`) of a row, except under a condition.
+
+    The condition speaks of OLD and NEW and is never NULL. Dropping the table drops the guard.
+    """
+    refused = f"WHEN (NOT ({unless}))"
+    if _on_postgresql():
+        action = f"FOR EACH ROW {refused} EXECUTE FUNCTION {FUNCTION}()"
+    else:
+        action = f"{refused} BEGIN SELECT RAISE(ABORT, '{table} is immutable'); END"
+    _trigger(table, name, f"BEFORE {change} ON {table} {action}")
+
+
+def unguard(table: str, name: str) -> None:
+    """Take a guard away again."""
+    place = f" ON {table}" if _on_postgresql() else ""
+    op.execute(f"DROP TRIGGER {table}_refuses_{name}{place}")
+
+
+def release(tables: Iterable[str], *, removable: bool = False) -> None:
     """Take the protection away, for a migration that changes such a table."""
-    changes = ("change", "truncate") if _on_postgresql() else ("update", "delete")
+    on_sqlite = ("update",) if removable else ("update", "delete")
+    changes = ("change", "truncate") if _on_postgresql() else on_sqlite
     for table in tables:
         place = f" ON {table}" if _on_postgresql() else ""
         for change in changes:

@@ -22,6 +22,7 @@ UNSTORABLE = (
 )
 # Keys of ours in PostgreSQL's space of advisory locks.
 SEQUENCER_LOCK, LABELS_LOCK = 0xBA111, 0xBA112
+TEXTS = 0x5555_5555_5555_5555  # apart from the deployment's other keys
 
 
 class ImmutableRow(Conflict):
@@ -148,6 +149,16 @@ def hold_layout(session: Session, deployment_id: UUID) -> None:
 def lock_layout(session: Session, deployment_id: UUID) -> None:
     """Until this transaction ends, nobody else stores records of the deployment."""
     _advise(session, "SELECT pg_advisory_xact_lock(:key)", ~_key_of(deployment_id))
+
+
+def hold_texts(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, nobody destroys texts of the deployment."""
+    _advise(session, "SELECT pg_advisory_xact_lock_shared(:key)", _key_of(deployment_id) ^ TEXTS)
+
+
+def lock_texts(session: Session, deployment_id: UUID) -> None:
+    """Until this transaction ends, nobody else seals or destroys texts of the deployment."""
+    _advise(session, "SELECT pg_advisory_xact_lock(:key)", _key_of(deployment_id) ^ TEXTS)
 
 
 def _key_of(identifier: UUID) -> int:

@@ -106,6 +106,7 @@ def _read(platform: Platform, lease: Lease) -> _Window:
             end=end,
             known_at=now,
             version_id=version.id,
+            blobs=platform.blobs,
         )
         record = track_record(session, monitor.id, version.id)
         baseline = baseline_of(session, version.id)

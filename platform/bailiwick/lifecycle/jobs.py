@@ -216,6 +216,11 @@ def succeed(session: Session, lease: Lease, result: Mapping[str, Any], *, at: da
     return job
 
 
+def note(session: Session, lease: Lease, kind: str, message: str, *, at: datetime) -> None:
+    """Tell what the job met on its way, among its events."""
+    _event(session, held_job(session, lease).id, lease.attempt, kind, message, at)
+
+
 def fail(session: Session, lease: Lease, message: str, *, retry: bool, at: datetime) -> Job:
     """The attempt failed: wait and retry, or give up when told so or after the last attempt."""
     job = held_job(session, lease)

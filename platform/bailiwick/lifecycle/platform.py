@@ -16,7 +16,7 @@ from bailiwick.core.settings import Settings
 from bailiwick.db import Database, make_engine
 from bailiwick.lifecycle.gates import Tier
 from bailiwick.lifecycle.rulesets import Rulesets
-from bailiwick.monitoring import Pseudonyms, load_or_create_key
+from bailiwick.monitoring import Pseudonyms, TextVault, load_or_create_key
 from bailiwick.notifications import Vault
 from bailiwick.policy import Rules
 
@@ -60,6 +60,11 @@ class Platform:
         if given is not None:
             return Pseudonyms(given.get_secret_value().encode())
         return Pseudonyms(load_or_create_key(self.settings.pseudonym_key_file))
+
+    @cached_property
+    def texts(self) -> TextVault:
+        """What wraps the keys of kept texts; its file is made at first use."""
+        return TextVault(self.settings.resolved_text_key_file)
 
     def signer(self) -> Signer:
         """The audit log's key, made at first use."""

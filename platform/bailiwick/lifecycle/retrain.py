@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Conflict, Invalid
-from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, Lease, enqueue, held_job
+from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, Lease, enqueue, held_job, note
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.retraining_policies import (
     retraining_policy_resource,
@@ -145,6 +145,9 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
         held_job(session, lease)
         now = platform.in_force(session)
         version = _register(session, now, policy, gathered, content, lease, at=at)
+        if gathered.without_text:
+            told = f"{gathered.without_text:,} labelled answers have no text (not kept, or erased)"
+            note(session, lease, "left-out", f"{told}: they were not learned from", at=at)
         deployment = session.get_one(Deployment, policy.deployment_id)
         recipe = job.payload["overrides"].get("recipe", policy.recipe)
         order = TrainingOrder(
@@ -201,6 +204,7 @@ class _Gathered:
     frame: pa.Table
     served: frozenset[UUID]
     brought_in: tuple[UUID, ...]
+    without_text: int  # labelled answers that cannot be learned from: not kept, or destroyed
 
 
 def _gather(
@@ -215,7 +219,14 @@ def _gather(
     deployment = session.get_one(Deployment, policy.deployment_id)
     start = _window_start(selection, at)
     answered = read_window(
-        session, deployment.id, start=start, end=at, known_at=at, labelled_only=True
+        session,
+        deployment.id,
+        start=start,
+        end=at,
+        known_at=at,
+        labelled_only=True,
+        vault=platform.texts,
+        blobs=platform.blobs,
     )
     rows = [(row.at, row.text, row.label) for row in answered if row.text]
     times, texts, labels = zip(*rows, strict=True) if rows else ((), (), ())
@@ -231,10 +242,19 @@ def _gather(
         frame = frame_of(path, version.text_columns, version.label_column)
         frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
     frame = pa.concat_tables(without_repeats(frames)).sort_by("time")
+    without_text = len(answered) - len(rows)
     if not frame.num_rows:
-        raise Invalid("there is nothing to learn from: no labelled rows lie in the policy's window")
+        why = f"; {without_text:,} labelled answers have no text" if without_text else ""
+        raise Invalid(
+            f"there is nothing to learn from: no labelled rows lie in the policy's window{why}"
+        )
     served = frozenset(row.version_id for row in answered)
-    return _Gathered(frame, served, tuple(version.id for version in brought_in))
+    return _Gathered(
+        frame,
+        served,
+        tuple(version.id for version in brought_in),
+        without_text,
+    )
 
 
 def _inputs(

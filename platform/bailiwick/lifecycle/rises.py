@@ -17,7 +17,7 @@ from bailiwick.db.base import Base, Revised
 from bailiwick.lifecycle.tables import Job, Schedule
 from bailiwick.lineage import Dataset, DatasetVersion, LineageEdge, Run, with_copies
 from bailiwick.lineage.propagation import carry_on, edges_of, reached_from
-from bailiwick.monitoring import InferenceRecord
+from bailiwick.monitoring import InferenceRecord, RecordSegment
 from bailiwick.policy import (
     ApprovalRequest,
     Label,
@@ -226,7 +226,13 @@ def _logged(session: Session, pairs: set[tuple[UUID, UUID]]) -> set[tuple[UUID, 
             .where(InferenceRecord.deployment_id.in_(batch))
             .distinct()
         )
+        archived = session.execute(
+            select(RecordSegment.deployment_id, RecordSegment.version_ids).where(
+                RecordSegment.deployment_id.in_(batch)
+            )
+        )
         found |= {(deployment, version) for deployment, version in rows} & pairs
+        found |= {(deployment, UUID(one)) for deployment, ids in archived for one in ids} & pairs
     return found
 
 

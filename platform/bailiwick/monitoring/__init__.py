@@ -12,6 +12,7 @@ from bailiwick.monitoring.alerts import (
     tell_owner,
     unresolved,
 )
+from bailiwick.monitoring.archive import RecordSegment, closed_until
 from bailiwick.monitoring.findings import Finding, judge
 from bailiwick.monitoring.intake import (
     Accepted,
@@ -27,7 +28,9 @@ from bailiwick.monitoring.intake import (
     set_terms,
     take,
     terms_of,
+    texts_of,
 )
+from bailiwick.monitoring.keeping import erase_texts, keeping_of
 from bailiwick.monitoring.monitors import (
     add_baseline,
     baseline_of,
@@ -44,6 +47,7 @@ from bailiwick.monitoring.tables import (
     InferenceRecord,
     Monitor,
 )
+from bailiwick.monitoring.texts import TextErasure, TextVault
 from bailiwick.monitoring.windows import (
     Period,
     WindowRow,
@@ -69,9 +73,12 @@ __all__ = [
     "Outcome",
     "Period",
     "Pseudonyms",
+    "RecordSegment",
     "RejectedRecord",
     "Signal",
     "Terms",
+    "TextErasure",
+    "TextVault",
     "WindowRow",
     "accuracy_between",
     "acknowledge",
@@ -79,10 +86,13 @@ __all__ = [
     "alert_resource",
     "baseline_of",
     "close",
+    "closed_until",
     "create_monitor",
+    "erase_texts",
     "evaluate",
     "forget_rejected",
     "judge",
+    "keeping_of",
     "load_or_create_key",
     "log_feedback",
     "log_inferences",
@@ -96,6 +106,7 @@ __all__ = [
     "take",
     "tell_owner",
     "terms_of",
+    "texts_of",
     "unresolved",
     "update_monitor",
     "window_digest",

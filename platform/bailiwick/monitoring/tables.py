@@ -4,12 +4,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
 
 MONITOR, POLICY = "monitor", "policy"  # what alerts come from
+_OF_SUBJECT = text("subject_key IS NOT NULL AND data_key_id IS NOT NULL")
 
 
 class InferenceRecord(Base):
@@ -27,6 +37,20 @@ class InferenceRecord(Base):
             sqlite_where=text("join_key IS NOT NULL"),
             postgresql_where=text("join_key IS NOT NULL"),
         ),
+        # How many texts about a subject there are; its day's key seals too many to be counted.
+        Index(
+            "ix_inference_records_subject_texts",
+            "data_key_id",
+            sqlite_where=_OF_SUBJECT,
+            postgresql_where=_OF_SUBJECT,
+        ),
+        Index(  # empty, once all of them are sealed
+            "ix_inference_records_plain_texts",
+            "deployment_id",
+            "subject_key",
+            sqlite_where=text("text IS NOT NULL"),
+            postgresql_where=text("text IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -40,7 +64,10 @@ class InferenceRecord(Base):
     characters: Mapped[int | None]
     words: Mapped[int | None]
     unseen_words_ratio: Mapped[float | None]
-    text: Mapped[str | None] = mapped_column(Text)
+    text: Mapped[str | None] = mapped_column(Text)  # of before texts were sealed
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # see `texts.sealing`
+    # Refers to `data_keys`, whose rows never go; a constraint would cost a look-up each row.
+    data_key_id: Mapped[UUID | None]
     latency_ms: Mapped[float | None]
     tokens: Mapped[int | None]  # that a generator answered with
     mean_log_probability: Mapped[float | None]  # of those tokens, natural logarithm

@@ -1,7 +1,8 @@
 """Windows: the records of a deployment between two moments, with the labels known by then."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +13,19 @@ import pyarrow.parquet as pq
 from sqlalchemy import ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session
 
+from bailiwick.blobs import BlobStore
 from bailiwick.core.canonical import canonical_bytes
+from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.archive import (
+    Archived,
+    archived_records,
+    in_order,
+    labels_of,
+    segments_between,
+    tallied,
+)
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
+from bailiwick.monitoring.texts import RECORD, Sealed, TextVault, open_texts
 
 # What a check compares of every record.
 DESCRIPTORS = {
@@ -27,7 +39,10 @@ DESCRIPTORS = {
 
 @dataclass(frozen=True, slots=True)
 class WindowRow:
-    """One record of a window; `label` is None while no feedback has arrived."""
+    """One record of a window; `label` is None while no feedback has arrived.
+
+    `text` is None where none was kept, where it was destroyed, and where nobody asked for it.
+    """
 
     record_id: str
     at: datetime
@@ -66,11 +81,14 @@ def read_window(
     version_id: UUID | None = None,
     labelled_only: bool = False,
     newest: int | None = None,
+    vault: TextVault | None = None,
+    blobs: BlobStore | None = None,
 ) -> list[WindowRow]:
     """The records with start <= at < end, ordered by time and record id.
 
     Only feedback received by `known_at` is seen, so a replay sees no future label. The order
-    and so the result depend on the records alone, not on how they arrived.
+    and so the result depend on the records alone, not on how they arrived. Texts are read with
+    the `vault` only, archived days with the `blobs` only: without them such a window is `Invalid`.
     """
     label = _newest_label(known_at)
     query: Select[InferenceRecord, str | None] = (
@@ -88,29 +106,44 @@ def read_window(
         query = query.where(label.is_not(None))
     if newest is not None:
         query = query.limit(newest)
+    found = session.execute(query).all()
+    texts = _texts(session, vault, [record for record, _ in found])
     rows = [
-        WindowRow(
-            record_id=record.record_id,
-            at=record.at,
-            version_id=record.version_id,
-            prediction=record.prediction,
-            confidence=record.confidence,
-            characters=record.characters,
-            words=record.words,
-            unseen_words_ratio=record.unseen_words_ratio,
-            text=record.text,
-            label=known,
-        )
-        for record, known in session.execute(query)
+        _row(record, record.version_id, text or record.text if vault else None, known)
+        for (record, known), text in zip(found, texts, strict=True)
     ]
     rows.reverse()
-    return rows
+    archive = segments_between(session, deployment_id, start, end)
+    if not archive:
+        return rows
+    for segment in reversed(archive):
+        if newest is not None and len(rows) >= newest:
+            break
+        of_day = [
+            row
+            for group in archived_records(_needed(blobs), segment, start, end)
+            for row in _archived(session, deployment_id, group, vault, known_at)
+            if (version_id is None or row.version_id == version_id)
+            and not (labelled_only and row.label is None)
+        ]
+        rows = of_day + rows
+    rows.sort(key=in_order)
+    return rows if newest is None else rows[-newest:]
 
 
 def accuracy_between(
-    session: Session, deployment_id: UUID, *, start: datetime, end: datetime, known_at: datetime
+    session: Session,
+    deployment_id: UUID,
+    *,
+    start: datetime,
+    end: datetime,
+    known_at: datetime,
+    blobs: BlobStore | None = None,
 ) -> Period:
-    """Counts of one stretch, computed in the database."""
+    """Counts of one stretch, computed in the database; with archived days the `blobs` are needed.
+
+    Whole archived days have their counts already, unless labels came since.
+    """
     answered = (
         select(InferenceRecord.prediction, _newest_label(known_at).label("label"))
         .where(
@@ -127,7 +160,20 @@ def accuracy_between(
             func.count().filter(answered.c.label == answered.c.prediction),
         ).select_from(answered)
     ).one()
-    return Period(start=start, rows=rows, labelled_rows=labelled, correct=correct)
+    counts = Counter(rows=rows, labelled=labelled, correct=correct)
+    for segment in segments_between(session, deployment_id, start, end):
+        whole = start <= segment.start and segment.end <= end
+        if whole and not segment.stale and segment.tallied_at <= known_at:
+            told = segment.rows, segment.labelled_rows, segment.correct_rows
+        else:
+            told = tallied(session, _needed(blobs), segment, start, end, known_at=known_at)
+        counts.update(dict(zip(("rows", "labelled", "correct"), told, strict=True)))
+    return Period(
+        start=start,
+        rows=counts["rows"],
+        labelled_rows=counts["labelled"],
+        correct=counts["correct"],
+    )
 
 
 def window_digest(rows: Sequence[WindowRow]) -> str:
@@ -146,6 +192,58 @@ def write_descriptors(rows: Sequence[WindowRow], path: Path) -> None:
         for name, kind in DESCRIPTORS.items()
     }
     pq.write_table(pa.table(columns), path)
+
+
+def _needed(blobs: BlobStore | None) -> BlobStore:
+    if blobs is None:
+        raise Invalid("this window reaches into archived days; read it with the blob store")
+    return blobs
+
+
+def _archived(
+    session: Session,
+    deployment_id: UUID,
+    group: Sequence[Archived],
+    vault: TextVault | None,
+    known_at: datetime,
+) -> Iterator[WindowRow]:
+    labels = labels_of(session, deployment_id, [one.record_id for one in group], known_at=known_at)
+    texts: list[str | None] = [None] * len(group)
+    if vault is not None:
+        keys = [UUID(one.data_key_id) if one.data_key_id else None for one in group]
+        pairs = zip(group, keys, strict=True)
+        sealed = [Sealed(deployment_id, one.record_id, one.sealed, key) for one, key in pairs]
+        texts = open_texts(session, vault, RECORD, sealed)
+    for one, text in zip(group, texts, strict=True):
+        yield _row(one, UUID(one.version_id), text, labels.get(one.record_id))
+
+
+def _row(
+    record: InferenceRecord | Archived, version_id: UUID, text: str | None, label: str | None
+) -> WindowRow:
+    return WindowRow(
+        record_id=record.record_id,
+        at=record.at,
+        version_id=version_id,
+        prediction=record.prediction,
+        confidence=record.confidence,
+        characters=record.characters,
+        words=record.words,
+        unseen_words_ratio=record.unseen_words_ratio,
+        text=text,
+        label=label,
+    )
+
+
+def _texts(
+    session: Session, vault: TextVault | None, records: Sequence[InferenceRecord]
+) -> list[str | None]:
+    if vault is None:
+        return [None] * len(records)
+    sealed = [
+        Sealed(one.deployment_id, one.record_id, one.sealed, one.data_key_id) for one in records
+    ]
+    return open_texts(session, vault, RECORD, sealed)
 
 
 def _newest_label(known_at: datetime) -> ScalarSelect[str | None]:

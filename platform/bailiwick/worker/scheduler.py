@@ -37,7 +37,7 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 11)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 14)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
         self._every(ticks.watch_traffic, WATCH_SECONDS)
@@ -50,6 +50,8 @@ class Worker:
         self._every(ticks.send_messages, interval_seconds, self._stopping)
         self._every(ticks.write_counts, FLUSH_SECONDS)
         self._every(ticks.forget_rejected_records, FORGET_SECONDS)
+        for keeping in (ticks.seal_texts, ticks.archive_records, ticks.drop_records):
+            self._every(keeping, FORGET_SECONDS, self._stopping)
         for number in range(workers):
             owner = f"{self._owner}:{number}"
             self._every(ticks.work, interval_seconds, owner, self._stopping)

@@ -12,6 +12,15 @@ from bailiwick.lifecycle.waivers import end_expired_waivers
 from bailiwick.lifecycle.watching import watch_all
 from bailiwick.monitoring import forget_rejected
 from bailiwick.monitoring.intake import has_expired
+from bailiwick.monitoring.keeping import (
+    archive_next,
+    drop_next,
+    drop_summaries,
+    has_plain_texts,
+    purge_next,
+    seal_plain_texts,
+    tally_next,
+)
 from bailiwick.notifications import send_next
 from bailiwick.policy.waivers import expired
 
@@ -88,6 +97,42 @@ def forget_rejected_records(platform: Platform) -> None:
             return
     with platform.database.transaction() as session:
         forget_rejected(session, at=at)
+
+
+def seal_texts(platform: Platform, stopping: Event) -> None:
+    """Encrypt the texts that are left from before texts were encrypted, until none is."""
+    while not stopping.is_set():
+        with platform.database.reading() as session:
+            if not has_plain_texts(session):
+                return
+        with platform.database.transaction() as session:
+            seal_plain_texts(
+                session,
+                platform.texts,
+                pseudonyms=platform.pseudonyms,
+                at=platform.clock.now(),
+            )
+
+
+def archive_records(platform: Platform, stopping: Event) -> None:
+    """Move whole days of old records into segments, until none is due; count late labels."""
+    database, blobs, folder = platform.database, platform.blobs, platform.settings.work_folder
+    while not stopping.is_set() and archive_next(
+        database, blobs, folder / "segments", at=platform.clock.now()
+    ):
+        pass
+    tally_next(database, blobs, at=platform.clock.now())
+
+
+def drop_records(platform: Platform, stopping: Event) -> None:
+    """Drop what has been kept for long enough."""
+    database, blobs, at = platform.database, platform.blobs, platform.clock.now()
+    while not stopping.is_set() and (
+        drop_next(database, blobs, at=at) or purge_next(database, blobs, at=at)
+    ):
+        pass
+    with database.transaction() as session:
+        drop_summaries(session, at=at)
 
 
 def write_counts(platform: Platform) -> None:

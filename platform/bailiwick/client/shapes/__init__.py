@@ -44,7 +44,14 @@ from bailiwick.client.shapes.data import (
     Run,
     Scan,
 )
-from bailiwick.client.shapes.intake import Intake, RejectedInference, RejectedRecord, Taken
+from bailiwick.client.shapes.intake import (
+    Intake,
+    Records,
+    RejectedInference,
+    RejectedRecord,
+    Taken,
+    TextErasure,
+)
 from bailiwick.client.shapes.labelled import (
     Estimated,
     Figure,
@@ -187,6 +194,7 @@ __all__ = [
     "Predictions",
     "Principal",
     "ProtectedResource",
+    "Records",
     "Registered",
     "Rejected",
     "RejectedInference",
@@ -203,6 +211,7 @@ __all__ = [
     "Scheme",
     "Silence",
     "Taken",
+    "TextErasure",
     "Token",
     "TokenInUse",
     "TrafficBaseline",

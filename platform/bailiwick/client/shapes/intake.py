@@ -33,6 +33,35 @@ class RejectedRecord(TypedDict):
     raw: str | None
 
 
+class TextErasure(TypedDict):
+    """When the texts about a subject were destroyed, by whom, and how many."""
+
+    id: str
+    deployment_id: str
+    subject_key: str
+    reason: str
+    keys: int
+    records: int
+    rejected_records: int
+    erased_by: str
+    erased_at: str
+
+
+class Records(TypedDict):
+    """What is kept of a deployment's records, where and since when; days None: for ever."""
+
+    hot_days: int | None
+    retention_days: int | None
+    summary_days: int | None
+    hot_records: int
+    archived_records: int
+    segments: int
+    segment_bytes: int
+    since: str | None
+    archived_until: str | None
+    dropped_segments: int
+
+
 class Intake(TypedDict):
     """What a deployment accepts."""
 

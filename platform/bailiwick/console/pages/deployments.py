@@ -18,7 +18,7 @@ from bailiwick.console.visibility import visible_datasets, visible_deployments, 
 from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.tables import Consideration, Job, RetrainingPolicy, Schedule
 from bailiwick.lineage import Dataset
-from bailiwick.monitoring import CheckResult, Monitor
+from bailiwick.monitoring import CheckResult, Monitor, closed_until, keeping_of
 from bailiwick.policy import Unseen
 from bailiwick.registry import Deployment, deployment_resource, deployment_subject
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
@@ -93,6 +93,8 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
         drift=drift_charts(checks, marks),
         checks=checks[:LISTED_CHECKS],
         retraining=_retraining(caller, found),
+        keeping=keeping_of(session, found.id),
+        archived_until=closed_until(session, found.id),
         acting=acting_for(caller, deployment_subject(found)),
         may_waive=caller.may(resource, "waiver:request"),
     )

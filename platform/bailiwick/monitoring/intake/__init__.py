@@ -3,7 +3,7 @@
 from bailiwick.monitoring.intake.feedback import Outcome, Told, log_feedback
 from bailiwick.monitoring.intake.log import Accepted, Inference, Taken, log_inferences, take
 from bailiwick.monitoring.intake.pseudonyms import Pseudonyms, load_or_create_key
-from bailiwick.monitoring.intake.quarantine import forget_rejected, has_expired
+from bailiwick.monitoring.intake.quarantine import forget_rejected, has_expired, texts_of
 from bailiwick.monitoring.intake.records import Batch, Fault, Record
 from bailiwick.monitoring.intake.rules import Terms, set_terms, terms_of
 from bailiwick.monitoring.intake.tables import IntakeRules, JoinedFeedback, RejectedRecord
@@ -30,4 +30,5 @@ __all__ = [
     "set_terms",
     "take",
     "terms_of",
+    "texts_of",
 ]

@@ -14,6 +14,7 @@ from bailiwick.audit.log import record
 from bailiwick.core.batches import in_batches
 from bailiwick.core.ids import new_ids
 from bailiwick.db.session import hold_feedback, lock_feedback
+from bailiwick.monitoring.archive import ArchivedJoinKey, mark_stale
 from bailiwick.monitoring.confusion import Change, note_changes
 from bailiwick.monitoring.hours import HOUR
 from bailiwick.monitoring.intake.tables import JoinedFeedback
@@ -69,6 +70,8 @@ def log_feedback(
         carriers = _carriers(session, deployment_id, labels)
         meant = [(record_id, labels[key]) for record_id, key in carriers]
         _append(session, Feedback, deployment_id, meant, Told(), at=at)
+        by_record += meant
+    mark_stale(session, deployment_id, [record_id for record_id, _ in by_record])
     for action, rows in (
         ("feedback.corrected", told.corrected),
         ("feedback.withdrawn", told.withdrawn),
@@ -195,6 +198,12 @@ def _carriers(
             )
         )
         found += [(record_id, key) for record_id, key in rows if key is not None]
+        archived = session.execute(
+            select(ArchivedJoinKey.record_id, ArchivedJoinKey.join_key).where(
+                ArchivedJoinKey.deployment_id == deployment_id, ArchivedJoinKey.join_key.in_(some)
+            )
+        )
+        found += [(record_id, key) for record_id, key in archived]
     return sorted(found)
 
 

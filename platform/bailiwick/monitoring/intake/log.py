@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from bailiwick.core.errors import Invalid
 from bailiwick.db.session import hold_layout
+from bailiwick.monitoring.archive import closed_until
 from bailiwick.monitoring.hours import add_part, newest_layout
 from bailiwick.monitoring.intake.bulk import insert_records
 from bailiwick.monitoring.intake.feedback import label_arrivals
@@ -18,6 +20,9 @@ from bailiwick.monitoring.intake.quarantine import set_aside
 from bailiwick.monitoring.intake.records import Batch, Fault
 from bailiwick.monitoring.intake.rules import Terms, terms_of
 from bailiwick.monitoring.moments import EPOCH, MICROSECOND, microseconds
+from bailiwick.monitoring.texts import TextVault, sealed_columns
+
+NEW = timedelta(days=1)  # archived days are older
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ def take(
     *,
     keeps_text: bool,
     pseudonyms: Pseudonyms,
+    vault: TextVault,
     at: datetime,
 ) -> Taken:
     """Store the records of a batch that can be used, and set the others aside.
@@ -74,18 +80,20 @@ def take(
     committed, nothing of the batch is lost; to send it again changes nothing.
     """
     terms = terms_of(session, deployment_id)
-    screened = screen(batch, terms, keeps_text=keeps_text, at=at)
+    closed = _closed(session, deployment_id, batch.columns["at"], at=at)
+    screened = screen(batch, terms, keeps_text=keeps_text, closed=closed, at=at)
     columns = dict(screened.columns)
     columns["subject_key"] = pseudonyms.subjects(columns["subject"])
     if not keeps_text:
         columns["features"] = pseudonyms.categories(columns["features"])
     columns["join_key"] = pseudonyms.join_keys(columns["join_key"])
-    new = _store(session, deployment_id, version_id, columns, at=at)
+    new = _store(session, deployment_id, version_id, columns, vault=vault, at=at)
     set_aside(
         session,
         deployment_id,
         screened.faults,
-        keeps_text=keeps_text,
+        pseudonyms=pseudonyms,
+        vault=vault if keeps_text else None,
         days=terms.rejected_days,
         at=at,
     )
@@ -99,20 +107,32 @@ def log_inferences(
     version_id: UUID,
     inferences: Sequence[Inference],
     *,
+    vault: TextVault | None = None,
     at: datetime,
 ) -> Accepted:
-    """Append the platform's own answers; one whose `record_id` is known is left as it is."""
+    """Append the platform's own answers; one whose `record_id` is known is left as it is.
+
+    Answers with texts need the `vault`.
+    """
     columns: dict[str, Sequence[Any]] = {
         field.name: [getattr(inference, field.name) for inference in inferences]
         for field in fields(Inference)
     }
     columns["at"] = microseconds(columns["at"])
-    new = _store(session, deployment_id, version_id, columns, at=at)
+    closed = _closed(session, deployment_id, columns["at"], at=at)
+    if closed is not None and min(columns["at"]) < closed:
+        raise Invalid("a time lies in days whose records have been archived; give a later one")
+    new = _store(session, deployment_id, version_id, columns, vault=vault, at=at)
     return Accepted(new=new, known=len(inferences) - new)
 
 
-def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Batch:
-    """The batch without the records that this deployment does not take, which become faults."""
+def screen(
+    batch: Batch, terms: Terms, *, keeps_text: bool, closed: int | None = None, at: datetime
+) -> Batch:
+    """The batch without the records that this deployment does not take, which become faults.
+
+    What is before `closed` (microseconds since 1970) has been archived.
+    """
     if not len(batch):
         return batch
     columns = batch.columns
@@ -120,6 +140,9 @@ def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Bat
     now = (at - EPOCH) // MICROSECOND
     latest = now + terms.max_ahead_seconds * 1_000_000
     earliest = now - terms.max_age_days * 86_400_000_000
+    if closed is not None:
+        why = ("too-old", "at lies in days that have been archived")
+        found |= {row: why for row, one in enumerate(columns["at"]) if one < closed}
     if max(columns["at"]) > latest or min(columns["at"]) < earliest:
         ahead = f"at is more than {terms.max_ahead_seconds:,} seconds ahead of the server's clock"
         old = f"at is more than {terms.max_age_days:,} days ago"
@@ -143,15 +166,27 @@ def screen(batch: Batch, terms: Terms, *, keeps_text: bool, at: datetime) -> Bat
     return batch.without(found)
 
 
+def _closed(
+    session: Session, deployment_id: UUID, moments: Sequence[int], *, at: datetime
+) -> int | None:
+    """Before when days have been archived; not asked for what is new, as those days are old."""
+    if not moments or min(moments) > (at - NEW - EPOCH) // MICROSECOND:
+        return None
+    until = closed_until(session, deployment_id)
+    return None if until is None else (until - EPOCH) // MICROSECOND
+
+
 def _store(
     session: Session,
     deployment_id: UUID,
     version_id: UUID,
     columns: dict[str, Sequence[Any]],
     *,
+    vault: TextVault | None,
     at: datetime,
 ) -> int:
     """Append the rows, and count those that are new in the windows of their hours."""
+    columns = sealed_columns(session, vault, deployment_id, columns, at=at)
     hold_layout(session, deployment_id)
     with label_arrivals(session, deployment_id, columns, at=at):
         new = insert_records(session, deployment_id, version_id, columns, at=at)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.archive import KeepingRules
 from bailiwick.monitoring.intake.records import FIELDS, MAX_FEATURES, MAX_SEGMENTS, SEGMENT_NAME
 from bailiwick.monitoring.intake.tables import IntakeRules
 
@@ -100,6 +101,12 @@ def set_terms(
         "max_age_days": max_age_days,
         "rejected_days": rejected_days,
     }
+    kept = session.get(KeepingRules, deployment_id)
+    if kept is not None and kept.hot_days is not None and kept.hot_days < max_age_days:
+        raise Invalid(
+            f"records stay in the database for {kept.hot_days:,} days: one that is older cannot be "
+            "told from one that came before; raise hot_days first, or lower max_age_days"
+        )
     rules = session.get(IntakeRules, deployment_id)
     if rules is None:
         session.add(IntakeRules(deployment_id=deployment_id, changed_at=at, **values))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
@@ -30,6 +30,7 @@ class RejectedRecord(Base):
     __table_args__ = (
         UniqueConstraint("deployment_id", "digest"),
         Index(None, "expires_at"),
+        Index(None, "data_key_id"),
     )
 
     id: Mapped[Id]
@@ -39,7 +40,9 @@ class RejectedRecord(Base):
     place: Mapped[int]  # in its request, from 0
     code: Mapped[str] = mapped_column(String(40))
     digest: Mapped[Digest]  # SHA-256 of the record as it came
-    raw: Mapped[str | None] = mapped_column(Text)  # only where the deployment keeps text
+    raw: Mapped[str | None] = mapped_column(Text)  # of before texts were sealed
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # where the deployment keeps text
+    data_key_id: Mapped[UUID | None]
 
 
 class JoinedFeedback(Base):
