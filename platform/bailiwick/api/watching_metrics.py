@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind
 from bailiwick.lifecycle.tables import Job, Schedule
 from bailiwick.monitoring import Alert, AlertState, CheckResult, Monitor
+from bailiwick.monitoring.labelled import LabelIncident
 from bailiwick.monitoring.watching import DriftIncident, TrafficBaseline, Watch
 from bailiwick.notifications import Delivery, DeliveryState
 from bailiwick.registry import Deployment
@@ -145,6 +146,17 @@ def _traffic(caller: Governed) -> Iterator[GaugeMetricFamily]:
     for cause, count in caller.session.execute(standing):
         family.add_metric([cause], count)
     yield family
+    lost = (
+        select(func.count())
+        .select_from(LabelIncident)
+        .join(Deployment, Deployment.id == LabelIncident.deployment_id)
+        .where(mine, LabelIncident.ended_at.is_(None))
+    )
+    yield GaugeMetricFamily(
+        "bailiwick_label_incidents",
+        "Losses of accuracy by labels that stand.",
+        caller.session.scalars(lost).one(),
+    )
 
 
 def _visible_alerts(caller: Governed) -> ColumnElement[bool]:

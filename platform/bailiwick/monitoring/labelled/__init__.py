@@ -1,6 +1,12 @@
 """Watching labels: held to a reference, each step of arrivals judged once, losses explained."""
 
-from bailiwick.monitoring.labelled.course import LATENESS, advance, count, has_work
+from bailiwick.monitoring.labelled.course import (
+    LATENESS,
+    advance,
+    count,
+    has_work,
+    loss_stands,
+)
 from bailiwick.monitoring.labelled.decided import declare_reference
 from bailiwick.monitoring.labelled.explaining import held_to
 from bailiwick.monitoring.labelled.overview import (
@@ -33,4 +39,5 @@ __all__ = [
     "held_to",
     "labelled_of_rows",
     "labels_overview",
+    "loss_stands",
 ]

@@ -98,6 +98,12 @@ def has_work(session: Session, monitor: Monitor, version_id: UUID | None, *, at:
     return watch.next_start + timedelta(hours=reference.window_hours) <= at - LATENESS
 
 
+def loss_stands(session: Session, monitor: Monitor) -> bool:
+    """Whether labels say, at the moment, that accuracy was lost."""
+    watch = session.get(LabelWatch, monitor.id)
+    return watch is not None and watch.incident_id is not None
+
+
 def count(session: Session, monitor: Monitor, *, at: datetime) -> bool:
     """Count what feedback changed, watched or not; False if somebody else is at it."""
     ledger = session.scalar(
