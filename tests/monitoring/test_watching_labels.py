@@ -5,11 +5,12 @@ import pytest
 from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.monitoring import Alert
 from bailiwick.monitoring.alert_life import close
-from bailiwick.monitoring.confusion import LabelHour
+from bailiwick.monitoring.confusion import LabelHour, counting
 from bailiwick.monitoring.labelled import (
     LabelCheck,
     LabelIncident,
     LabelReference,
+    course,
     declare_reference,
 )
 from factories import Factory
@@ -131,6 +132,19 @@ def test_another_version_begins_anew(traffic: LabelledTraffic) -> None:
     assert traffic.every(LabelReference)[-1].version_id == traffic.version_id
     traffic.days(24, 30)
     assert len(traffic.every(LabelIncident)) == 1
+
+
+def test_nothing_is_judged_while_labels_wait_to_be_counted(
+    traffic: LabelledTraffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "AT_ONCE", 10)
+    monkeypatch.setattr(course, "COUNTED_AT_ONCE", 2)
+    traffic.turn(START)
+    for number in range(30):
+        traffic.day(number, rows=20)
+    assert traffic.turn(START + 30 * DAY) == 0
+    assert not traffic.every(LabelCheck)
+    assert traffic.turn(START + 30 * DAY) == 30
 
 
 def test_a_version_without_evaluation_waits_for_a_reference(make: Factory) -> None:

@@ -29,7 +29,7 @@ from bailiwick.monitoring import (
     write_descriptors,
 )
 from bailiwick.monitoring.estimating import Expectation, expectation, track_record
-from bailiwick.monitoring.labelled import labelled_of_rows, loss_stands
+from bailiwick.monitoring.labelled import labelled_of_rows, labels_judged, loss_stands
 from bailiwick.monitoring.performance import Verified
 from bailiwick.monitoring.performance.reporting import figures
 from bailiwick.monitoring.watching import weigh
@@ -189,7 +189,14 @@ def _record(
                 "verdict": check.verdict,
             },
         )
-        alert = evaluate(session, monitor, check, actor_id=lease.acts_as, at=now)
+        alert = evaluate(
+            session,
+            monitor,
+            check,
+            labels_judged=labels_judged(session, monitor),
+            actor_id=lease.acts_as,
+            at=now,
+        )
         if expected is not None:
             weigh(
                 session,

@@ -5,6 +5,7 @@ from bailiwick.monitoring.labelled.course import (
     advance,
     count,
     has_work,
+    labels_judged,
     loss_stands,
 )
 from bailiwick.monitoring.labelled.decided import declare_reference
@@ -38,6 +39,7 @@ __all__ = [
     "has_work",
     "held_to",
     "labelled_of_rows",
+    "labels_judged",
     "labels_overview",
     "loss_stands",
 ]
