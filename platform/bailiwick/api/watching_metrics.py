@@ -146,17 +146,20 @@ def _traffic(caller: Governed) -> Iterator[GaugeMetricFamily]:
     for cause, count in caller.session.execute(standing):
         family.add_metric([cause], count)
     yield family
+    family = GaugeMetricFamily(
+        "bailiwick_label_incidents",
+        "Losses of accuracy by labels that stand, by severity.",
+        labels=["severity"],
+    )
     lost = (
-        select(func.count())
-        .select_from(LabelIncident)
+        select(LabelIncident.worth_waking, func.count())
         .join(Deployment, Deployment.id == LabelIncident.deployment_id)
         .where(mine, LabelIncident.ended_at.is_(None))
+        .group_by(LabelIncident.worth_waking)
     )
-    yield GaugeMetricFamily(
-        "bailiwick_label_incidents",
-        "Losses of accuracy by labels that stand.",
-        caller.session.scalars(lost).one(),
-    )
+    for worth_waking, count in caller.session.execute(lost):
+        family.add_metric(["page" if worth_waking else "note"], count)
+    yield family
 
 
 def _visible_alerts(caller: Governed) -> ColumnElement[bool]:
