@@ -1,9 +1,11 @@
 """`/deployments/{id}/labels`: accuracy over time, figures, classes, and what it is held to."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bailiwick.core.clock import ReplayClock
 from support.api_world import World
 from support.watched import labelled_days
 
@@ -104,3 +106,19 @@ def test_costs_can_be_changed_and_taken_away(world: World, monitor: dict[str, An
         "Fuel": {"Food": 2.0}
     }
     assert world.patch(path, {"costs": None}).json()["costs"] is None
+
+
+def test_a_loss_that_stands_is_told_and_measured(world: World, clock: ReplayClock) -> None:
+    deployment = world.running()
+    body = {"deployment_id": str(deployment.id), "acts_as": "robot"}
+    monitor = world.post("/monitors", body).json()["id"]
+    labelled_days(world, monitor, wrong=40)  # one step is never enough to alarm
+    clock.advance_to(clock.now() + timedelta(days=2))
+    labelled_days(world, monitor, wrong=40, name="more")
+    told = world.get(f"/deployments/{deployment.id}/labels").json()
+    assert told["incident"]["sentence"].startswith("Accuracy fell from 80.0%")
+    assert told["incident"]["found"]["after"]["accuracy"] == 0
+    assert told["incidents"] == [told["incident"]]
+    assert (
+        'bailiwick_label_incidents{severity="page"} 1.0' in world.get("//metrics", by="admin").text
+    )

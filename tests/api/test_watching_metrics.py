@@ -58,6 +58,7 @@ def test_watched_traffic_and_its_incidents_are_counted(world: World, places: Pla
     told = metrics(world)
     assert told["bailiwick_watched_deployments"] == {("full",): 1}
     assert told["bailiwick_traffic_incidents"] == {("abrupt-change",): 1}
+    assert told["bailiwick_label_incidents"] == {}
     world.join("junior", "engineer", clearance="internal")
     told = metrics(world, by="junior")
     assert told["bailiwick_watched_deployments"] == told["bailiwick_traffic_incidents"] == {}

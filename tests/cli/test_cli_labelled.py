@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bailiwick.lifecycle.label_watching import watch_all_labels
 from cli.conftest import Shell
+from client.installation import Installation
 
 
 def test_labels_are_shown_and_what_is_missing_is_said(shell: Shell, tmp_path: Path) -> None:
@@ -43,3 +45,22 @@ def test_a_reference_needs_labels_that_are_watched(shell: Shell) -> None:
     days = ("--from", "2025-01-01", "--to", "2025-02-01", "--reason", "quiet")
     refused = shell("monitor", "labels", "rebase", "finance/cards", *days, expect=1)
     assert "not watched yet" in refused.err
+
+
+def test_labels_that_came_are_shown_by_period_and_by_label(
+    shell: Shell, installation: Installation
+) -> None:
+    shell("monitor", "create", "finance/cards", "--acts-as", "retrainer")
+    with installation.client() as client:
+        at = installation.platform.clock.now().isoformat()
+        records = [
+            {"record_id": f"r{row}", "at": at, "prediction": "Fuel", "confidence": 0.9}
+            for row in range(40)
+        ]
+        client.deployments.log("finance/cards", records)
+        labels = {f"r{row}": "Fuel" if row % 4 else "Food" for row in range(40)}
+        client.deployments.feedback("finance/cards", labels)
+    watch_all_labels(installation.platform)
+    told = shell("monitor", "labels", "show", "finance/cards").out
+    for said in ("40 requests, 30 right", "75.0% (59.8% to 85.8%)", "macro F1", "Food", "Brier"):
+        assert said in told, said

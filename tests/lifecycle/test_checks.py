@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,8 @@ from bailiwick.lifecycle import JobKind, JobState, Platform, checks, run_next
 from bailiwick.lifecycle.jobs import enqueue
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lineage import DatasetVersion
-from bailiwick.monitoring import Alert, CheckResult, log_inferences
+from bailiwick.monitoring import Alert, CheckResult, Monitor, log_inferences, update_monitor
+from bailiwick.monitoring.labelled import advance
 from bailiwick.registry import RegisteredModel
 from factories import NAMESPACE
 from support.databases import Databases
@@ -252,4 +254,33 @@ def test_after_a_promotion_only_the_new_champions_answers_are_checked(
         )
     check = checked(world)
     assert (check.version_id, check.rows, check.verdict) == (version.id, 40, "none")
+    assert reports.runs == 1
+
+
+def test_a_check_keeps_its_figures_with_their_methods(
+    world: World, reports: FakeReports, clock: ReplayClock
+) -> None:
+    bring(world, *requests(100, first=clock.now() - DAY, wrong=60))
+    told = {one["name"]: one for one in checked(world).details["figures"]}
+    assert set(told) >= {"accuracy", "macro F1", "weighted F1"}
+    accuracy = told["accuracy"]
+    assert (accuracy["value"], accuracy["rows"], accuracy["direction"]) == (0.4, 100, "less")
+    assert accuracy["threshold"] == pytest.approx(0.75)
+    assert all(one["method"] and one["library"] for one in told.values())
+    assert reports.runs == 1
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_lost_accuracy_is_a_second_opinion_where_the_test_on_labels_decides(
+    world: World, reports: FakeReports, clock: ReplayClock, *, judged: bool
+) -> None:
+    with world.platform.database.transaction() as session:
+        monitor = session.get_one(Monitor, world.monitor.id)
+        by: dict[str, Any] = {"actor_id": world.engineer_id, "at": clock.now()}
+        update_monitor(session, monitor, {"alarms_by": "windows"}, **by)
+        if judged:
+            advance(session, monitor, world.champion_id, **by)
+    bring(world, *requests(100, first=clock.now() - DAY, wrong=60))
+    assert checked(world).verdict == "harm"
+    assert len(alerts(world)) == (not judged)
     assert reports.runs == 1

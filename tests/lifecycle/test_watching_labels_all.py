@@ -11,8 +11,10 @@ from bailiwick.access.principals import disable
 from bailiwick.core.clock import ReplayClock
 from bailiwick.lifecycle import JobKind, Platform
 from bailiwick.lifecycle.label_watching import watch_all_labels
+from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.schedules import set_schedule
 from bailiwick.monitoring import (
+    Alert,
     Inference,
     Monitor,
     Outcome,
@@ -121,3 +123,19 @@ def test_labels_are_counted_where_they_are_not_watched(
     assert watch_all_labels(platform) == 0
     assert rows_of(platform, LabelHour.rows) == 200
     assert rows_of(platform, LabelCheck.rows) == 0
+
+
+def test_a_loss_pages_and_starts_its_retraining_once(watched: World, clock: ReplayClock) -> None:
+    platform = watched.platform
+    for day in range(4):
+        ask(watched, f"day {day}")
+        tell(watched, f"day {day}", "Travel")
+        clock.advance_to(clock.now() + DAY)
+        watch_all_labels(platform)
+    started = []
+    for _ in range(2):
+        with platform.database.transaction() as session:
+            (alert,) = session.scalars(select(Alert))
+            assert (alert.cause, alert.kind, alert.severity) == ("labels", "harm", "page")
+            started.append(start_due(session, at=clock.now()))
+    assert started == [1, 0]

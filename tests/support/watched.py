@@ -100,7 +100,9 @@ def drifted(world: World, monitor_id: str) -> str:
         return str(incident.id)
 
 
-def labelled_days(world: World, monitor_id: str, *, days: int = 12, wrong: int = 8) -> None:
+def labelled_days(
+    world: World, monitor_id: str, *, days: int = 12, wrong: int = 8, name: str = "labelled"
+) -> None:
     """The days up to now with 40 labelled requests each, so many of them wrong, judged."""
     at = world.platform.clock.now()
     with world.platform.database.transaction() as session:
@@ -110,7 +112,7 @@ def labelled_days(world: World, monitor_id: str, *, days: int = 12, wrong: int =
         robot = world.principals["robot"].id
         answers = [
             Inference(
-                record_id=f"labelled-{day}-{row}",
+                record_id=f"{name}-{day}-{row}",
                 at=at - timedelta(days=day + 1),
                 prediction="Fuel" if row % 3 else "Travel",
                 confidence=0.7 + row / 300,

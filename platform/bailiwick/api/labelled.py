@@ -26,7 +26,8 @@ SHOWN_INCIDENTS = 8
 router = APIRouter(prefix="/deployments", tags=["watching"], route_class=GovernedRoute)
 
 By = Annotated[
-    Literal["day", "week", "month"], Query(description="Length of a period; weeks from Monday.")
+    Literal["day", "week", "month"] | None,
+    Query(description="Length of a period; weeks from Monday. Left out: as many as can be read."),
 ]
 From = Annotated[
     AwareDatetime | None, Query(description="Requests from then on; left out: 90 days before.")
@@ -171,6 +172,7 @@ class LabelledOut(Schema):
     end: datetime | None
     rows: int
     correct: int
+    by: Literal["day", "week", "month"]
     periods: list[LabelledPeriodOut]
     figures: list[FigureOut]
     classes: list[LabelClassOut]
@@ -202,7 +204,7 @@ class LabelCheckPage(Page):
 def read_labels(
     deployment_id: UUID,
     caller: Governed,
-    by: By = "day",
+    by: By = None,
     start: From = None,
     end: Until = None,
 ) -> LabelledOut:
@@ -230,6 +232,7 @@ def read_labels(
         end=found.end,
         rows=found.rows,
         correct=found.correct,
+        by=found.by,
         periods=[LabelledPeriodOut.model_validate(one) for one in found.periods],
         figures=[FigureOut.model_validate(one) for one in found.figures],
         classes=[LabelClassOut.model_validate(one) for one in found.classes],

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind
 from bailiwick.lifecycle.tables import Job, Schedule
 from bailiwick.monitoring import Alert, AlertState, CheckResult, Monitor
+from bailiwick.monitoring.labelled import LabelIncident
 from bailiwick.monitoring.watching import DriftIncident, TrafficBaseline, Watch
 from bailiwick.notifications import Delivery, DeliveryState
 from bailiwick.registry import Deployment
@@ -144,6 +145,20 @@ def _traffic(caller: Governed) -> Iterator[GaugeMetricFamily]:
     )
     for cause, count in caller.session.execute(standing):
         family.add_metric([cause], count)
+    yield family
+    family = GaugeMetricFamily(
+        "bailiwick_label_incidents",
+        "Losses of accuracy by labels that stand, by severity.",
+        labels=["severity"],
+    )
+    lost = (
+        select(LabelIncident.worth_waking, func.count())
+        .join(Deployment, Deployment.id == LabelIncident.deployment_id)
+        .where(mine, LabelIncident.ended_at.is_(None))
+        .group_by(LabelIncident.worth_waking)
+    )
+    for worth_waking, count in caller.session.execute(lost):
+        family.add_metric(["page" if worth_waking else "note"], count)
     yield family
 
 

@@ -125,7 +125,7 @@ def _reference(_: Bailiwick, one: LabelReference) -> RenderableType:
 def show_labels(
     client: Bailiwick,
     deployment: DeploymentName,
-    by: Annotated[Unit, typer.Option(help="Length of a period.")] = Unit.WEEK,
+    by: Annotated[Unit | None, typer.Option(help="Length of a period.")] = None,
 ) -> Labelled:
     """How right a deployment is by its labels: over time, in figures, by class."""
     return client.labelled.overview(deployment, by=by)

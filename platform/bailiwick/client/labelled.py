@@ -26,7 +26,7 @@ class LabelledTraffic(Capability):
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> Labelled:
-        """By `day`, `week` or `month`; default: the 90 days up to the newest label, by day."""
+        """By `day`, `week` or `month`; default: the 90 days up to the newest label."""
         query = {
             "by": by,
             "start": start.isoformat() if start else None,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from markupsafe import Markup
 from sqlalchemy import select
@@ -20,10 +19,8 @@ from bailiwick.monitoring.labelled import (
     held_to,
     labels_overview,
 )
-from bailiwick.monitoring.labelled.overview import Unit
 
-SHOWN_CLASSES, SHOWN_INCIDENTS = 20, 8
-MOST_DAYS: Final = 60  # more of them are told by the week
+SHOWN_INCIDENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,6 @@ class LabelsStory:
     held_to: str
     incidents: Sequence[LabelIncident]
     found: LabelsOverview
-    by: Unit
     charts: list[Markup]
 
     @property
@@ -51,12 +47,7 @@ def labels_story(session: Session, monitor: Monitor | None) -> LabelsStory | Non
         return None
     reference = session.get(LabelReference, watch.reference_id) if watch.reference_id else None
     least = reference.accuracy - monitor.max_accuracy_drop if reference else None
-    about = (session, monitor.deployment_id, monitor)
-    by: Unit = "day"
-    found = labels_overview(*about, by=by, least_accuracy=least)
-    if len(found.periods) > MOST_DAYS:
-        by = "week"
-        found = labels_overview(*about, by=by, least_accuracy=least)
+    found = labels_overview(session, monitor.deployment_id, monitor, least_accuracy=least)
     incidents = session.scalars(
         select(LabelIncident)
         .where(LabelIncident.deployment_id == monitor.deployment_id)
@@ -64,18 +55,18 @@ def labels_story(session: Session, monitor: Monitor | None) -> LabelsStory | Non
         .limit(SHOWN_INCIDENTS)
     ).all()
     told = held_to(reference) if reference else ""
-    return LabelsStory(watch, reference, told, incidents, found, by, _charts(found, by, least))
+    return LabelsStory(watch, reference, told, incidents, found, _charts(found, least))
 
 
-def _charts(found: LabelsOverview, by: Unit, least: float | None) -> list[Markup]:
+def _charts(found: LabelsOverview, least: float | None) -> list[Markup]:
     if len(found.periods) < 2:  # noqa: PLR2004 - a line has two ends
         return []
-    middle = timedelta(days=3.5 if by == "week" else 0.5)
+    middle = timedelta(days=3.5 if found.by == "week" else 0.5)
     first, last = found.periods[0], found.periods[-1]
     lower = [_point(one, one.lower, middle) for one in found.periods]
     upper = [_point(one, one.upper, middle) for one in found.periods]
     chart = Chart(
-        title=f"Accuracy by labels, per {by}",
+        title=f"Accuracy by labels, per {found.by}",
         description=f"First {first.accuracy:.1%}, last {last.accuracy:.1%}; 95 % interval.",
         first=first.start,
         last=last.start + 2 * middle,

@@ -29,7 +29,7 @@ from bailiwick.monitoring import (
     write_descriptors,
 )
 from bailiwick.monitoring.estimating import Expectation, expectation, track_record
-from bailiwick.monitoring.labelled import labelled_of_rows
+from bailiwick.monitoring.labelled import labelled_of_rows, labels_judged, loss_stands
 from bailiwick.monitoring.performance import Verified
 from bailiwick.monitoring.performance.reporting import figures
 from bailiwick.monitoring.watching import weigh
@@ -47,6 +47,7 @@ class _Window:
     rows: Sequence[WindowRow]
     record: Sequence[Verified]  # how earlier estimates did
     first_look: bool  # at the requests of a version that has just begun to answer
+    loses: bool  # by labels, at the moment
 
 
 def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) -> None:
@@ -76,7 +77,11 @@ def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) 
         min_rows=window.monitor.min_rows,
     )
     reference = platform.blobs.verified_path(window.baseline.rows_blob)
-    expected = expectation(reference, window.rows, window.record) if window.rows else None
+    expected = (
+        expectation(reference, window.rows, window.record, concept_changed=window.loses)
+        if window.rows
+        else None
+    )
     _record(platform, lease, window, finding, report, expected)
 
 
@@ -111,7 +116,8 @@ def _read(platform: Platform, lease: Lease) -> _Window:
         record = track_record(session, monitor.id, version.id)
         baseline = baseline_of(session, version.id)
         first_look = bool(job.payload.get("first_look", False))
-        return _Window(monitor, version, baseline, start, end, rows, record, first_look)
+        loses = loss_stands(session, monitor)
+        return _Window(monitor, version, baseline, start, end, rows, record, first_look, loses)
 
 
 def _spec(platform: Platform, window: _Window, folder: Path) -> dict[str, Any]:
@@ -192,6 +198,7 @@ def _record(
             monitor,
             check,
             first_look=window.first_look,
+            labels_judged=labels_judged(session, monitor),
             actor_id=lease.acts_as,
             at=now,
         )

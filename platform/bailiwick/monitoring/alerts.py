@@ -35,7 +35,7 @@ from bailiwick.notifications import (
 from bailiwick.policy import Resource
 from bailiwick.registry import Breach, Deployment, deployment_resource
 
-QUIET, DRIFT, INSUFFICIENT = "none", "drift", "insufficient"
+QUIET, DRIFT, HARM, INSUFFICIENT = "none", "drift", "harm", "insufficient"
 SKEW = "skew"
 HISTORY = 100  # windows that are looked back at to say since when
 
@@ -133,19 +133,21 @@ def evaluate(
     check: CheckResult,
     *,
     first_look: bool = False,
+    labels_judged: bool = False,
     actor_id: UUID,
     at: datetime,
 ) -> Alert | None:
     """What a new check means for the deployment's alert: raise, update, resolve or leave it.
 
     Where windows alarm, a check that compares distributions with fixed thresholds is a second
-    opinion: recorded, and no alert. Lost accuracy is one all the same, and so is skew: what the
-    `first_look` at a version's requests found unlike the rows it was evaluated on.
+    opinion: recorded, and no alert. Lost accuracy is one all the same, unless `labels_judged`: the
+    test on labels alarms then, which keeps to the false alarms that were asked for. So is skew:
+    what the `first_look` at a version's requests found unlike the rows it was evaluated on.
     """
     if first_look and check.verdict == DRIFT:
         return signal(session, _skew(session, monitor, check), actor_id=actor_id, at=at)
     alert = unresolved(session, monitor.deployment_id)
-    if check.verdict == DRIFT and monitor.alarms_by == "windows":
+    if monitor.alarms_by == "windows" and _is_second_opinion(check, labels_judged):
         return alert
     if check.verdict == INSUFFICIENT or (alert is None and check.verdict == QUIET):
         return alert
@@ -182,6 +184,11 @@ def _skew(session: Session, monitor: Monitor, check: CheckResult) -> Signal:
         monitor_id=monitor.id,
         check_id=check.id,
     )
+
+
+def _is_second_opinion(check: CheckResult, labels_judged: bool) -> bool:  # noqa: FBT001 - private
+    harmful = any(result["drifted"] and result["harmful"] for result in check.results)
+    return check.verdict == DRIFT or (labels_judged and check.verdict == HARM and not harmful)
 
 
 def policy_alerts(session: Session, deployment_ids: Collection[UUID]) -> dict[UUID, Alert]:

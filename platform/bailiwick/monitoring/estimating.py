@@ -62,12 +62,17 @@ class Expectation:
 
 
 def expectation(
-    reference: Path, rows: Sequence[WindowRow], record: Sequence[Verified]
+    reference: Path,
+    rows: Sequence[WindowRow],
+    record: Sequence[Verified],
+    *,
+    concept_changed: bool = False,
 ) -> Expectation | None:
     """Of a window's rows; None if none has a confidence, or the reference no labels.
 
     `reference`: Parquet of the version's evaluation rows with their labels and descriptors.
-    `record`: how earlier estimates of the version did, oldest first.
+    `record`: how earlier estimates of the version did, oldest first. `concept_changed`: a loss by
+    labels stands, so that confidences are not believed.
     """
     columns = ["prediction", "confidence", "label", "unseen_words_ratio"]
     known = pq.read_table(reference, columns=columns).to_pydict()
@@ -90,7 +95,9 @@ def expectation(
         )
     except Invalid:
         return None
-    found = estimate(calibration, window, record, terms=TrustTerms())
+    found = estimate(
+        calibration, window, record, terms=TrustTerms(), concept_changed=concept_changed
+    )
     labelled = int(window.labelled.sum())
     return Expectation(found, verify(calibration, window) if labelled >= FEWEST_LABELS else None)
 

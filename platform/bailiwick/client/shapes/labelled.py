@@ -115,6 +115,7 @@ class Labelled(TypedDict):
     end: str | None
     rows: int
     correct: int
+    by: str
     periods: list[LabelledPeriod]
     figures: list[Figure]
     classes: list[LabelClass]

@@ -39,7 +39,9 @@ from bailiwick.monitoring.tables import Feedback, InferenceRecord
 
 SOONEST: Final = timedelta(minutes=1)
 LATEST: Final = timedelta(days=1)
-AT_ONCE = 1_000  # batches of feedback in one go
+AT_ONCE = 10_000  # labels in one go, or a batch more
+_BATCHES = 1_000  # of feedback that are looked for in one go
+_LOADED = 10  # of them at a time
 _HISTORY_ROWS = 10_000
 
 Place = tuple[UUID, int]  # a version, and an hour since 1970
@@ -79,13 +81,7 @@ def count_changes(
 
     Arrivals before `arrived_from` count as of then: what was judged is not judged again.
     """
-    due = session.scalars(
-        select(LabelChange)
-        .where(LabelChange.deployment_id == ledger.deployment_id, LabelChange.due_at <= at)
-        .order_by(LabelChange.due_at, LabelChange.id)
-        .limit(AT_ONCE)
-    ).all()
-    waiting = {one.id: unpacked(one.entries) for one in due}
+    due, waiting = _due(session, ledger.deployment_id, at)
     about = {change.record_id for changes in waiting.values() for change in changes}
     records = _records(session, ledger.deployment_id, about)
     found = [
@@ -108,6 +104,28 @@ def count_changes(
         session.execute(delete(LabelChange).where(LabelChange.id.in_(some)))
     session.flush()
     return len(due)
+
+
+def _due(
+    session: Session, deployment_id: UUID, at: datetime
+) -> tuple[list[LabelChange], dict[UUID, list[Change]]]:
+    """Batches that are due, the oldest first, and what each of them changed."""
+    ids = session.scalars(
+        select(LabelChange.id)
+        .where(LabelChange.deployment_id == deployment_id, LabelChange.due_at <= at)
+        .order_by(LabelChange.due_at, LabelChange.id)
+        .limit(_BATCHES)
+    ).all()
+    due: list[LabelChange] = []
+    waiting: dict[UUID, list[Change]] = {}
+    for first in range(0, len(ids), _LOADED):
+        if sum(map(len, waiting.values())) >= AT_ONCE:
+            break
+        some = ids[first : first + _LOADED]
+        loaded = session.scalars(select(LabelChange).where(LabelChange.id.in_(some))).all()
+        due += loaded
+        waiting |= {one.id: unpacked(one.entries) for one in loaded}
+    return due, waiting
 
 
 class _Places:

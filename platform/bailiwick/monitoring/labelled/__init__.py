@@ -1,6 +1,13 @@
 """Watching labels: held to a reference, each step of arrivals judged once, losses explained."""
 
-from bailiwick.monitoring.labelled.course import LATENESS, advance, count, has_work
+from bailiwick.monitoring.labelled.course import (
+    LATENESS,
+    advance,
+    count,
+    has_work,
+    labels_judged,
+    loss_stands,
+)
 from bailiwick.monitoring.labelled.decided import declare_reference
 from bailiwick.monitoring.labelled.explaining import held_to
 from bailiwick.monitoring.labelled.overview import (
@@ -32,5 +39,7 @@ __all__ = [
     "has_work",
     "held_to",
     "labelled_of_rows",
+    "labels_judged",
     "labels_overview",
+    "loss_stands",
 ]

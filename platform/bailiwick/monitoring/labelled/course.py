@@ -29,7 +29,6 @@ from bailiwick.monitoring.confusion import (
     count_changes,
     first_arrival,
 )
-from bailiwick.monitoring.confusion.counting import AT_ONCE
 from bailiwick.monitoring.incidents import follow
 from bailiwick.monitoring.labelled.explaining import arrived_between, told_of
 from bailiwick.monitoring.labelled.references import (
@@ -66,6 +65,7 @@ from bailiwick.monitoring.performance import (
 from bailiwick.monitoring.tables import Monitor
 
 LATENESS: Final = timedelta(minutes=10)
+COUNTED_AT_ONCE = 10  # times some 10,000 labels; the rest is for the next turn
 FEWEST_LABELS = 30  # since the last alarm, before a loss can be over
 _BACK_AGAIN = 0.5  # of the smallest drop worth waking for: less than that is accuracy as it was
 NO_REFERENCE = (
@@ -98,8 +98,23 @@ def has_work(session: Session, monitor: Monitor, version_id: UUID | None, *, at:
     return watch.next_start + timedelta(hours=reference.window_hours) <= at - LATENESS
 
 
+def labels_judged(session: Session, monitor: Monitor) -> bool:
+    """Whether the test on labels goes on, so that it decides what is told of lost accuracy."""
+    watch = session.get(LabelWatch, monitor.id)
+    return bool(monitor.label_alarms_ratio and watch is not None and watch.next_start is not None)
+
+
+def loss_stands(session: Session, monitor: Monitor) -> bool:
+    """Whether labels say, at the moment, that accuracy was lost."""
+    watch = session.get(LabelWatch, monitor.id)
+    return watch is not None and watch.incident_id is not None
+
+
 def count(session: Session, monitor: Monitor, *, at: datetime) -> bool:
-    """Count what feedback changed, watched or not; False if somebody else is at it."""
+    """Count what feedback changed, watched or not; whether all of it is counted.
+
+    It is not where somebody else is at it, or where so much waits that the rest is for later turns.
+    """
     ledger = session.scalar(
         select(LabelLedger)
         .where(LabelLedger.deployment_id == monitor.deployment_id)
@@ -110,9 +125,10 @@ def count(session: Session, monitor: Monitor, *, at: datetime) -> bool:
     if ledger.begun_at is None:
         begin_ledger(session, ledger, at=at)
     watch = session.get_one(LabelWatch, monitor.id)
-    while count_changes(session, ledger, arrived_from=watch.next_start, at=at) == AT_ONCE:
-        pass
-    return True
+    return any(
+        count_changes(session, ledger, arrived_from=watch.next_start, at=at) == 0
+        for _ in range(COUNTED_AT_ONCE)
+    )
 
 
 def advance(
@@ -120,7 +136,8 @@ def advance(
 ) -> int:
     """Judge the labels of the version that is served, up to now; how many steps had any.
 
-    Nothing is done if somebody else is at it, or if labels have no share of the false alarms.
+    Nothing is judged while labels wait to be counted, if somebody else is at it, or if labels have
+    no share of the false alarms.
     """
     if not count(session, monitor, at=at) or not monitor.label_alarms_ratio:
         return 0

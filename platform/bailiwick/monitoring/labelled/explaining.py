@@ -17,7 +17,6 @@ from bailiwick.monitoring.labelled.findings import loss_in, sentence, worst_of
 from bailiwick.monitoring.labelled.references import expected_in, start_of, windows_of
 from bailiwick.monitoring.labelled.tables import LabelReference
 from bailiwick.monitoring.labelled.told import Told
-from bailiwick.monitoring.moments import EPOCH
 from bailiwick.monitoring.performance import LabelledState, LabelledWindow, steps_since
 from bailiwick.monitoring.performance.drops import LONGEST_HISTORY
 from bailiwick.monitoring.performance.slices import Excess
@@ -29,13 +28,13 @@ _SHORTEST, _BACK = 28, 3  # windows looked back at; times the span of what raise
 def arrived_between(
     session: Session, row: LabelReference, start: datetime, end: datetime
 ) -> dict[datetime, list[LabelledWindow]]:
-    """Labels that arrived, by step, added up by window of their requests."""
+    """Labels that arrived, by step from `start` on, added up by window of their requests."""
     length = timedelta(hours=row.window_hours)
     steps: defaultdict[datetime, defaultdict[int, list[int]]]
     steps = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     about = (session, row.deployment_id, row.version_id)
     for one in arrivals_between(*about, start=start, end=end):
-        step = steps[EPOCH + (one.arrived - EPOCH) // length * length]
+        step = steps[start + (one.arrived - start) // length * length]
         for hour, wrong, rows in one.requests:
             window = step[hour // row.window_hours]
             window[0] += wrong

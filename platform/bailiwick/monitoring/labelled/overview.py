@@ -43,6 +43,7 @@ from bailiwick.monitoring.windows import WindowRow
 
 Unit = Literal["day", "week", "month"]
 SPAN: Final = timedelta(days=90)  # looked at, unless asked for another
+MOST_PERIODS: Final = 60  # more days of them are told by the week
 _LEVEL = 0.95
 
 
@@ -81,6 +82,7 @@ class LabelsOverview:
     end: datetime | None
     rows: int
     correct: int
+    by: Unit
     periods: list[LabelledPeriod]
     figures: list[Figure]
     classes: list[dict[str, Any]]
@@ -92,31 +94,36 @@ def labels_overview(
     deployment_id: UUID,
     monitor: Monitor | None,
     *,
-    by: Unit = "day",
+    by: Unit | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
     least_accuracy: float | None = None,
 ) -> LabelsOverview:
-    """Of the 90 days up to the newest label, or of the days asked for; in five queries."""
+    """Of the 90 days up to the newest label, or of the days asked for; in five queries.
+
+    Periods are days, or weeks where these were too many, unless `by` says otherwise.
+    """
     estimated = newest_estimate(session, monitor) if monitor is not None else None
     newest = select(func.max(LabelHour.start)).where(
         LabelHour.deployment_id == deployment_id, LabelHour.rows > 0
     )
     last = session.scalar(newest)
     if last is None:
-        return LabelsOverview(None, None, 0, 0, [], [], [], estimated)
+        return LabelsOverview(None, None, 0, 0, by or "day", [], [], [], estimated)
     end = end or last + HOUR
     start = start or end - SPAN
     hours = hours_between(session, deployment_id, start=start, end=end)
     counts = counts_between(session, deployment_id, None, start=start, end=end)
     names, _ = label_names(session, deployment_id)
     labelled = labelled_of(counts, names)
+    by = by or ("day" if len(periods_of(hours, "day")) <= MOST_PERIODS else "week")
     costs = monitor.costs if monitor is not None else None
     return LabelsOverview(
         start,
         end,
         labelled.rows,
         labelled.correct,
+        by,
         periods_of(hours, by),
         figures(labelled, least_accuracy=least_accuracy, costs=costs),
         classes(labelled),
