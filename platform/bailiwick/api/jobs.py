@@ -22,7 +22,8 @@ from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder,
 from bailiwick.lineage import dataset_resource, find_dataset, find_dataset_version
 from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource, find_model, model_resource
-from bailiwick.training import RECIPES, SmallClassifierRecipe
+from bailiwick.training import RECIPES, recipe_of
+from bailiwick.training import Recipe as TrainingRecipe
 from bailiwick.web import (
     Cursor,
     Governed,
@@ -370,10 +371,10 @@ def _parts(path: str) -> tuple[str, str]:
     return namespace, name
 
 
-def _recipe(name: str, settings: dict[str, Any] | None) -> SmallClassifierRecipe:
+def _recipe(name: str, settings: dict[str, Any] | None) -> TrainingRecipe:
     if name not in RECIPES:
         raise Invalid(f"there is no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
-    return SmallClassifierRecipe.from_dict(RECIPES[name].to_dict() | (settings or {}))
+    return recipe_of(RECIPES[name].to_dict() | (settings or {}))
 
 
 def _shown(caller: Governed, policies: list[RetrainingPolicy]) -> list[PolicyOut]:

@@ -11,7 +11,7 @@ from transformers import ModernBertForSequenceClassification
 
 from bailiwick.monitoring.descriptors import KnownWords
 from bailiwick.serving.artifact import KNOWN_WORDS, Artifact
-from bailiwick.serving.engine import load_tokenizer
+from bailiwick.serving.transformer import load_tokenizer
 from bailiwick.training.calibration import calibrate, validate
 from bailiwick.training.data import Frame, newest_tenth
 from bailiwick.training.loop import History, Phase, Validation, fit

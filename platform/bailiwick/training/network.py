@@ -15,7 +15,7 @@ from transformers import (
 
 from bailiwick.core.errors import Invalid
 from bailiwick.serving.artifact import Artifact
-from bailiwick.serving.engine import load_network
+from bailiwick.serving.transformer import load_network
 from bailiwick.training.recipes import SmallClassifierRecipe
 from bailiwick.training.tokens import CLS_ID, PAD_ID, SEP_ID
 

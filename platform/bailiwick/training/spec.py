@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bailiwick.core.errors import Invalid
-from bailiwick.training.recipes import SmallClassifierRecipe
+from bailiwick.training.recipes import Recipe, recipe_of
 
 
 class SpecInvalid(Invalid):
@@ -34,7 +34,7 @@ class TrainingSpec:
     work_dir: Path
     train: FrameFile
     holdout: FrameFile
-    recipe: SmallClassifierRecipe
+    recipe: Recipe
     base: Path | None = None
     compare_with: Path | None = None
     seed: int = 0
@@ -50,7 +50,7 @@ class TrainingSpec:
                 work_dir=Path(values["work_dir"]),
                 train=_frame_file(values["train"]),
                 holdout=_frame_file(values["holdout"]),
-                recipe=SmallClassifierRecipe.from_dict(values["recipe"]),
+                recipe=recipe_of(values["recipe"]),
                 base=_directory(values.get("base")),
                 compare_with=_directory(values.get("compare_with")),
                 seed=int(values["seed"]),
