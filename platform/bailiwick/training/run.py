@@ -21,7 +21,7 @@ import pyarrow as pa
 import torch
 
 from bailiwick.core.errors import BailiwickError, Invalid
-from bailiwick.serving.artifact import read_artifact
+from bailiwick.serving.artifact import Artifact, read_artifact
 from bailiwick.serving.classification import Classification
 from bailiwick.serving.engine import Engine
 from bailiwick.training.classifier import train_classifier
@@ -34,9 +34,12 @@ from bailiwick.training.evaluation import (
     paired,
 )
 from bailiwick.training.export import manifest, write_artifact, write_outcome, write_reference
+from bailiwick.training.head_classifier import train_head
 from bailiwick.training.network import parameter_count
 from bailiwick.training.progress import Progress, print_line, print_progress
+from bailiwick.training.recipes import HeadRecipe
 from bailiwick.training.spec import TrainingSpec
+from bailiwick.training.trained import Trained
 
 _INPUT_FAULT, _OUR_FAULT, _ORPHANED = 2, 1, 3
 # From glibc's malloc.h.
@@ -79,7 +82,7 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         raise TooFewRows("There are no held-out rows to judge by. Widen their time range.")
     base = read_artifact(spec.base) if spec.base else None
     champion = Engine.load(spec.compare_with) if spec.compare_with else None
-    trained = train_classifier(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
+    trained = _trained(spec, train, base, progress)
     directory = spec.work_dir / "artifact"
     write_artifact(trained, spec.recipe, seed=spec.seed, directory=directory)
     progress("evaluate", 0, 1, {})
@@ -115,6 +118,12 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     write_outcome(spec.work_dir / "outcome.json", outcome)
     progress("evaluate", 1, 1, {"accuracy": round(evaluation.accuracy, 4)})
     return outcome
+
+
+def _trained(spec: TrainingSpec, train: Frame, base: Artifact | None, progress: Progress) -> Trained:
+    if isinstance(spec.recipe, HeadRecipe):
+        return train_head(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
+    return train_classifier(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
 
 
 def _spec(arguments: list[str]) -> TrainingSpec:
