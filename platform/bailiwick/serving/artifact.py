@@ -1,8 +1,8 @@
 """The files of a text classifier, checked before anything is loaded from them.
 
 Data only: weights in safetensors, a tokenizer (a transformer's alone) and configuration in JSON,
-hashes of the known words. A file outside the list (a pickle, a script), a link, or a configuration that names code
-(`auto_map`) refuses the whole artifact.
+hashes of the known words. A file outside the list (a pickle, a script), a link, or a configuration
+that names code (`auto_map`) refuses the whole artifact.
 """
 
 import json

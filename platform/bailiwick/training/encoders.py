@@ -133,8 +133,8 @@ def _features(
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
     encoded = encode(tokenizer, texts)
-    layer, network.classifier = network.classifier, torch.nn.Identity()
-    features = torch.empty(len(encoded), layer.in_features)
+    network.classifier = torch.nn.Identity()
+    features = torch.empty(len(encoded), network.config.hidden_size)
     for rows in torch.split(encoded.lengths.argsort(stable=True), _BATCH_ROWS):
         ids, mask = encoded.batch(rows)
         features[rows] = network(input_ids=ids, attention_mask=mask).logits

@@ -48,8 +48,8 @@ class TrainingSpec:
             values = json.loads(path.read_bytes())
             return cls(
                 work_dir=Path(values["work_dir"]),
-                train=_frame_file(values["train"]),
-                holdout=_frame_file(values["holdout"]),
+                train=frame_file(values["train"]),
+                holdout=frame_file(values["holdout"]),
                 recipe=recipe_of(values["recipe"]),
                 base=_directory(values.get("base")),
                 compare_with=_directory(values.get("compare_with")),
@@ -80,7 +80,8 @@ class TrainingSpec:
         }
 
 
-def _frame_file(values: dict[str, Any]) -> FrameFile:
+def frame_file(values: dict[str, Any]) -> FrameFile:
+    """The inverse of a frame file's part of `to_dict`."""
     return FrameFile(Path(values["path"]), str(values["sha256"]))
 
 

@@ -1,0 +1,76 @@
+"""Retraining when what it brings is worth more than what it costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from bailiwick.lifecycle.strategies.known import Decision, Known, Trial
+
+DEFAULT_PRICE_ANSWERS = 100.0
+_STANDARD_ERRORS = 2.0
+_LEAST_GROWTH = 1e-6  # of accuracy a period: a model that does not age at all would never be due
+
+
+@dataclass(frozen=True, slots=True)
+class CostAware:
+    """Retrains when a challenger's gain has reached what the next retraining must be worth.
+
+    Each newest labelled period is put to a challenger that learned two thirds of it (`Trial`);
+    its gain over the serving model is what not having retrained costs, a period from now on.
+    Assumptions: this loss grows by `g` with each period that the model has not learned (fitted
+    to all trials through the origin), and a retraining sets it back to nothing.
+
+    A plan that retrains every L periods then loses g (1 + ... + (L - 1)), and one period more
+    between two retrainings adds g (L - 1/2). So it is time when the measured gain is at least
+
+        g (L - 1/2),    L = max(periods left / retrainings left, sqrt(2 price / (g rows)), 1):
+
+    the marginal value theorem (Charnov, 1976). The first term spreads a `budget` of retrainings
+    over the plan, to be spent sooner where more is lost than usual; the second is the length
+    whose loss, g L^2 / 2 for each of `rows`, equals the price of one retraining, counted in
+    right answers: what training, labelling and rollout cost, over what a right answer is worth.
+    A gain below two standard errors is none. Expected-gain rules of this kind: CARA
+    (arXiv:2310.04216), UPF (arXiv:2505.14903).
+    """
+
+    budget: int | None = None
+    price_answers: float = DEFAULT_PRICE_ANSWERS
+    tries: bool = True
+
+    @property
+    def name(self) -> str:
+        """`cost-aware`."""
+        return "cost-aware"
+
+    def decide(self, known: Known) -> Decision:
+        """By the trials so far, the newest of which is of the newest labelled period."""
+        if not known.behind or not known.trials:
+            return Decision(retrain=False, reason="no newer labels are known")
+        if self.budget is not None and known.retrains >= self.budget:
+            return Decision(retrain=False, reason=f"the budget of {self.budget} is spent")
+        newest = known.trials[-1]
+        if newest.gain < _STANDARD_ERRORS * newest.standard_error:
+            return Decision(
+                retrain=False, reason=f"a gain of {100 * newest.gain:.1f} points may be chance"
+            )
+        growth = growth_of(known.trials)
+        length = self._length(known, growth, newest.rows)
+        needed = growth * (length - 0.5)
+        return Decision(
+            retrain=newest.gain >= needed,
+            reason=f"a challenger gains {100 * newest.gain:.1f} points, "
+            f"{100 * needed:.1f} are needed to retrain (every {length:.1f} periods)",
+        )
+
+    def _length(self, known: Known, growth: float, rows: int) -> float:
+        """Periods between two retrainings, as the budget and the price ask for."""
+        worth = sqrt(2 * self.price_answers / (growth * max(rows, 1)))
+        if self.budget is None or known.periods_left is None:
+            return max(1.0, worth)
+        return max(1.0, worth, known.periods_left / (self.budget - known.retrains))
+
+
+def growth_of(trials: Sequence[Trial]) -> float:
+    """Accuracy lost with each period that a model has not learned: least squares, no constant."""
+    moment = sum(trial.gain * trial.age for trial in trials)
+    return max(_LEAST_GROWTH, moment / sum(trial.age**2 for trial in trials))
