@@ -37,7 +37,7 @@ class TransformerScorer:
     @property
     def outputs(self) -> int:
         """How many labels it tells apart."""
-        return len(self.network.config.id2label)
+        return int(self.network.config.num_labels or 0)
 
     @torch.inference_mode()
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -3,18 +3,21 @@
 For backtests. Reads a frame once; then each line on standard input asks for a model of some of
 its rows, and for how that model answers others; each is answered by one line on standard output:
 
-    {"learn": [0, 5000], "judge": [[5000, 7500]]}
+    {"recipe": {"kind": "head"}, "learn": [0, 5000], "judge": [[5000, 7500]]}
     {"train_seconds": 0.4, "judged": [{"rows": 2500, "accuracy": 0.81, "macro_f1": 0.62,
      "confidence": 0.77, "unseen_ratio": 0.18, "right": "base64 of a bit for each row"}]}
 
-Models are kept as long as there is room. A model is the one that a training job would make of the
-same rows, recipe and seed, but for its calibration, which changes no answer. It ends with its
+The newest models are kept. A model is the one that a training job would make of the same rows,
+recipe and seed, but for a head's calibration, which changes no answer. It ends at once with its
 standard input, and with 2 and `{"error": ...}` where rows cannot be learned from.
 """
 
 import base64
 import json
+import os
+import queue
 import sys
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -42,7 +45,7 @@ from bailiwick.training.recipes import HeadRecipe, Recipe, SmallClassifierRecipe
 from bailiwick.training.spec import frame_file
 from bailiwick.training.threads import keep_freed_memory, use_threads
 
-_INPUT_FAULT = 2
+_INPUT_FAULT, _ORPHANED = 2, 3
 
 
 class Answering(Protocol):
@@ -72,16 +75,16 @@ class Stream:
         self.frame = frame
         self.texts, self.text_of = numbered(frame.texts)
         self.labels, self.label_of = numbered(frame.labels)
-        self._ngrams: tuple[HeadRecipe, Ngrams] | None = None
+        self._ngrams: dict[tuple[int, int], Ngrams] = {}
 
     def ngrams(self, recipe: HeadRecipe) -> Ngrams:
         """The n-grams of the distinct texts, hashed once for all models."""
-        if self._ngrams is None or self._ngrams[0] != recipe:
-            hashed = hashed_ngrams(
+        hashing = recipe.buckets, recipe.max_characters
+        if hashing not in self._ngrams:
+            self._ngrams[hashing] = hashed_ngrams(
                 self.texts, buckets=recipe.buckets, max_characters=recipe.max_characters
             )
-            self._ngrams = recipe, hashed
-        return self._ngrams[1]
+        return self._ngrams[hashing]
 
     def learn(self, start: int, stop: int, recipe: Recipe, seed: int) -> Model:
         """A model of the rows from `start` to `stop`. Raises `Invalid` where they cannot be."""
@@ -156,15 +159,15 @@ class Stream:
 def serve(spec: dict[str, Any], requests: Iterator[str]) -> Iterator[dict[str, Any]]:
     """The answer to each request, in order. Raises `Invalid` kinds."""
     stream = Stream(read_frame(frame_file(spec["frame"])))
-    recipe, seed = recipe_of(spec["recipe"]), int(spec["seed"])
-    models: OrderedDict[tuple[int, int], Model] = OrderedDict()
+    models: OrderedDict[tuple[Recipe, int, int], Model] = OrderedDict()
     for line in requests:
         request = json.loads(line)
         start, stop = request["learn"]
-        if (start, stop) not in models:
-            models[start, stop] = stream.learn(start, stop, recipe, seed)
-        models.move_to_end((start, stop))
-        model = models[start, stop]
+        asked = recipe_of(request["recipe"]), start, stop
+        if asked not in models:
+            models[asked] = stream.learn(start, stop, asked[0], int(spec["seed"]))
+        models.move_to_end(asked)
+        model = models[asked]
         if len(models) > int(spec["models_kept"]):
             models.popitem(last=False)
         yield {
@@ -181,12 +184,26 @@ def main(arguments: list[str]) -> int:
         spec = json.loads(Path(arguments[0]).read_bytes())
         use_threads(int(spec["threads"]))
         keep_freed_memory()
-        for answer in serve(spec, sys.stdin):
+        for answer in serve(spec, _while_the_parent_lives()):
             print_line(answer)
     except BailiwickError as error:
         print_line({"error": {"code": error.code, "message": error.message}})
         return _INPUT_FAULT
     return 0
+
+
+def _while_the_parent_lives() -> Iterator[str]:
+    """Lines of standard input, whose end is the end of this process, whatever it is doing."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(_ORPHANED)
+
+    threading.Thread(target=read, name="requests", daemon=True).start()
+    while True:
+        yield lines.get()
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import median
 
 from bailiwick.lifecycle.strategies.known import Decision, Known, Trial
 
-DEFAULT_PRICE_ANSWERS = 100.0
+DEFAULT_PRICE_ANSWERS = 50.0
 _STANDARD_ERRORS = 2.0
 _LEAST_GROWTH = 1e-6  # of accuracy a period: a model that does not age at all would never be due
 
@@ -17,8 +18,9 @@ class CostAware:
 
     Each newest labelled period is put to a challenger that learned two thirds of it (`Trial`);
     its gain over the serving model is what not having retrained costs, a period from now on.
-    Assumptions: this loss grows by `g` with each period that the model has not learned (fitted
-    to all trials through the origin), and a retraining sets it back to nothing.
+    Assumptions: this loss grows by `g` with each period that the model has not learned (the
+    median of gain / age over all trials, so that one upheaval does not count as the rule), and a
+    retraining sets it back to nothing.
 
     A plan that retrains every L periods then loses g (1 + ... + (L - 1)), and one period more
     between two retrainings adds g (L - 1/2). So it is time when the measured gain is at least
@@ -36,6 +38,7 @@ class CostAware:
     budget: int | None = None
     price_answers: float = DEFAULT_PRICE_ANSWERS
     tries: bool = True
+    measures: bool = True
 
     @property
     def name(self) -> str:
@@ -71,6 +74,5 @@ class CostAware:
 
 
 def growth_of(trials: Sequence[Trial]) -> float:
-    """Accuracy lost with each period that a model has not learned: least squares, no constant."""
-    moment = sum(trial.gain * trial.age for trial in trials)
-    return max(_LEAST_GROWTH, moment / sum(trial.age**2 for trial in trials))
+    """Accuracy lost with each period that a model has not learned: the median over `trials`."""
+    return max(_LEAST_GROWTH, median(trial.gain / trial.age for trial in trials))

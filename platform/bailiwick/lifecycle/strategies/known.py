@@ -73,5 +73,9 @@ class Strategy(Protocol):
     def tries(self) -> bool:
         """Whether it wants a `Trial` of each newest labelled period."""
 
+    @property
+    def measures(self) -> bool:
+        """Whether it needs the labels of every period, to measure by."""
+
     def decide(self, known: Known) -> Decision:
         """Retrain at the end of `known.period`, or not."""

@@ -11,6 +11,7 @@ class Frozen:
 
     name: str = "frozen"
     tries: bool = False
+    measures: bool = False
 
     def decide(self, known: Known) -> Decision:
         """Not now, and not later."""
@@ -24,6 +25,7 @@ class Periodic:
 
     every: int
     tries: bool = False
+    measures: bool = False
 
     @property
     def name(self) -> str:

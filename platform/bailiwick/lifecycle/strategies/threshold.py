@@ -22,6 +22,7 @@ class Threshold:
 
     points: float = DEFAULT_POINTS
     tries: bool = False
+    measures: bool = True
 
     @property
     def name(self) -> str:
