@@ -113,7 +113,8 @@ class Course:
         self.labels = max(self.labels, self._learned)
 
     def _known(self, period: int, labelled: int, learner: Learner) -> Known:
-        if self.strategy.tries and (trial := self._trial(labelled, learner)):
+        left = len(self.plan.spans) - 1 - period
+        if left and self.strategy.tries and (trial := self._trial(labelled, learner)):
             self._trials.append(trial)
         if self.strategy.measures:
             self.labels = max(self.labels, self.plan.spans[labelled].stop)
@@ -132,7 +133,7 @@ class Course:
             period=period,
             behind=self._behind(labelled),
             retrains=self.retrains,
-            periods_left=len(self.plan.spans) - 1 - period,
+            periods_left=left,
             lived=lived,
             trials=tuple(self._trials),
         )
@@ -187,7 +188,7 @@ def _prepare(plan: Plan, strategies: Sequence[Strategy], learner: Learner, perio
     """Have trained what will surely be asked for at the end of `period`."""
     newest = period - plan.label_delay
     tried = trial_rows(plan.spans[newest])
-    if tried and any(one.tries for one in strategies):
+    if tried and period + 1 < len(plan.spans) and any(one.tries for one in strategies):
         learner.prepare(tried[0], [tried])
     if any(one.name == "every-period" for one in strategies) and period + 1 < len(plan.spans):
         answered = plan.spans[period + 1]
