@@ -10,6 +10,7 @@ from typing import Any
 
 from bailiwick.lifecycle.backtest import Stream, Unit, open_stream, refits
 from bailiwick.lineage.rows import RowSpec
+from bailiwick.training import Recipe
 from bailiwick.training.refits import serve
 
 SPEC = RowSpec(("merchant",), "category", "date")
@@ -52,8 +53,8 @@ class InProcess(refits._Child):
 
     asked: list[dict[str, Any]]
 
-    def __init__(self, stream: Stream, seed: int, folder: Path) -> None:
-        super().__init__(stream, seed, folder)
+    def __init__(self, stream: Stream, recipe: Recipe, seed: int, folder: Path) -> None:
+        super().__init__(stream, recipe, seed, folder)
         self._requests: SimpleQueue[str] = SimpleQueue()
         self._answers: Iterator[dict[str, Any]] | None = None
 

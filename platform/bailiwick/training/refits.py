@@ -1,7 +1,8 @@
-"""Models of one stream of rows, on request: `python -m bailiwick.training.refits SPEC.json`.
+"""Heads of one stream of rows, on request: `python -m bailiwick.training.refits SPEC.json`.
 
-For backtests. Reads a frame once; then each line on standard input asks for a model of some of
-its rows, and for how that model answers others; each is answered by one line on standard output:
+For backtests (of other recipes: `full_refits`). Reads a frame once; then each line on standard
+input asks for a model of some of its rows, and for how that model answers others; each is answered
+by one line on standard output:
 
     {"recipe": {"kind": "head"}, "learn": [0, 5000], "judge": [[5000, 7500]]}
     {"train_seconds": 0.4, "judged": [{"rows": 2500, "accuracy": 0.81, "macro_f1": 0.62,
@@ -20,10 +21,9 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,16 +32,12 @@ from numpy.typing import NDArray
 
 from bailiwick.core.errors import BailiwickError, Invalid
 from bailiwick.monitoring.descriptors import KnownWords, describe
-from bailiwick.serving.engine import Engine
-from bailiwick.serving.hashed import NgramNetwork
 from bailiwick.serving.ngrams import Indices, Ngrams, hashed_ngrams
-from bailiwick.training.classifier import train_classifier
 from bailiwick.training.data import Frame, newest_tenth, read_frame
 from bailiwick.training.evaluation import macro_f1_of
-from bailiwick.training.export import write_artifact
 from bailiwick.training.head import ages_in_days, lessons_of, numbered, refit_ngrams
 from bailiwick.training.progress import print_line
-from bailiwick.training.recipes import HeadRecipe, Recipe, SmallClassifierRecipe, recipe_of
+from bailiwick.training.recipes import HeadRecipe, Recipe, recipe_of
 from bailiwick.training.spec import frame_file
 from bailiwick.training.threads import keep_freed_memory, use_threads
 
@@ -86,52 +82,16 @@ class Stream:
             )
         return self._ngrams[hashing]
 
-    def learn(self, start: int, stop: int, recipe: Recipe, seed: int) -> Model:
+    def learn(self, start: int, stop: int, recipe: Recipe, seed: int, teach: "Teach") -> Model:
         """A model of the rows from `start` to `stop`. Raises `Invalid` where they cannot be."""
         rows = self.frame.rows(start, stop)
         newest_tenth(rows)  # refuses what a training job would
         started = time.process_time()
         torch.manual_seed(seed)
-        columns = np.unique(self.label_of[start:stop])
-        if isinstance(recipe, HeadRecipe):
-            answering = self._head(start, stop, recipe, seed, columns)
-        else:
-            answering, columns = self._transformer(rows, recipe, seed)
+        answering, columns = teach(self, start, stop, recipe, seed)
         seconds = time.process_time() - started
         words = KnownWords.of(self.texts[text] for text in np.unique(self.text_of[start:stop]))
         return Model(answering, columns, words, seconds)
-
-    def _head(
-        self, start: int, stop: int, recipe: HeadRecipe, seed: int, columns: Indices
-    ) -> Answering:
-        ngrams = self.ngrams(recipe)
-        lessons = lessons_of(
-            self.text_of[start:stop],
-            np.searchsorted(columns, self.label_of[start:stop]),
-            ages_in_days(self.frame.times[start:stop]),
-            recipe,
-            labels=len(columns),
-        )
-        generator = torch.Generator().manual_seed(seed)
-        network: NgramNetwork
-        network, _ = refit_ngrams(ngrams, lessons, recipe, generator=generator)
-        return lambda texts: network.logits_of(ngrams.rows(texts))
-
-    def _transformer(
-        self, rows: Frame, recipe: SmallClassifierRecipe, seed: int
-    ) -> tuple[Answering, Indices]:
-        trained = train_classifier(rows, recipe, base=None, seed=seed, progress=lambda *_: None)
-        with TemporaryDirectory() as folder:
-            write_artifact(trained, recipe, seed=seed, directory=Path(folder))
-            engine = Engine.load(Path(folder))
-        number = {label: place for place, label in enumerate(self.labels)}
-        columns = np.array([number[label] for label in engine.labels])
-
-        def answering(texts: Indices) -> torch.Tensor:
-            asked = [self.texts[text] for text in texts]
-            return torch.from_numpy(engine.probabilities(asked)).log()
-
-        return answering, columns
 
     def judge(self, model: Model, start: int, stop: int) -> dict[str, Any]:
         """How `model` answers the rows from `start` to `stop`; at least one row."""
@@ -156,7 +116,33 @@ class Stream:
         }
 
 
-def serve(spec: dict[str, Any], requests: Iterator[str]) -> Iterator[dict[str, Any]]:
+# (stream, first row, last row + 1, recipe, seed) -> a model and its columns of the stream's labels.
+Teach = Callable[[Stream, int, int, Recipe, int], tuple[Answering, Indices]]
+
+
+def head_of(
+    stream: Stream, start: int, stop: int, recipe: Recipe, seed: int
+) -> tuple[Answering, Indices]:
+    """A head on n-grams, refit on the rows from `start` to `stop`."""
+    if not isinstance(recipe, HeadRecipe):
+        raise Invalid(f"A {recipe.kind} recipe is no head: run bailiwick.training.full_refits.")
+    ngrams, label_of = stream.ngrams(recipe), stream.label_of[start:stop]
+    columns = np.unique(label_of)
+    lessons = lessons_of(
+        stream.text_of[start:stop],
+        np.searchsorted(columns, label_of),
+        ages_in_days(stream.frame.times[start:stop]),
+        recipe,
+        labels=len(columns),
+    )
+    generator = torch.Generator().manual_seed(seed)
+    network, _ = refit_ngrams(ngrams, lessons, recipe, generator=generator)
+    return lambda texts: network.logits_of(ngrams.rows(texts)), columns
+
+
+def serve(
+    spec: dict[str, Any], requests: Iterator[str], teach: Teach = head_of
+) -> Iterator[dict[str, Any]]:
     """The answer to each request, in order. Raises `Invalid` kinds."""
     stream = Stream(read_frame(frame_file(spec["frame"])))
     models: OrderedDict[tuple[Recipe, int, int], Model] = OrderedDict()
@@ -165,7 +151,7 @@ def serve(spec: dict[str, Any], requests: Iterator[str]) -> Iterator[dict[str, A
         start, stop = request["learn"]
         asked = recipe_of(request["recipe"]), start, stop
         if asked not in models:
-            models[asked] = stream.learn(start, stop, asked[0], int(spec["seed"]))
+            models[asked] = stream.learn(start, stop, asked[0], int(spec["seed"]), teach)
         models.move_to_end(asked)
         model = models[asked]
         if len(models) > int(spec["models_kept"]):
@@ -176,7 +162,7 @@ def serve(spec: dict[str, Any], requests: Iterator[str]) -> Iterator[dict[str, A
         }
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], teach: Teach = head_of) -> int:
     """Serve the spec named by the one argument until standard input ends; the exit code."""
     try:
         if len(arguments) != 1:
@@ -184,7 +170,7 @@ def main(arguments: list[str]) -> int:
         spec = json.loads(Path(arguments[0]).read_bytes())
         use_threads(int(spec["threads"]))
         keep_freed_memory()
-        for answer in serve(spec, _while_the_parent_lives()):
+        for answer in serve(spec, _while_the_parent_lives(), teach):
             print_line(answer)
     except BailiwickError as error:
         print_line({"error": {"code": error.code, "message": error.message}})

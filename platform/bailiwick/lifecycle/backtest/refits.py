@@ -19,12 +19,16 @@ from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.backtest.learner import Judged, Rows
 from bailiwick.lifecycle.backtest.stream import Stream
 from bailiwick.lifecycle.children import JobProcessFailed, environment_of
-from bailiwick.training import HeadRecipe, Recipe
+from bailiwick.training import HeadRecipe, Recipe, SmallClassifierRecipe
 
 _FORMAT = 1  # counts up when the same rows, recipe and seed would give another model
 # A transformer learns from at most so many rows, the newest, as training orders do by default.
 _TRANSFORMER_ROWS = 12_000
 _MODELS_KEPT = 24
+_MODULES = {
+    HeadRecipe.kind: "bailiwick.training.refits",
+    SmallClassifierRecipe.kind: "bailiwick.training.full_refits",
+}
 
 Entry = dict[str, Any]
 
@@ -50,7 +54,7 @@ class Refits:
         self._stream, self._seed, self._cache = stream, seed, cache
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._children = [
-            _Child(stream, seed, folder / f"refits-{number}") for number in range(processes)
+            _Child(stream, recipe, seed, folder / f"refits-{number}") for number in range(processes)
         ]
         self._threads = [ThreadPoolExecutor(1) for _ in self._children]
         self._place: dict[int, int] = {}  # which child has which model
@@ -126,9 +130,10 @@ class Refits:
 
 
 class _Child:
-    """`python -m bailiwick.training.refits`, started when it is first asked."""
+    """A process that trains and judges (`training.refits`), started when it is first asked."""
 
-    def __init__(self, stream: Stream, seed: int, folder: Path) -> None:
+    def __init__(self, stream: Stream, recipe: Recipe, seed: int, folder: Path) -> None:
+        self._module = _MODULES[recipe.kind]
         self._spec = {
             "frame": {"path": str(stream.frame), "sha256": stream.sha256},
             "seed": seed,
@@ -173,7 +178,7 @@ class _Child:
             spec.write_text(json.dumps(self._spec), encoding="utf-8")
             with (self._folder / "stderr.log").open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [sys.executable, "-m", "bailiwick.training.refits", str(spec)],
+                    [sys.executable, "-m", self._module, str(spec)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
