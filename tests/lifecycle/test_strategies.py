@@ -18,6 +18,7 @@ from bailiwick.lifecycle.strategies import (
     alarm,
     strategy_named,
 )
+from bailiwick.lifecycle.strategies.cost_aware import shortfall_of
 
 
 def lived(accuracy: float | None, *, rows: int = 5000, **changes: float) -> Lived:
@@ -25,8 +26,18 @@ def lived(accuracy: float | None, *, rows: int = 5000, **changes: float) -> Live
     return Lived(period=1, rows=rows, age=1, accuracy=accuracy, **settings)
 
 
-def trial(gain: float, *, age: int = 1, error: float = 0.001, rows: int = 10_000) -> Trial:
-    return Trial(period=1, rows=rows, age=age, gain=gain, standard_error=error)
+def trial(
+    gain: float, *, age: int = 1, error: float = 0.001, rows: int = 10_000, accuracy: float = 0.8
+) -> Trial:
+    return Trial(
+        period=1,
+        rows=rows,
+        tried_rows=rows // 3,
+        age=age,
+        accuracy=accuracy,
+        gain=gain,
+        standard_error=error,
+    )
 
 
 def known(**changes: object) -> Known:
@@ -125,6 +136,21 @@ def test_a_price_alone_says_how_long_to_wait() -> None:
 def test_what_may_be_chance_is_no_gain() -> None:
     decision = CostAware(price_answers=0).decide(known(trials=(trial(0.02, error=0.011),)))
     assert (decision.retrain, decision.reason) == (False, "a gain of 2.0 points may be chance")
+
+
+def test_an_upheaval_that_the_challenger_has_not_learned_either_is_worth_a_retraining() -> None:
+    rule = CostAware(budget=5, price_answers=0)
+    steady = (trial(0.02), trial(0.04, age=2, accuracy=0.81), trial(0.02, accuracy=0.79))
+    assert not rule.decide(known(trials=(*steady, trial(0.01)))).retrain
+    decision = rule.decide(known(trials=(*steady, trial(0.01, accuracy=0.6))))
+    assert (decision.retrain, decision.reason[:34]) == (True, "newer labels are worth 21.0 points")
+
+
+def test_a_period_that_is_a_little_harder_is_no_upheaval() -> None:
+    usual = [trial(0.02, accuracy=0.8 + wobble) for wobble in (-0.03, 0.03, -0.02, 0.02)]
+    assert shortfall_of((*usual, trial(0.02, accuracy=0.75))) == 0
+    assert shortfall_of((*usual, trial(0.02, accuracy=0.6))) == pytest.approx(0.2)
+    assert shortfall_of((trial(0.02, accuracy=0.1),)) == 0
 
 
 def test_a_spent_budget_is_kept_to() -> None:

@@ -24,7 +24,7 @@ from bailiwick.training import HeadRecipe, Recipe, SmallClassifierRecipe
 _FORMAT = 1  # counts up when the same rows, recipe and seed would give another model
 # A transformer learns from at most so many rows, the newest, as training orders do by default.
 _TRANSFORMER_ROWS = 12_000
-_MODELS_KEPT = 24
+_MODELS_KEPT = 8  # in each process; a wide one on many labels takes 80 MB
 _MODULES = {
     HeadRecipe.kind: "bailiwick.training.refits",
     SmallClassifierRecipe.kind: "bailiwick.training.full_refits",

@@ -156,7 +156,9 @@ class Course:
         return Trial(
             period=labelled,
             rows=span.rows,
+            tried_rows=tried[1] - tried[0],
             age=self._behind(labelled),
+            accuracy=mine.accuracy,
             gain=float(paired.mean()),
             standard_error=float(paired.std() / len(paired) ** 0.5),
         )

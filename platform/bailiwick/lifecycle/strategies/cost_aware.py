@@ -9,6 +9,8 @@ from bailiwick.lifecycle.strategies.known import Decision, Known, Trial
 
 DEFAULT_PRICE_ANSWERS = 50.0
 _STANDARD_ERRORS = 2.0
+_USUAL_TRIALS = 8
+_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation, if normal
 _LEAST_GROWTH = 1e-6  # of accuracy a period: a model that does not age at all would never be due
 
 
@@ -16,8 +18,10 @@ _LEAST_GROWTH = 1e-6  # of accuracy a period: a model that does not age at all w
 class CostAware:
     """Retrains when a challenger's gain has reached what the next retraining must be worth.
 
-    Each newest labelled period is put to a challenger that learned two thirds of it (`Trial`);
-    its gain over the serving model is what not having retrained costs, a period from now on.
+    Each newest labelled period is put to a challenger that learned two thirds of it (`Trial`).
+    Its gain over the serving model, and what it falls short of the challengers before it, is what
+    not having retrained costs a period: the one is what newer labels have brought already, the
+    other (`shortfall_of`) is new to both, and the labels of just that are known now.
     Assumptions: this loss grows by `g` with each period that the model has not learned (the
     median of gain / age over all trials, so that one upheaval does not count as the rule), and a
     retraining sets it back to nothing.
@@ -31,7 +35,7 @@ class CostAware:
     over the plan, to be spent sooner where more is lost than usual; the second is the length
     whose loss, g L^2 / 2 for each of `rows`, equals the price of one retraining, counted in
     right answers: what training, labelling and rollout cost, over what a right answer is worth.
-    A gain below two standard errors is none. Expected-gain rules of this kind: CARA
+    A gain or a shortfall below two standard errors is none. Expected-gain rules of this kind: CARA
     (arXiv:2310.04216), UPF (arXiv:2505.14903).
     """
 
@@ -52,16 +56,17 @@ class CostAware:
         if self.budget is not None and known.retrains >= self.budget:
             return Decision(retrain=False, reason=f"the budget of {self.budget} is spent")
         newest = known.trials[-1]
-        if newest.gain < _STANDARD_ERRORS * newest.standard_error:
+        gain = newest.gain + shortfall_of(known.trials)
+        if gain < _STANDARD_ERRORS * newest.standard_error:
             return Decision(
-                retrain=False, reason=f"a gain of {100 * newest.gain:.1f} points may be chance"
+                retrain=False, reason=f"a gain of {100 * gain:.1f} points may be chance"
             )
         growth = growth_of(known.trials)
         length = self._length(known, growth, newest.rows)
         needed = growth * (length - 0.5)
         return Decision(
-            retrain=newest.gain >= needed,
-            reason=f"a challenger gains {100 * newest.gain:.1f} points, "
+            retrain=gain >= needed,
+            reason=f"newer labels are worth {100 * gain:.1f} points, "
             f"{100 * needed:.1f} are needed to retrain (every {length:.1f} periods)",
         )
 
@@ -71,6 +76,22 @@ class CostAware:
         if self.budget is None or known.periods_left is None:
             return max(1.0, worth)
         return max(1.0, worth, known.periods_left / (self.budget - known.retrains))
+
+
+def shortfall_of(trials: Sequence[Trial]) -> float:
+    """How far the newest challenger is below the usual ones (the median of eight before it).
+
+    Counts beyond two standard errors, of its rows and of how much the usual ones differ (by their
+    median absolute deviation), else 0: periods differ.
+    """
+    newest, usual = trials[-1], [trial.accuracy for trial in trials[:-1][-_USUAL_TRIALS:]]
+    if not usual:
+        return 0.0
+    middle = median(usual)
+    spread = _DEVIATIONS * median(abs(accuracy - middle) for accuracy in usual)
+    variance = newest.accuracy * (1 - newest.accuracy) / newest.tried_rows + spread**2
+    short = middle - newest.accuracy
+    return short if short > _STANDARD_ERRORS * sqrt(variance) else 0.0
 
 
 def growth_of(trials: Sequence[Trial]) -> float:

@@ -25,14 +25,17 @@ class Lived:
 class Trial:
     """A challenger that learned all but the newest third of the newest labelled period, on it.
 
-    `gain`: its accuracy less the serving model's, both on that third (-1 to 1).
-    `standard_error`: of the gain, from the paired answers. `age`: periods of labels that the
-    serving model had not learned, the newest included (1 or more).
+    `rows` are the whole period's, `tried_rows` that third's. `age`: periods of labels that the
+    serving model had not learned, the newest included (1 or more). `accuracy`: the challenger's.
+    `gain`: its accuracy less the serving model's on the same rows (-1 to 1). `standard_error`: of
+    the gain, from the paired answers.
     """
 
     period: int
     rows: int
+    tried_rows: int
     age: int
+    accuracy: float
     gain: float
     standard_error: float
 
