@@ -7,7 +7,7 @@ drifts. One set of defaults for all. Exits with 1 below the bar:
 
 - cost-aware at a budget of half and a third of the periods closes at least half of the gap from
   periodic to the best schedule in hindsight, on average over sets,
-- and is nowhere more than a point below periodic;
+- and is nowhere more than a point of accuracy below periodic;
 - on shuffled streams it retrains needlessly (for less than a point) at most once a year;
 - no new model is more than a point worse than its predecessor in the following period.
 
@@ -149,8 +149,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     print(
         f"{'PASS' if met else 'FAIL'}: cost-aware closes {closed:.0%} of the gap to hindsight "
-        f"({LEAST_GAP_CLOSED:.0%} asked for), is at worst {max(below):.1%} below periodic, "
-        f"retrains needlessly {max(needless):.1f} times a year, worst promotion {min(changes):+.1%}"
+        f"({LEAST_GAP_CLOSED:.0%} asked for), is at worst {100 * max(below):.1f} points below "
+        f"periodic, retrains needlessly {max(needless):.1f} times a year, worst promotion "
+        f"{100 * min(changes):+.1f} points"
     )
     return 0 if met else 1
 
@@ -162,13 +163,14 @@ def compare(case: Case) -> tuple[list[Row], list[float], float, list[float]]:
     best = [f"hindsight:{budget}" for budget in sorted(set(budgets.values()), reverse=True)]
     common = case.replay(*names, *best)
     share = {one.strategy: recovered_ratio(one, common) or 0.0 for one in common}
+    accuracy = {one.strategy: one.accuracy for one in common}
     outcomes, closed, below, changes = list(common), [], 0.0, []
     for periods, budget in budgets.items():
         (aware,) = case.replay("cost-aware", budget=budget)
         mine = recovered_ratio(aware, [*common, aware]) or 0.0
         periodic, hindsight = share[f"periodic:{periods}"], share[f"hindsight:{budget}"]
         closed.append((mine - periodic) / (hindsight - periodic))
-        below = max(below, periodic - mine)
+        below = max(below, accuracy[f"periodic:{periods}"] - aware.accuracy)
         changes += case.changes(aware)
         outcomes.append(replace(aware, strategy=f"cost-aware, budget {budget}"))
     return [told(case, one, common) for one in outcomes], closed, below, changes
