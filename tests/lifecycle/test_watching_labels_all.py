@@ -10,8 +10,8 @@ from bailiwick.access import Principal
 from bailiwick.access.principals import disable
 from bailiwick.core.clock import ReplayClock
 from bailiwick.lifecycle import JobKind, Platform
+from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.label_watching import watch_all_labels
-from bailiwick.lifecycle.retrain import start_due
 from bailiwick.lifecycle.schedules import set_schedule
 from bailiwick.monitoring import (
     Alert,

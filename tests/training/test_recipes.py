@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bailiwick.training.recipes import RECIPES, RecipeInvalid, SmallClassifierRecipe
+from bailiwick.training.recipes import RECIPES, RecipeInvalid, SmallClassifierRecipe, recipe_of
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_a_named_recipe_survives_json(name: str) -> None:
     recipe = RECIPES[name]
-    assert SmallClassifierRecipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert recipe_of(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
 def test_a_recipe_cannot_be_changed() -> None:

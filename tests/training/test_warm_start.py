@@ -8,7 +8,7 @@ from transformers import ModernBertForSequenceClassification
 
 from bailiwick.core.errors import Invalid
 from bailiwick.serving.artifact import read_artifact
-from bailiwick.serving.engine import load_network, load_tokenizer
+from bailiwick.serving.transformer import load_network, load_tokenizer
 from bailiwick.training.network import configuration, masked_model_of, warm_start
 from bailiwick.training.recipes import SmallClassifierRecipe
 from support.tiny_training import TINY

@@ -17,7 +17,8 @@ from bailiwick.lifecycle.tables import Job, JobEvent
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
 from bailiwick.lineage import dataset_resource, find_dataset, find_dataset_version
 from bailiwick.registry import find_model, model_resource
-from bailiwick.training import RECIPES, SmallClassifierRecipe
+from bailiwick.training import RECIPES, recipe_of
+from bailiwick.training import Recipe as TrainingRecipe
 from bailiwick.web import (
     Cursor,
     Governed,
@@ -193,8 +194,8 @@ def parts_of(path: str) -> tuple[str, str]:
     return namespace, name
 
 
-def recipe_named(name: str, settings: dict[str, Any] | None) -> SmallClassifierRecipe:
+def recipe_named(name: str, settings: dict[str, Any] | None) -> TrainingRecipe:
     """A recipe with settings that differ from its own."""
     if name not in RECIPES:
         raise Invalid(f"there is no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
-    return SmallClassifierRecipe.from_dict(RECIPES[name].to_dict() | (settings or {}))
+    return recipe_of(RECIPES[name].to_dict() | (settings or {}))

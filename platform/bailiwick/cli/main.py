@@ -31,6 +31,7 @@ COMMANDS = {
     "breaches": ("bailiwick.cli.breaches", "Deployments that are out of policy."),
     "alert": ("bailiwick.cli.alerts", "Alerts."),
     "retrain": ("bailiwick.cli.retraining", "Retraining policies, and retraining by hand."),
+    "backtest": ("bailiwick.cli.backtest", "What a retraining strategy would have done."),
     "job": ("bailiwick.cli.jobs", "Jobs."),
     "lineage": ("bailiwick.cli.lineage", "What was made from what."),
     "policy": ("bailiwick.cli.policies", "The rules in force, and decisions explained."),

@@ -41,20 +41,13 @@ def run_child(
     """
     spec_path = folder / "spec.json"
     spec_path.write_text(json.dumps({**spec, "work_dir": str(folder), "watch_parent": True}))
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads),
-        "OMP_WAIT_POLICY": "PASSIVE",  # idle threads that spin starve a machine that is shared
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
     with (folder / "stderr.log").open("wb") as log:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
             [sys.executable, "-m", module, str(spec_path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment,
+            env=environment_of(threads),
         )
     try:
         said = _listen(child, beat=beat, beat_seconds=beat_seconds)
@@ -67,6 +60,17 @@ def run_child(
     except (OSError, ValueError) as error:
         raise JobProcessFailed("the job process ended without a readable outcome") from error
     return outcome
+
+
+def environment_of(threads: int) -> dict[str, str]:
+    """The environment of a job process that may use so many threads."""
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",  # idle threads that spin starve a machine that is shared
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def _failure(status: int, said: object, folder: Path) -> BailiwickError:

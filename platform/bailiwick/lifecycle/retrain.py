@@ -38,7 +38,7 @@ from bailiwick.lineage import (
 from bailiwick.monitoring import read_window
 from bailiwick.policy import Actor, Resource, Rules, load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, deployment_resource
-from bailiwick.training import SmallClassifierRecipe
+from bailiwick.training import Recipe, recipe_of
 
 SEED = 17
 
@@ -49,7 +49,7 @@ class Overrides:
 
     window_days: int | None = None
     max_rows: int | None = None
-    recipe: SmallClassifierRecipe | None = None
+    recipe: Recipe | None = None
 
     def to_payload(self) -> dict[str, Any]:
         """As JSON, without what is not overridden."""
@@ -153,7 +153,7 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
         order = TrainingOrder(
             model_id=deployment.model_id,
             dataset_version_ids=(version.id,),
-            recipe=SmallClassifierRecipe.from_dict(recipe),
+            recipe=recipe_of(recipe),
             selection=selection,
             purpose=deployment.purpose,
             risk_tier=policy.risk_tier,

@@ -3,20 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
-from transformers.utils import logging
 
 from bailiwick.monitoring.descriptors import KnownWords, describe
 from bailiwick.serving import artifact as files
 from bailiwick.serving.classification import Classification
+from bailiwick.serving.hashed import NgramNetwork, NgramScorer
+from bailiwick.serving.transformer import TransformerScorer
 
-_BATCH_ROWS = 256
+
+class Scorer(Protocol):
+    """A network that gives each text a probability for each of its labels."""
+
+    @property
+    def outputs(self) -> int:
+        """How many labels it tells apart."""
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Probabilities (rows, labels)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +32,20 @@ class Engine:
 
     labels: tuple[str, ...]
     known_words: KnownWords
-    _network: PreTrainedModel
-    _tokenizer: Tokenizer
+    _scorer: Scorer
 
     @classmethod
     def load(cls, directory: Path) -> "Engine":
         """Load the artifact in `directory`, once checked. Raises `ArtifactInvalid`."""
         artifact = files.read_artifact(directory)
-        network = load_network(directory)
-        if network.config.num_labels != len(artifact.labels):
+        scorer = _scorer_of(artifact)
+        if scorer.outputs != len(artifact.labels):
             raise files.ArtifactInvalid(
-                f"The network has {network.config.num_labels} outputs and the card names "
+                f"The network has {scorer.outputs} outputs and the card names "
                 f"{len(artifact.labels)} labels. Train or register the model again."
             )
-        tokenizer = load_tokenizer(directory)
-        tokenizer.enable_truncation(artifact.max_tokens)
-        tokenizer.no_padding()
         known_words = KnownWords.load(directory / files.KNOWN_WORDS)
-        return cls(artifact.labels, known_words, network, tokenizer)
+        return cls(artifact.labels, known_words, scorer)
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """The answer for each text, in order; identical texts are computed once."""
@@ -68,54 +71,13 @@ class Engine:
         rows = [distinct[text] for text in texts]
         return self._forward(list(distinct))[rows]
 
-    @torch.inference_mode()
     def _forward(self, texts: list[str]) -> NDArray[np.float32]:
-        encoded = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
-        result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        # Texts of like length share a batch, so little is spent on padding.
-        order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))
-        for start in range(0, len(order), _BATCH_ROWS):
-            rows = order[start : start + _BATCH_ROWS]
-            ids = [torch.tensor(encoded[row]) for row in rows]
-            pad = self._network.config.pad_token_id or 0
-            tokens = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad)
-            lengths = torch.tensor([len(row) for row in ids])
-            mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).long()  # (rows, tokens)
-            logits = self._network(input_ids=tokens, attention_mask=mask).logits
-            result[rows] = logits.float().softmax(dim=-1).numpy()
-        return result
+        if not texts:
+            return np.empty((0, len(self.labels)), dtype=np.float32)
+        return self._scorer.probabilities(texts)
 
 
-def load_network(directory: Path) -> PreTrainedModel:
-    """The network of a checked artifact, in evaluation mode: safetensors, offline, no code."""
-    network: PreTrainedModel
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it bare
-    try:
-        network, report = AutoModelForSequenceClassification.from_pretrained(
-            directory,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise files.ArtifactInvalid(
-            f"The network could not be loaded ({type(error).__name__}): {files.WEIGHTS} or "
-            f"{files.CONFIG} is damaged. Fetch the model's files again or roll back."
-        ) from error
-    if report["missing_keys"] or report["unexpected_keys"] or report["mismatched_keys"]:
-        raise files.ArtifactInvalid(
-            f"{files.WEIGHTS} does not fit {files.CONFIG}: weights are missing, left over or of "
-            "another shape. Register the model again from one training run."
-        )
-    return network
-
-
-def load_tokenizer(directory: Path) -> Tokenizer:
-    """The tokenizer of a checked artifact."""
-    try:
-        return Tokenizer.from_file(str(directory / files.TOKENIZER))
-    except Exception as error:  # the library raises bare `Exception` for any broken file
-        raise files.ArtifactInvalid(
-            f"{files.TOKENIZER} is damaged. Fetch the model's files again or roll back."
-        ) from error
+def _scorer_of(artifact: files.Artifact) -> Scorer:
+    if artifact.model_type == files.HASHED_NGRAMS:
+        return NgramScorer(NgramNetwork.load(artifact.directory))
+    return TransformerScorer.load(artifact)

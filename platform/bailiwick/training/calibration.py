@@ -26,11 +26,21 @@ def validate(
     network: ModernBertForSequenceClassification, texts: EncodedTexts, targets: torch.Tensor
 ) -> Validation:
     """Accuracy and log loss (nats) on `texts` against `targets` (rows,)."""
-    logits = logits_of(network, texts)
+    return measured(logits_of(network, texts), targets)
+
+
+def measured(logits: torch.Tensor, targets: torch.Tensor) -> Validation:
+    """Accuracy and log loss (nats) of `logits` (rows, labels) against `targets` (rows,)."""
     return Validation(
         accuracy=(logits.argmax(dim=1) == targets).float().mean().item(),
         loss=cross_entropy(logits, targets).item(),
     )
+
+
+def best_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
+    """By what `logits` are best divided: the least log loss (Guo et al., arXiv:1706.04599)."""
+    losses = [cross_entropy(logits / value, targets).item() for value in _TEMPERATURES]
+    return _TEMPERATURES[losses.index(min(losses))]
 
 
 @torch.no_grad()
@@ -42,9 +52,7 @@ def calibrate(
     Temperature scaling (Guo et al., 2017, arXiv:1706.04599), folded into the last layer so that
     the artifact needs nothing beside its weights. Answers stay the same, only confidence moves.
     """
-    logits = logits_of(network, texts)
-    losses = [cross_entropy(logits / value, targets).item() for value in _TEMPERATURES]
-    temperature = _TEMPERATURES[losses.index(min(losses))]
+    temperature = best_temperature(logits_of(network, texts), targets)
     network.classifier.weight.div_(temperature)
     network.classifier.bias.div_(temperature)
     return temperature

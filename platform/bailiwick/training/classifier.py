@@ -11,7 +11,7 @@ from transformers import ModernBertForSequenceClassification
 
 from bailiwick.monitoring.descriptors import KnownWords
 from bailiwick.serving.artifact import KNOWN_WORDS, Artifact
-from bailiwick.serving.engine import load_tokenizer
+from bailiwick.serving.transformer import load_tokenizer
 from bailiwick.training.calibration import calibrate, validate
 from bailiwick.training.data import Frame, newest_tenth
 from bailiwick.training.loop import History, Phase, Validation, fit
@@ -24,19 +24,7 @@ from bailiwick.training.objectives import classification_objective, masked_langu
 from bailiwick.training.progress import Progress, Stage
 from bailiwick.training.recipes import SmallClassifierRecipe
 from bailiwick.training.tokens import encode, train_tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What training made, before it is written."""
-
-    network: ModernBertForSequenceClassification
-    tokenizer: Tokenizer
-    labels: tuple[str, ...]
-    known_words: KnownWords
-    losses: list[float]
-    metrics: dict[str, Any]
-    rows_per_second: float
+from bailiwick.training.trained import Trained
 
 
 def train_classifier(
@@ -81,7 +69,9 @@ def train_classifier(
     best = training.validations[training.best_epoch]
     return Trained(
         network,
+        network.config.to_json_string(),
         tokenizer,
+        recipe.max_tokens,
         labels,
         known_words,
         losses=[*pretraining.losses, *training.losses, *closing.losses],

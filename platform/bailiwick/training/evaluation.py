@@ -89,6 +89,14 @@ def label_counts(answers: Sequence[str], truth: Sequence[str]) -> dict[str, Labe
     }
 
 
+def macro_f1_of(answers: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
+    """The mean F1 over the labels, given as numbers, that occur or were answered."""
+    size = int(max(answers.max(), truth.max())) + 1
+    occurred = np.bincount(truth, minlength=size) + np.bincount(answers, minlength=size)
+    right = np.bincount(truth[answers == truth], minlength=size)
+    return float((2 * right[occurred > 0] / occurred[occurred > 0]).mean())
+
+
 @dataclass(frozen=True, slots=True)
 class PairedCounts:
     """Rows that both models get right, only one, or neither: the table of McNemar's test."""

@@ -14,40 +14,38 @@ from safetensors.torch import save
 from bailiwick.core.canonical import canonical_bytes, sha256_hex
 from bailiwick.serving import artifact as files
 from bailiwick.serving.classification import Classification
-from bailiwick.training.classifier import Trained
 from bailiwick.training.data import Frame
-from bailiwick.training.recipes import SmallClassifierRecipe
+from bailiwick.training.recipes import Recipe
 from bailiwick.training.tokens import tokenizer_config
+from bailiwick.training.trained import Trained
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
-def write_artifact(
-    trained: Trained, recipe: SmallClassifierRecipe, *, seed: int, directory: Path
-) -> None:
+def write_artifact(trained: Trained, recipe: Recipe, *, seed: int, directory: Path) -> None:
     """Write the artifact into `directory`, which is made and must be empty or absent.
 
     No file holds a time or a path, so the same training writes the same bytes.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    config = trained.network.config
     weights = {name: value.contiguous() for name, value in trained.network.state_dict().items()}
     contents = {
-        files.CONFIG: config.to_json_string().encode(),
+        files.CONFIG: trained.config_json.encode(),
         files.WEIGHTS: save(weights, metadata={"format": "pt"}),
-        files.TOKENIZER: trained.tokenizer.to_str().encode(),
-        files.TOKENIZER_CONFIG: canonical_bytes(tokenizer_config(recipe.max_tokens)),
         files.CARD: canonical_bytes(
             {
                 "task": files.TASK,
                 "labels": list(trained.labels),
                 "recipe": recipe.to_dict(),
                 "seed": seed,
-                "max_tokens": recipe.max_tokens,
+                "max_tokens": trained.max_tokens,
                 "versions": {name: version(name) for name in _LIBRARIES},
             }
         ),
     }
+    if trained.tokenizer:
+        contents[files.TOKENIZER] = trained.tokenizer.to_str().encode()
+        contents[files.TOKENIZER_CONFIG] = canonical_bytes(tokenizer_config(trained.max_tokens))
     for name, content in contents.items():
         (directory / name).write_bytes(content)
     trained.known_words.save(directory / files.KNOWN_WORDS)

@@ -5,17 +5,26 @@ same losses, bit for bit.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
-
-from bailiwick.training.tokens import EncodedTexts
 
 # (rows of the batch, generator for masks and dropped tokens) -> scalar loss.
 Objective = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 # epoch just finished, steps done, steps planned, mean loss, validation or None.
 Watcher = Callable[[int, int, float, "Validation | None"], None]
+
+
+class Batches(Protocol):
+    """Rows that come in batches."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def buckets(self, batch_rows: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        """Every row's number once, in random batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class History:
 def fit(
     network: torch.nn.Module,
     objective: Objective,
-    texts: EncodedTexts,
+    texts: Batches,
     phase: Phase,
     *,
     generator: torch.Generator,

@@ -14,8 +14,8 @@ from transformers import (
 )
 
 from bailiwick.core.errors import Invalid
-from bailiwick.serving.artifact import Artifact
-from bailiwick.serving.engine import load_network
+from bailiwick.serving.artifact import HASHED_NGRAMS, Artifact
+from bailiwick.serving.transformer import load_network
 from bailiwick.training.recipes import SmallClassifierRecipe
 from bailiwick.training.tokens import CLS_ID, PAD_ID, SEP_ID
 
@@ -71,6 +71,11 @@ def warm_start(
 
     Returns how many rows were kept. Raises `Invalid` where the networks differ in shape.
     """
+    if base.model_type == HASHED_NGRAMS:
+        raise Invalid(
+            "The model to start from is a linear one on n-grams, which has no network to go on "
+            "from. Train from scratch, or refit a head."
+        )
     theirs, mine = load_network(base.directory).state_dict(), classifier.state_dict()
     if _shapes(theirs) != _shapes(mine):
         raise Invalid(

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Literal
 
-Stage = Literal["tokenizer", "pretrain", "train", "evaluate"]
+Stage = Literal["tokenizer", "encode", "pretrain", "train", "evaluate"]
 # Called with stage, step, steps, and the measures known by then (loss, accuracy).
 Progress = Callable[[Stage, int, int, dict[str, float]], None]
 

@@ -6,7 +6,7 @@ Everything that shapes the result is here or in the job's seed and data.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 from bailiwick.core.errors import Invalid
 
@@ -18,7 +18,34 @@ class RecipeInvalid(Invalid):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SmallClassifierRecipe:
+class _Settings:
+    """What recipes have in common: a kind, bounds, and their form in JSON."""
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name), whole=field.type is int)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The recipe that `to_dict` wrote; what is left out takes its default."""
+        named = dict(values)
+        if (kind := named.pop("kind", cls.kind)) != cls.kind:
+            raise RecipeInvalid(f"There is no recipe of kind {kind!r}. Use {cls.kind!r}.")
+        if strange := sorted(named.keys() - {field.name for field in fields(cls)}):
+            raise RecipeInvalid(
+                f"A {cls.kind} recipe has no {', '.join(strange)}. Correct or remove it."
+            )
+        return cls(**named)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with `kind`."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallClassifierRecipe(_Settings):
     """A small transformer: masked-language pretraining, then a classification head.
 
     Network: `layers` of `hidden_size` with `heads` attention heads over a byte-level BPE
@@ -58,29 +85,51 @@ class SmallClassifierRecipe:
     gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check(field.name, getattr(self, field.name), whole=field.type is int)
+        _Settings.__post_init__(self)
         if self.hidden_size % (2 * self.heads):
             raise RecipeInvalid(
                 f"hidden_size {self.hidden_size} must be an even multiple of heads {self.heads}, "
                 "because each head rotates pairs of its dimensions."
             )
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The recipe that `to_dict` wrote; what is left out takes its default."""
-        named = dict(values)
-        if (kind := named.pop("kind", cls.kind)) != cls.kind:
-            raise RecipeInvalid(f"There is no recipe of kind {kind!r}. Use {cls.kind!r}.")
-        if strange := sorted(named.keys() - {field.name for field in fields(cls)}):
-            raise RecipeInvalid(
-                f"A {cls.kind} recipe has no {', '.join(strange)}. Correct or remove it."
-            )
-        return cls(**named)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, with `kind`."""
-        return {"kind": self.kind, **asdict(self)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadRecipe(_Settings):
+    """A linear head on a frozen encoder, refit in seconds.
+
+    The encoder is the transformer of the model to start from where there is one, and otherwise
+    hashed words, pairs of words and character 3- to 5-grams in `buckets` (texts are cut at
+    `max_characters`). Equal texts are one lesson: the distribution of their labels, each row
+    weighted by half for every `half_life_days` of its age at the newest row (0: all alike), and
+    the root of these weights is the lesson's. At most `max_texts` lessons, the weightiest.
+    `balance_ratio` weights labels by their frequency to the power of its negative (0: as they
+    come, 1: all labels alike). Learned by the loop that trains all else (AdamW, `epochs` passes).
+    """
+
+    kind: ClassVar[str] = "head"
+
+    buckets: int = 32_768
+    max_characters: int = 1000
+    half_life_days: float = 180.0
+    max_texts: int = 20_000
+    balance_ratio: float = 0.0
+
+    epochs: int = 6
+    batch_rows: int = 1024
+    learning_rate: float = 0.04
+    weight_decay: float = 0.0
+    warmup_ratio: float = 0.06
+    gradient_norm: float = 10.0
+
+
+Recipe: TypeAlias = SmallClassifierRecipe | HeadRecipe
+
+
+def recipe_of(values: Mapping[str, Any]) -> Recipe:
+    """The recipe of any kind that `to_dict` wrote. Raises `RecipeInvalid`."""
+    if values.get("kind") == HeadRecipe.kind:
+        return HeadRecipe.from_dict(values)
+    return SmallClassifierRecipe.from_dict(values)
 
 
 # Inclusive bounds; a ratio or a rate of exactly 0 switches the thing off.
@@ -104,6 +153,12 @@ _BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "learning_rate": (1e-6, 1),
         "token_dropout": (0, 0.9),
         "patience_epochs": (1, 1000),
+        "buckets": (256, 1 << 22),
+        "max_characters": (8, 100_000),
+        "half_life_days": (0, 36_525),
+        "max_texts": (10, 10_000_000),
+        "balance_ratio": (0, 1),
+        "epochs": (1, 1000),
         "closing_epochs": (0, 10),
         "closing_learning_rate": (1e-6, 1),
         "weight_decay": (0, 10),
@@ -121,7 +176,7 @@ def _check(name: str, value: object, *, whole: bool) -> None:
         raise RecipeInvalid(f"{name} must be from {low:g} to {high:g}; it is {value:g}.")
 
 
-RECIPES: Mapping[str, SmallClassifierRecipe] = MappingProxyType(
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         # The first model of a task, from nothing.
         "small-classifier": SmallClassifierRecipe(),
@@ -129,5 +184,9 @@ RECIPES: Mapping[str, SmallClassifierRecipe] = MappingProxyType(
         "small-classifier-refresh": SmallClassifierRecipe(
             pretrain_epochs=0, train_epochs=3, learning_rate=2e-3
         ),
+        # A linear model on hashed n-grams: the cheap update, in seconds.
+        "head": HeadRecipe(),
+        # A new head on the encoder of the model to start from: few inputs, so more steps.
+        "head-on-base": HeadRecipe(epochs=30, batch_rows=256, learning_rate=0.02),
     }
 )

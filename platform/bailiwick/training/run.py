@@ -6,7 +6,6 @@ code 0: done. 2: the input cannot be used, or the disk is full. 1: a fault of ou
 is gone. With 1 and 2 the last line on standard output is `{"error": {"code", "message"}}`.
 """
 
-import ctypes
 import errno
 import os
 import sys
@@ -17,11 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import torch
-
 from bailiwick.core.errors import BailiwickError, Invalid
-from bailiwick.serving.artifact import read_artifact
+from bailiwick.serving.artifact import Artifact, read_artifact
 from bailiwick.serving.classification import Classification
 from bailiwick.serving.engine import Engine
 from bailiwick.training.classifier import train_classifier
@@ -34,14 +30,15 @@ from bailiwick.training.evaluation import (
     paired,
 )
 from bailiwick.training.export import manifest, write_artifact, write_outcome, write_reference
+from bailiwick.training.head_classifier import train_head
 from bailiwick.training.network import parameter_count
 from bailiwick.training.progress import Progress, print_line, print_progress
+from bailiwick.training.recipes import HeadRecipe
 from bailiwick.training.spec import TrainingSpec
+from bailiwick.training.threads import keep_freed_memory, use_threads
+from bailiwick.training.trained import Trained
 
 _INPUT_FAULT, _OUR_FAULT, _ORPHANED = 2, 1, 3
-# From glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES, _LARGEST_KEPT_BYTES = 1 << 29, 1 << 25
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -51,8 +48,8 @@ def main(arguments: list[str]) -> int:
         spec = _spec(arguments)
         if spec.watch_parent:
             threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
-        _use_threads(spec.threads)
-        _keep_freed_memory()
+        use_threads(spec.threads)
+        keep_freed_memory()
         run(spec, print_progress)
     except BailiwickError as error:
         return _failed(_INPUT_FAULT, error.code, error.message)
@@ -79,7 +76,7 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         raise TooFewRows("There are no held-out rows to judge by. Widen their time range.")
     base = read_artifact(spec.base) if spec.base else None
     champion = Engine.load(spec.compare_with) if spec.compare_with else None
-    trained = train_classifier(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
+    trained = _trained(spec, train, base, progress)
     directory = spec.work_dir / "artifact"
     write_artifact(trained, spec.recipe, seed=spec.seed, directory=directory)
     progress("evaluate", 0, 1, {})
@@ -117,6 +114,14 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     return outcome
 
 
+def _trained(
+    spec: TrainingSpec, train: Frame, base: Artifact | None, progress: Progress
+) -> Trained:
+    if isinstance(spec.recipe, HeadRecipe):
+        return train_head(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
+    return train_classifier(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
+
+
 def _spec(arguments: list[str]) -> TrainingSpec:
     if len(arguments) != 1:
         raise Invalid("Give one job file: python -m bailiwick.training.run SPEC.json")
@@ -127,25 +132,6 @@ def _judge(engine: Engine, holdout: Frame) -> tuple[list[Classification], Evalua
     probabilities = engine.probabilities(holdout.texts)
     answers = engine.answers(holdout.texts, probabilities)
     return answers, evaluate(probabilities, engine.labels, holdout.labels)
-
-
-def _use_threads(threads: int) -> None:
-    """Keep every library's pool to `threads`, and computations repeatable."""
-    os.environ["RAYON_NUM_THREADS"] = str(threads)  # read by tokenizers at its first batch
-    pa.set_cpu_count(threads)
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=True)
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep freed memory instead of giving it back after every step.
-
-    Every step needs the same buffers again; fetching them anew from the kernel took about a
-    tenth of the processor time of training. Other C libraries are left alone.
-    """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
 
 
 def _end_with_parent() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bailiwick.core.errors import Invalid
-from bailiwick.training.recipes import SmallClassifierRecipe
+from bailiwick.training.recipes import Recipe, recipe_of
 
 
 class SpecInvalid(Invalid):
@@ -34,7 +34,7 @@ class TrainingSpec:
     work_dir: Path
     train: FrameFile
     holdout: FrameFile
-    recipe: SmallClassifierRecipe
+    recipe: Recipe
     base: Path | None = None
     compare_with: Path | None = None
     seed: int = 0
@@ -48,9 +48,9 @@ class TrainingSpec:
             values = json.loads(path.read_bytes())
             return cls(
                 work_dir=Path(values["work_dir"]),
-                train=_frame_file(values["train"]),
-                holdout=_frame_file(values["holdout"]),
-                recipe=SmallClassifierRecipe.from_dict(values["recipe"]),
+                train=frame_file(values["train"]),
+                holdout=frame_file(values["holdout"]),
+                recipe=recipe_of(values["recipe"]),
                 base=_directory(values.get("base")),
                 compare_with=_directory(values.get("compare_with")),
                 seed=int(values["seed"]),
@@ -80,7 +80,8 @@ class TrainingSpec:
         }
 
 
-def _frame_file(values: dict[str, Any]) -> FrameFile:
+def frame_file(values: dict[str, Any]) -> FrameFile:
+    """The inverse of a frame file's part of `to_dict`."""
     return FrameFile(Path(values["path"]), str(values["sha256"]))
 
 

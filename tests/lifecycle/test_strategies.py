@@ -1,0 +1,181 @@
+"""Rules for when to retrain: pure functions of what is known."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from bailiwick.core.errors import Invalid
+from bailiwick.lifecycle.backtest.hindsight import best_schedule
+from bailiwick.lifecycle.strategies import (
+    FORMS,
+    CostAware,
+    Known,
+    Lived,
+    Strategy,
+    Threshold,
+    Trial,
+    alarm,
+    strategy_named,
+)
+from bailiwick.lifecycle.strategies.cost_aware import shortfall_of
+
+
+def lived(accuracy: float | None, *, rows: int = 5000, **changes: float) -> Lived:
+    settings = {"confidence": 0.8, "unseen_ratio": 0.1, **changes}
+    return Lived(period=1, rows=rows, age=1, accuracy=accuracy, **settings)
+
+
+def trial(
+    gain: float, *, age: int = 1, error: float = 0.001, rows: int = 10_000, accuracy: float = 0.8
+) -> Trial:
+    return Trial(
+        period=1,
+        rows=rows,
+        tried_rows=rows // 3,
+        age=age,
+        accuracy=accuracy,
+        gain=gain,
+        standard_error=error,
+    )
+
+
+def known(**changes: object) -> Known:
+    settings = {
+        "period": 9,
+        "behind": 1,
+        "retrains": 0,
+        "periods_left": 20,
+        "lived": (),
+        "trials": (),
+    }
+    return Known(**{**settings, **changes})  # type: ignore[arg-type]  # checked by the class
+
+
+def ruled(text: str) -> Strategy:
+    rule = strategy_named(text)
+    assert hasattr(rule, "decide")
+    return rule
+
+
+@pytest.mark.parametrize(
+    ("name", "retrained"),
+    [("frozen", []), ("every-period", [1, 2, 3, 4, 5]), ("periodic:2", [2, 3, 4, 5])],
+)
+def test_the_calendar_alone_decides(name: str, retrained: list[int]) -> None:
+    rule = ruled(name)
+    assert [b for b in range(6) if rule.decide(known(behind=b)).retrain] == retrained
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("yearly", "There is no strategy 'yearly'. Choose from: frozen, every-period"),
+        ("periodic", "Choose from"),
+        ("periodic:0", "Choose from"),
+        ("periodic:x", "Choose from"),
+        ("hindsight", "Choose from"),
+        ("threshold:much", "Choose from"),
+        ("threshold:-3", "above 0"),
+        ("frozen:2", "Choose from"),
+    ],
+)
+def test_a_strategy_that_is_none_is_refused_with_the_list(text: str, message: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        strategy_named(text)
+    assert message in refusal.value.message
+
+
+def test_every_form_of_the_list_is_a_strategy() -> None:
+    for form in FORMS:
+        text = form.replace("POINTS", "2.5").replace("N", "3")
+        assert strategy_named(text).name == text
+
+
+def test_accuracy_that_fell_by_the_threshold_retrains() -> None:
+    rule = Threshold(points=5)
+    fell = rule.decide(known(lived=(lived(0.80), lived(0.74))))
+    assert (fell.retrain, fell.reason) == (True, "accuracy fell by 6.0 points")
+    assert not rule.decide(known(lived=(lived(0.80), lived(0.76)))).retrain
+    assert not rule.decide(known(behind=0, lived=(lived(0.80), lived(0.5)))).retrain
+
+
+def test_a_fall_that_may_be_chance_is_none() -> None:
+    assert alarm((lived(0.80, rows=100), lived(0.74, rows=100))) is None
+
+
+def test_labels_that_are_not_known_yet_are_not_looked_at() -> None:
+    assert alarm((lived(0.80), lived(0.79), lived(None))) is None
+    assert alarm((lived(None), lived(None))) is None
+
+
+def test_drift_is_alarmed_without_any_label() -> None:
+    assert "unseen words" in str(alarm((lived(None), lived(None, unseen_ratio=0.25))))
+    assert "confidence" in str(alarm((lived(None), lived(None, confidence=0.7))))
+
+
+def test_a_gain_as_large_as_the_plan_s_last_period_loses_retrains() -> None:
+    """20 periods, 10 retrainings: every second one, and so at 1.5 times a period's growth."""
+    rule = CostAware(budget=10, price_answers=0)
+    steady = (trial(0.02, age=1), trial(0.04, age=2), trial(0.02, age=1))
+    assert not rule.decide(known(trials=steady)).retrain
+    assert rule.decide(known(trials=(*steady, trial(0.031, age=1)))).retrain
+    assert rule.decide(known(trials=(*steady, trial(0.04, age=2)))).retrain
+
+
+def test_a_price_alone_says_how_long_to_wait() -> None:
+    """A growth of 2 points of 10,000 rows is 200 answers a period: 900 are lost in 3 periods."""
+    rule = CostAware(price_answers=900)
+    seen = [trial(0.02 * age, age=age) for age in (1, 2, 3)]
+    waits = [rule.decide(known(trials=tuple(seen[:upto]))) for upto in (1, 2, 3)]
+    assert [wait.retrain for wait in waits] == [False, False, True]
+    assert "every 3.0 periods" in waits[-1].reason
+    assert CostAware(price_answers=0).decide(known(trials=(seen[0],))).retrain
+
+
+def test_what_may_be_chance_is_no_gain() -> None:
+    decision = CostAware(price_answers=0).decide(known(trials=(trial(0.02, error=0.011),)))
+    assert (decision.retrain, decision.reason) == (False, "a gain of 2.0 points may be chance")
+
+
+def test_an_upheaval_that_the_challenger_has_not_learned_either_is_worth_a_retraining() -> None:
+    rule = CostAware(budget=5, price_answers=0)
+    steady = (trial(0.02), trial(0.04, age=2, accuracy=0.81), trial(0.02, accuracy=0.79))
+    assert not rule.decide(known(trials=(*steady, trial(0.01)))).retrain
+    decision = rule.decide(known(trials=(*steady, trial(0.01, accuracy=0.6))))
+    assert (decision.retrain, decision.reason[:34]) == (True, "newer labels are worth 21.0 points")
+
+
+def test_a_period_that_is_a_little_harder_is_no_upheaval() -> None:
+    usual = [trial(0.02, accuracy=0.8 + wobble) for wobble in (-0.03, 0.03, -0.02, 0.02)]
+    assert shortfall_of((*usual, trial(0.02, accuracy=0.75))) == 0
+    assert shortfall_of((*usual, trial(0.02, accuracy=0.6))) == pytest.approx(0.2)
+    assert shortfall_of((trial(0.02, accuracy=0.1),)) == 0
+
+
+def test_a_spent_budget_is_kept_to() -> None:
+    rule, large = CostAware(budget=2), (trial(0.5),)
+    assert rule.decide(known(retrains=1, periods_left=1, trials=large)).retrain
+    assert not rule.decide(known(retrains=2, trials=large)).retrain
+
+
+def test_without_newer_labels_there_is_nothing_to_learn() -> None:
+    assert not CostAware().decide(known(behind=0, trials=(trial(0.5),))).retrain
+    assert not CostAware().decide(known(trials=())).retrain
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hindsight_is_the_best_of_all_schedules(seed: int) -> None:
+    periods = 6
+    accuracies = np.random.default_rng(seed).random((periods, periods))
+    newest = list(range(periods))
+    for retrains in (0, 1, 2, 5):
+        found = best_schedule(accuracies, newest, retrains)
+        assert sum(a != b for a, b in itertools.pairwise(found)) <= retrains
+        totals = []
+        for moments in itertools.combinations(range(1, periods), retrains):
+            schedule = [max([0, *(m for m in moments if m <= p)]) for p in range(periods)]
+            totals.append(sum(accuracies[m, p] for p, m in enumerate(schedule)))
+        got = sum(accuracies[m, p] for p, m in enumerate(found))
+        assert got >= max(totals) - 1e-9
+        assert all(m <= p for p, m in enumerate(found))
