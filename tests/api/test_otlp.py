@@ -48,7 +48,7 @@ def test_a_span_becomes_a_record(world: World, named: str) -> None:
     assert row.at == datetime.fromisoformat("2026-01-01T00:00:01.250000+00:00")
     assert (row.latency_ms, row.tokens, row.confidence) == (1250.0, 42, 0.75)
     assert (row.prediction, row.characters, row.words) == ("Fuel", 19, 3)
-    assert row.text is None
+    assert (row.text, row.sealed) == (None, None)
     assert row.join_key == world.platform.pseudonyms.join_keys([f"{7:032x}"])[0]
 
 
