@@ -21,11 +21,16 @@ SEALED = ("text", "sealed", "data_key_id")
 WRAPPING = ("kek", "wrapped", "destroyed_at")
 TALLIES = ("labelled_rows", "correct_rows", "tallied_at", "stale", "dropped_at", "purged_at")
 TABLES = ("keeping_rules", "record_segments", "archived_join_keys")
+PLAIN = "ix_rejected_records_plain"
 MAY_GO = "refuse_unless_archived"
 
 
 def upgrade() -> None:
     create_tables()
+    plain = sa.text("raw IS NOT NULL")
+    op.create_index(
+        PLAIN, "rejected_records", ["deployment_id"], sqlite_where=plain, postgresql_where=plain
+    )
     history.protect(("record_segments",), pointers=TALLIES)
     history.release(("data_keys",))
     texts = sa.Column("archived_texts", sa.Integer(), nullable=False, server_default="0")
@@ -43,6 +48,7 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION {MAY_GO}()")
     history.release(("inference_records",), removable=True)
     history.protect(("inference_records",), pointers=SEALED)
+    op.drop_index(PLAIN, "rejected_records")
     history.unguard("data_keys", "return")
     history.release(("data_keys",))
     with op.batch_alter_table("data_keys", naming_convention=NAMING_CONVENTION) as table:

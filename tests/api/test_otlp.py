@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bailiwick.monitoring import InferenceRecord
+from bailiwick.monitoring.texts import RECORD, Sealed, open_texts
 from support.api_bodies import attribute, span, spans
 from support.api_world import World
 
@@ -47,7 +48,7 @@ def test_a_span_becomes_a_record(world: World, named: str) -> None:
     assert row.at == datetime.fromisoformat("2026-01-01T00:00:01.250000+00:00")
     assert (row.latency_ms, row.tokens, row.confidence) == (1250.0, 42, 0.75)
     assert (row.prediction, row.characters, row.words) == ("Fuel", 19, 3)
-    assert row.text is None
+    assert (row.text, row.sealed) == (None, None)
     assert row.join_key == world.platform.pseudonyms.join_keys([f"{7:032x}"])[0]
 
 
@@ -55,7 +56,13 @@ def test_the_prompt_is_kept_where_text_is(world: World) -> None:
     deployment = world.running(keeps_text=True)
     legacy = {"gen_ai.prompt": "Zebra"}
     world.post(PATH, spans(str(deployment.id), span(1, **CHAT), span(2, **legacy)))
-    assert [row.text for row in records(world)] == ["Zebra crossing 4711", "Zebra"]
+    rows = [
+        Sealed(row.deployment_id, row.record_id, row.sealed, row.data_key_id)
+        for row in records(world)
+    ]
+    with world.platform.database.reading() as session:
+        texts = open_texts(session, world.platform.texts, RECORD, rows)
+    assert texts == ["Zebra crossing 4711", "Zebra"]
 
 
 def test_the_finish_reason_stands_for_a_prediction(world: World, named: str) -> None:

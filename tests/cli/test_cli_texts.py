@@ -30,6 +30,7 @@ def test_texts_are_destroyed_and_it_can_be_shown(shell: Shell) -> None:
 
 def test_the_key_is_rotated_by_an_administrator(shell: Shell, at_home: Installation) -> None:
     platform = at_home.platform
+    assert "No text has been kept yet" in shell("texts", "key").out
     with platform.database.transaction() as session:
         deployment = session.query(Deployment).first()
         assert deployment is not None
@@ -48,6 +49,7 @@ def test_the_key_is_rotated_by_an_administrator(shell: Shell, at_home: Installat
         {"key": first, "in_file": True, "data_keys": 0},
     ]
     platform.texts.path.unlink()
+    assert "LOST: restore the key file" in shell("texts", "key").out
     lost = shell("texts", "rotate-key", "--by", "ada", "--give-up-lost").out
     assert "1 keys were lost" in lost
     assert "in the file" in shell("texts", "key").out

@@ -9,6 +9,7 @@ import typer
 from bailiwick.cli.application import create_application, listen, server_of
 from bailiwick.core.clock import SystemClock
 from bailiwick.core.errors import Invalid
+from bailiwick.core.garbage import leave_what_is_loaded
 from bailiwick.core.logs import configure_logging
 from bailiwick.core.settings import read_settings
 from bailiwick.db.migrate import check_current
@@ -38,6 +39,7 @@ def api_command(host: Host = None, port: Port = None) -> None:
     gateway = Gateway(settings.serving_url, settings.serving_secret.get_secret_value())
     listener = listen(settings.host, settings.port)
     application = create_application(platform, gateway)
+    leave_what_is_loaded()
     server_of(application, trusted_proxies=settings.trusted_proxies).run(sockets=[listener])
 
 

@@ -60,7 +60,8 @@ def key_command(
 ) -> None:
     """Which keys the file has, and what depends on each."""
     with closing(open_platform(read_settings(), SystemClock())) as platform:
-        names = [kek.name for kek in platform.texts.ring().keks]
+        vault = platform.texts
+        names = [kek.name for kek in vault.ring().keks] if vault.path.exists() else []
         with platform.database.reading() as session:
             used = wrapping(session)
     told = [
@@ -70,6 +71,8 @@ def key_command(
     if as_json:
         print_json(told)
         return
+    if not told:
+        typer.echo("No text has been kept yet; the key is made with the first.")
     for one in told:
         place = "in the file" if one["in_file"] else "LOST: restore the key file"
         typer.echo(f"{one['key']}  {one['data_keys']:>9,} data keys  {place}")

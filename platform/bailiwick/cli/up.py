@@ -9,6 +9,7 @@ from bailiwick.cli.application import create_application, listen, server_of
 from bailiwick.cli.first_start import prepare
 from bailiwick.cli.model_server import ModelServer
 from bailiwick.core.clock import SystemClock
+from bailiwick.core.garbage import leave_what_is_loaded
 from bailiwick.core.logs import configure_logging
 from bailiwick.core.settings import read_settings
 from bailiwick.lifecycle import open_platform
@@ -41,6 +42,7 @@ def up(
         if token is not None:
             typer.secho("First admin token, shown this once:", bold=True)
             typer.echo(f"  export BAILIWICK_TOKEN={token}")
+        leave_what_is_loaded()
         try:
             server_of(application, trusted_proxies=settings.trusted_proxies).run(sockets=[listener])
         finally:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
@@ -31,6 +31,12 @@ class RejectedRecord(Base):
         UniqueConstraint("deployment_id", "digest"),
         Index(None, "expires_at"),
         Index(None, "data_key_id"),
+        Index(  # empty, once all of them are sealed
+            "ix_rejected_records_plain",
+            "deployment_id",
+            sqlite_where=text("raw IS NOT NULL"),
+            postgresql_where=text("raw IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
