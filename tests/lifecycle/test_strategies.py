@@ -18,7 +18,7 @@ from bailiwick.lifecycle.strategies import (
     alarm,
     strategy_named,
 )
-from bailiwick.lifecycle.strategies.cost_aware import shortfall_of
+from bailiwick.lifecycle.strategies.cost_aware import growth_of, shortfall_of
 
 
 def lived(accuracy: float | None, *, rows: int = 5000, **changes: float) -> Lived:
@@ -126,11 +126,16 @@ def test_a_gain_as_large_as_the_plan_s_last_period_loses_retrains() -> None:
 def test_a_price_alone_says_how_long_to_wait() -> None:
     """A growth of 2 points of 10,000 rows is 200 answers a period: 900 are lost in 3 periods."""
     rule = CostAware(price_answers=900)
-    seen = [trial(0.02 * age, age=age) for age in (1, 2, 3)]
-    waits = [rule.decide(known(trials=tuple(seen[:upto]))) for upto in (1, 2, 3)]
+    usual = (trial(0.02), trial(0.02), trial(0.02))
+    waits = [rule.decide(known(trials=(*usual, trial(0.02 * age, age=age)))) for age in (1, 2, 3)]
     assert [wait.retrain for wait in waits] == [False, False, True]
     assert "every 3.0 periods" in waits[-1].reason
-    assert CostAware(price_answers=0).decide(known(trials=(seen[0],))).retrain
+    assert CostAware(price_answers=0).decide(known(trials=usual)).retrain
+
+
+def test_a_first_model_that_gains_much_is_not_the_rule() -> None:
+    assert growth_of((trial(0.25),)) == pytest.approx(0.125)
+    assert CostAware(budget=10, price_answers=0).decide(known(trials=(trial(0.25),))).retrain
 
 
 def test_what_may_be_chance_is_no_gain() -> None:

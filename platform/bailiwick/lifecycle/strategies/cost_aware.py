@@ -95,5 +95,9 @@ def shortfall_of(trials: Sequence[Trial]) -> float:
 
 
 def growth_of(trials: Sequence[Trial]) -> float:
-    """Accuracy lost with each period that a model has not learned: the median over `trials`."""
-    return max(_LEAST_GROWTH, median(trial.gain / trial.age for trial in trials))
+    """Accuracy lost with each period that a model has not learned: the median over `trials`.
+
+    One trial without loss is assumed beforehand: a first model has seen little, gains much by
+    any newer row, and is not to be taken for the rule.
+    """
+    return max(_LEAST_GROWTH, median([0.0, *(trial.gain / trial.age for trial in trials)]))
