@@ -50,3 +50,11 @@ def test_its_client_example_is_the_one_in_the_client_s_docstring() -> None:
     documented = (ROOT / "platform/bailiwick/client/__init__.py").read_text(encoding="utf-8")
     for line in example.strip().splitlines():
         assert line.strip() in documented
+
+
+def test_no_page_holds_the_marks_of_a_merge() -> None:
+    marks = re.compile(r"^(<{7} |={7}$|>{7} )", flags=re.MULTILINE)
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "policies").rglob("*")]
+    written = [page for page in pages if page.is_file()]
+    assert len(written) > 20
+    assert not [page.name for page in written if marks.search(page.read_text(encoding="utf-8"))]
