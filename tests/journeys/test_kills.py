@@ -30,7 +30,7 @@ from support.tiny_training import TINY
 pytestmark = pytest.mark.torch
 
 LEASE_SECONDS = 4
-WAIT_SECONDS = 90
+WAIT_SECONDS = 240
 RESULTS = (ModelVersion, Evaluation, Baseline, AliasMove)
 LONG = replace(TINY, pretrain_epochs=0, train_epochs=16, patience_epochs=16)
 
