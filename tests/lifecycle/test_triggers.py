@@ -85,6 +85,8 @@ def test_the_same_cause_has_the_same_key_and_a_new_one_another() -> None:
         ("new-labels:0", "a whole number, 1 or more"),
         ("new-labels:many", "new-labels takes a number"),
         ("age-days:2.5", "a whole number, 1 or more"),
+        ("age-days:inf", "a whole number, 1 or more"),
+        ("age-days:nan", "a whole number, 1 or more|takes a number"),
         ("new-data:1", "new-data takes no value"),
     ],
 )

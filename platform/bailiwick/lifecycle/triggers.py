@@ -74,7 +74,7 @@ class Trigger:
         if kind in _BARE:
             return None if value is None else f"{kind} takes no value"
         if kind in _COUNTS:
-            whole = number == int(number) and 1 <= number <= _MOST
+            whole = 1 <= number <= _MOST and number == int(number)
             return None if whole else f"{kind} takes a whole number, 1 or more"
         return faults.get(kind, f"there is no trigger {kind!r}; there are {', '.join(KINDS)}")
 
