@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from bailiwick.cli.application import create_application, listen
 from bailiwick.core.settings import Settings
@@ -16,7 +16,7 @@ from factories import Factory
 from support.oidc_provider import CLIENT, Provider
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MILLISECONDS = 10_000
+PATIENCE_MILLISECONDS = 30_000
 
 pytestmark = [
     pytest.mark.browser,
@@ -65,7 +65,11 @@ def test_from_a_page_that_was_wanted_through_another_site_back_to_it(
     page.on("console", lambda said: complaints.append(said.text))
     page.goto(f"{address}/console/jobs")
     page.wait_for_url(f"{address}/console/sign-in?next=/console/jobs")
-    page.keyboard.press("Enter")  # the link to the provider has the focus
+    # The focus that a page gives by itself comes after its load event.
+    expect(page.get_by_role("link", name="Continue with single sign-on")).to_be_focused(
+        timeout=PATIENCE_MILLISECONDS
+    )
+    page.keyboard.press("Enter")
     page.wait_for_url(f"{address}/console/jobs")
     page.get_by_text("ada", exact=True).wait_for()
     assert provider.asked["/authorize"] == 1
