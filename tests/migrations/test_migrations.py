@@ -76,7 +76,7 @@ def test_each_migration_alone_goes_down_and_up_again(empty: Engine) -> None:
     migrate.upgrade(empty)
     before = described(empty)
     migrate.downgrade(empty, "-1")
-    assert tables_of(empty) < set(before)
+    assert described(empty) != before
     migrate.upgrade(empty)
     assert described(empty) == before
 

@@ -25,7 +25,17 @@ from bailiwick.core.errors import Invalid
 app = typer.Typer()
 ARROW = "application/vnd.apache.arrow.stream"
 WHOLE = ("characters", "words", "tokens")
-FRACTIONS = ("confidence", "unseen_words_ratio", "latency_ms", "mean_log_probability")
+FRACTIONS = (
+    "confidence",
+    "unseen_words_ratio",
+    "latency_ms",
+    "mean_log_probability",
+    "tokens_per_word",
+    "non_letter_ratio",
+    "entropy",
+    "repetition_ratio",
+)
+TRUTHS = {"true": True, "false": False}
 SEGMENT, FEATURE = "segment.", "feature."
 
 DeploymentName = Annotated[
@@ -224,6 +234,8 @@ def _measured(value: str) -> float | str:
 
 
 def _number(name: str, value: str) -> Any:
+    if name == "refusal":
+        return TRUTHS.get(value.lower(), value)
     kind = int if name in WHOLE else float if name in FRACTIONS else str
     try:
         return kind(value)

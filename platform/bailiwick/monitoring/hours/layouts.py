@@ -21,8 +21,9 @@ from bailiwick.core.canonical import canonical_bytes
 from bailiwick.core.ids import new_id
 from bailiwick.db.session import lock_layout
 from bailiwick.monitoring.hours.parts import (
-    NUMERIC,
-    PREDICTION,
+    EMBEDDING,
+    KEYS,
+    MEASURES,
     Columns,
     add_part,
     features_of,
@@ -31,9 +32,10 @@ from bailiwick.monitoring.hours.parts import (
 from bailiwick.monitoring.hours.tables import WindowLayout
 from bailiwick.monitoring.moments import microseconds
 from bailiwick.monitoring.shapes import (
-    CategoricalShape,
+    EmbeddingShape,
     Layout,
-    NumericShape,
+    RepeatShape,
+    Shape,
     categorical_shape,
     exact_shape,
 )
@@ -102,16 +104,21 @@ def layout_for(columns: Columns) -> Layout:
     )
 
 
-def _shape(name: str, known: Sequence[Any], rows: int) -> NumericShape | CategoricalShape | None:
-    if not all(isinstance(one, (int, float)) for one in known):
-        return categorical_shape(name, Counter(map(str, known))) if known else None
-    if len(known) < _KNOWN_RATIO * rows:
+def _shape(name: str, known: Sequence[Any], rows: int) -> Shape | None:
+    numbers = all(isinstance(one, (int, float)) for one in known)
+    if len(known) < _KNOWN_RATIO * rows and (numbers or name in MEASURES):
         return None
-    return exact_shape(name, np.array(known, dtype=np.float64))
+    if name in KEYS:
+        return RepeatShape(name)
+    if name == EMBEDDING:
+        return EmbeddingShape(name)
+    if numbers:
+        return exact_shape(name, np.array(known, dtype=np.float64))
+    return categorical_shape(name, Counter(map(str, known)))
 
 
 def _records(deployment_id: UUID, version_id: UUID, *, since: datetime) -> Select[Any]:
-    names = ("at", PREDICTION, *NUMERIC, "segments", "features")
+    names = ("at", *MEASURES, "segments", "features")
     return (
         select(*(getattr(InferenceRecord, name) for name in names))
         .where(

@@ -34,8 +34,17 @@ NUMERIC: Final = (
     "unseen_words_ratio",
     "tokens",
     "mean_log_probability",
+    "tokens_per_word",
+    "non_letter_ratio",
+    "entropy",
+    "refusal",
+    "repetition_ratio",
 )
-ALWAYS: Final = frozenset({PREDICTION, *NUMERIC})  # of one kind in every record
+LANGUAGE: Final = "language"
+EMBEDDING: Final = "embedding"
+KEYS: Final = ("text_key", "form_key")  # watched for how many rows repeat another's
+MEASURES: Final = (*NUMERIC, PREDICTION, LANGUAGE, EMBEDDING, *KEYS)
+ALWAYS: Final = frozenset(MEASURES)  # of one kind in every record
 _HOUR_MICROSECONDS = 3_600_000_000
 _FOLDED_AT_ONCE = 5_000
 
@@ -183,7 +192,7 @@ def windows_of(
 
 def features_of(columns: Columns) -> dict[str, Sequence[Any]]:
     """What can be watched of records: their measures, a column for each segment and feature."""
-    found = {name: columns[name] for name in (*NUMERIC, PREDICTION) if name in columns}
+    found = {name: columns[name] for name in MEASURES if name in columns}
     for objects, prefix in (("segments", SEGMENT), ("features", "")):
         given = columns.get(objects) or ()
         for name in sorted({name for one in given if one for name in one}):

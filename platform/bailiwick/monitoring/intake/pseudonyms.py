@@ -13,7 +13,7 @@ from pathlib import Path
 from bailiwick.core.errors import Unavailable
 
 KEY_BYTES = 32
-CATEGORY_DIGITS = 12
+CATEGORY_DIGITS, TEXT_KEY_DIGITS = 12, 16
 
 
 class Pseudonyms:
@@ -29,6 +29,11 @@ class Pseudonyms:
     def join_keys(self, values: Iterable[str | None]) -> list[str | None]:
         """Of what a record is about, such as an invoice's number."""
         return self._hashed(b"join\0", values)
+
+    def text_keys(self, values: Iterable[str | None]) -> list[str | None]:
+        """Of what is equal for equal texts, short: it is compared and counted."""
+        hashed = self._hashed(b"text\0", values)
+        return [one and one[:TEXT_KEY_DIGITS] for one in hashed]
 
     def categories(
         self, rows: Sequence[Mapping[str, float | str | None] | None]
