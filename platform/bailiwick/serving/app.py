@@ -8,6 +8,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 
@@ -131,7 +132,8 @@ def _parsed(body: bytes) -> ClassifyRequest:
 
 
 def _flat(answer: Classification) -> dict[str, object]:
-    return {
+    seen = asdict(answer.seen) | {"embedding": answer.seen.embedding.hex()} if answer.seen else {}
+    return seen | {
         "label": answer.label,
         "confidence": answer.confidence,
         "characters": answer.descriptors.characters,
