@@ -46,6 +46,7 @@ from bailiwick.monitoring.summaries import (
 Unit = Literal["sd", "log sd", "share"]
 
 MAX_SHARES = 8
+LEVEL, REPEATED, SHARE_OF, DIRECTION = "level", "repeated", "share of ", "direction "
 _TAIL_BINS = 2
 _TAIL_BINS_NEED = 6  # below this many bins a tail is hardly a tail
 _PROBE_SD = 0.1  # size of the shift at which a level's slope is measured
@@ -196,9 +197,9 @@ def _numeric(shape: NumericShape, part: NumericPart) -> Iterator[Contrast]:
         return Contrast(shape.name, name, unit, kept, there, variance, per_unit, main)
 
     if slope > 0:
-        yield contrast("level", "sd", level, slope, main=True)
+        yield contrast(LEVEL, "sd", level, slope, main=True)
     else:  # a constant: what moves is the share of rows that are something else
-        yield contrast("level", "share", level, 1.0, main=True)
+        yield contrast(LEVEL, "share", level, 1.0, main=True)
     if stretch >= _LEAST_STRETCH:
         yield contrast("spread", "log sd", spread, stretch, main=False)
     if bins >= _TAIL_BINS_NEED:
@@ -238,7 +239,7 @@ def _categorical(shape: CategoricalShape, part: CategoricalPart) -> Iterator[Con
     if not counts[:-1].sum():
         return
     for place, name in enumerate(shape.known[:MAX_SHARES]):
-        yield _share(shape.name, f"share of {name}", place, counts)
+        yield _share(shape.name, f"{SHARE_OF}{name}", place, counts)
     rest = (*range(MAX_SHARES, len(shape.known)), shape.cells - 2)
     yield _share(shape.name, "other", rest, counts)
     if len(rest) > 1:
@@ -262,7 +263,7 @@ def _embedding(shape: EmbeddingShape, part: EmbeddingPart) -> Iterator[Contrast]
         mean = totals[place] / part.rows
         variance = max(squares / STEPS**2 / part.rows - mean**2, 0.0)
         sd = float(np.sqrt(variance))
-        yield _ratio(shape, f"direction {place + 1}", "sd", place, variance, sd or 1.0)
+        yield _ratio(shape, f"{DIRECTION}{place + 1}", "sd", place, variance, sd or 1.0)
     yield _absent(shape, part)
 
 
@@ -273,7 +274,7 @@ def _repeats(shape: RepeatShape, part: RepeatPart) -> Iterator[Contrast]:
     """
     if not part.rows:
         return
-    yield _ratio(shape, "repeated", "share", 0, _EVEN_ODDS, 1.0)
+    yield _ratio(shape, REPEATED, "share", 0, _EVEN_ODDS, 1.0)
     yield _absent(shape, part)
 
 

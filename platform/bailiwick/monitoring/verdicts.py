@@ -17,6 +17,15 @@ _SUBJECTS = {
     "unseen_words_ratio": "Share of words never seen in training",
     "tokens": "Number of tokens answered",
     "mean_log_probability": "Mean log-probability of the tokens",
+    "tokens_per_word": "Mean number of tokens per word",
+    "non_letter_ratio": "The share of characters that are no letters",
+    "language": "The mix of languages",
+    "text_key": "The share of texts that repeat another",
+    "form_key": "The share of texts that repeat another but for case, digits and spaces",
+    "embedding": "What texts are about, as the model's encoder sees it,",
+    "entropy": "Mean entropy of the answers' probabilities",
+    "refusal": "The share of answers that refuse",
+    "repetition_ratio": "The share of repetition in answers",
 }
 _TESTS = {"wasserstein": "normed Wasserstein distance", "jensenshannon": "Jensen-Shannon distance"}
 

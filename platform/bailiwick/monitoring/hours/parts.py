@@ -40,6 +40,7 @@ NUMERIC: Final = (
     "refusal",
     "repetition_ratio",
 )
+SHARES: Final = frozenset({"unseen_words_ratio", "non_letter_ratio", "refusal", "repetition_ratio"})
 LANGUAGE: Final = "language"
 EMBEDDING: Final = "embedding"
 KEYS: Final = ("text_key", "form_key")  # watched for how many rows repeat another's

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from bailiwick.monitoring.baselines import Baseline, total
-from bailiwick.monitoring.contrasts import Contrast
+from bailiwick.monitoring.contrasts import DIRECTION, LEVEL, REPEATED, SHARE_OF, Contrast
 from bailiwick.monitoring.eprocess import Detector, DetectorState, Judgement, Sensitivity
 from bailiwick.monitoring.explanations import (
     LONGEST_HISTORY,
+    MEAN,
     Move,
     Shift,
     Suspect,
@@ -26,6 +27,8 @@ from bailiwick.monitoring.explanations import (
     suspects,
 )
 from bailiwick.monitoring.hours import SEGMENT
+from bailiwick.monitoring.hours.parts import SHARES
+from bailiwick.monitoring.seasons import Array
 from bailiwick.monitoring.summaries import Summary
 from bailiwick.monitoring.verdicts import subject_of
 
@@ -142,6 +145,17 @@ def _cause(contrast: Contrast, suspect: Suspect, shift: Shift, move: FeatureMove
     return guess
 
 
+def _observed(baseline: Baseline, place: int, history: Windows) -> tuple[Array, Array]:
+    """Contrast `place` in each window, and the rows that it is of: 0 where nothing came in."""
+    seen = [
+        baseline.observe(summary)
+        if summary is not None
+        else (np.zeros(len(baseline.contrasts)),) * 2
+        for _, summary in history
+    ]
+    return np.array([x[place] for x, _ in seen]), np.array([rows[place] for _, rows in seen])
+
+
 def _shift(
     baseline: Baseline,
     detector: Detector,
@@ -149,19 +163,14 @@ def _shift(
     sensitivity: Sensitivity,
     history: Windows,
 ) -> Shift:
-    seen = [
-        baseline.observe(summary)
-        if summary is not None
-        else (np.zeros(len(baseline.contrasts)),) * 2
-        for _, summary in history
-    ]
+    x, rows = _observed(baseline, suspect.contrast, history)
     design = baseline.design([start for start, _ in history])
     return shift_of(
         detector,
         baseline.contrasts[suspect.contrast],
         suspect.contrast,
-        x=np.array([x[suspect.contrast] for x, _ in seen]),
-        rows=np.array([rows[suspect.contrast] for _, rows in seen]),
+        x=x,
+        rows=rows,
         expected=np.array([detector.model.expected(row)[suspect.contrast] for row in design]),
         sensitivity=sensitivity,
     )
@@ -189,18 +198,47 @@ def _move(baseline: Baseline, suspect: Suspect, shift: Shift, history: Windows) 
         since_latest=latest,
         gradual=shift.gradual,
         worth_waking=shift.worth_waking,
-        figures=moves(baseline.layout, suspect.feature, baseline.reference, after),
+        figures=moves(baseline.layout, suspect.feature, baseline.reference, after)
+        or _repeated(baseline, suspect.contrast, shift, history),
     )
+
+
+def _repeated(baseline: Baseline, place: int, shift: Shift, history: Windows) -> tuple[Move, ...]:
+    """How many rows of a window repeat another: a mean over windows, as more rows repeat more."""
+    contrast = baseline.contrasts[place]
+    x, rows = _observed(baseline, place, history)
+    if contrast.name != REPEATED or not rows[: shift.onset].any() or not rows[shift.onset :].any():
+        return ()
+    sides = (slice(shift.onset), slice(shift.onset, None))
+    before, after = (float(np.average(x[side], weights=rows[side])) for side in sides)
+    return (Move(REPEATED, before, after),)
 
 
 def _sentence(move: FeatureMove) -> str:
     what = subject_of(move.feature)
-    if move.what != "level":
+    turned = move.what.startswith(DIRECTION)  # one of eight, none of which means anything
+    if move.what not in (LEVEL, REPEATED) and not turned:
         what = f"{what} ({move.what})"
+    verb = "moved" if turned else move.direction
     low, high = sorted((abs(move.lower), abs(move.upper)))
     size = f"{abs(move.size):.1%}" if move.unit == "share" else f"{abs(move.size):.2f} {move.unit}"
     between = f"{low:.1%} to {high:.1%}" if move.unit == "share" else f"{low:.2f} to {high:.2f}"
-    return f"{what} {move.direction} by {size} (95 %: {between}) since {_when(move)}."
+    shares = _shares(move)
+    if shares:
+        return f"{what} {verb} {shares} (by {size}, 95 %: {between}) since {_when(move)}."
+    return f"{what} {verb} by {size} (95 %: {between}) since {_when(move)}."
+
+
+def _shares(move: FeatureMove) -> str:
+    """From which share to which, where the change is one of shares and its figures say the same."""
+    name = move.what.removeprefix(SHARE_OF)
+    if move.what == LEVEL and move.feature in SHARES:
+        name = MEAN
+    figure = next((one for one in move.figures if one.name == name), None)
+    if figure is None or (figure.after > figure.before) != (move.direction == "rose"):
+        return ""
+    before, after = f"{figure.before:.1%}", f"{figure.after:.1%}"
+    return f"from {before} to {after}" if before != after else ""
 
 
 def _when(move: FeatureMove) -> str:

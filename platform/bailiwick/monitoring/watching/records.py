@@ -7,6 +7,7 @@ id, with the value that moved; whoever may not read a deployment's records does 
 NOT guaranteed: with many segments one of them differs by chance; no error is promised here.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,17 +17,19 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from bailiwick.monitoring.calibration import MIN_ROWS
+from bailiwick.monitoring.contrasts import DIRECTION, SHARE_OF
+from bailiwick.monitoring.embeddings import STEPS, unpacked
 from bailiwick.monitoring.hours import SEGMENT, WindowLayout, layout_in
-from bailiwick.monitoring.shapes import CategoricalShape
+from bailiwick.monitoring.hours.parts import KEYS
+from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, RepeatShape
 from bailiwick.monitoring.tables import InferenceRecord
 from bailiwick.monitoring.watching.findings import FeatureMove
 from bailiwick.monitoring.watching.tables import TrafficBaseline
 
 LOOKED_AT = 2_000
 MOST_SEGMENTS, MOST_EXAMPLES = 3, 3
-_SHARE = "share of "
 
-Value = float | str | None
+Value = float | str | bytes | None
 Measure = Callable[[Value], float | None]
 
 
@@ -49,7 +52,7 @@ class Example:
     record_id: str
     at: str
     prediction: str
-    value: Value
+    value: float | str | None
 
 
 def evidence_in_records(
@@ -58,7 +61,7 @@ def evidence_in_records(
     """`segments` and `examples` (before, after) of the feature that moved most, as JSON."""
     before = _records(session, baseline, InferenceRecord.at < move.since)
     after = _records(session, baseline, InferenceRecord.at >= move.since)
-    measure = _measure(session, baseline, move)
+    measure = _measure(session, baseline, move, after)
     return {
         "segments": [asdict(one) for one in _segments(before, after, move.feature, measure)],
         "examples": {
@@ -91,18 +94,36 @@ def _value(record: InferenceRecord, feature: str) -> Value:
     return found
 
 
-def _measure(session: Session, baseline: TrafficBaseline, move: FeatureMove) -> Measure:
-    """What is averaged: the number itself, or 1 for the category that moved and 0 for others."""
+def _measure(
+    session: Session,
+    baseline: TrafficBaseline,
+    move: FeatureMove,
+    after: Sequence[InferenceRecord],
+) -> Measure:
+    """What is averaged: the number itself, or 1 for the category that moved and 0 for others.
+
+    Of an embedding the direction that moved; of a text how often it came `after` the onset.
+    """
     row = session.get_one(WindowLayout, baseline.layout_id)
     shape = next(one for one in layout_in(row).features if one.name == move.feature)
     if move.what == "missing":
         return lambda value: float(value is None)
     if isinstance(shape, CategoricalShape):
-        known, name = frozenset(shape.known), move.what.removeprefix(_SHARE)
-        if move.what.startswith(_SHARE):
+        known, name = frozenset(shape.known), move.what.removeprefix(SHARE_OF)
+        if move.what.startswith(SHARE_OF):
             return lambda value: float(str(value) == name)
         return lambda value: float(value is not None and str(value) not in known)
+    if isinstance(shape, EmbeddingShape):
+        place = int(move.what.removeprefix(DIRECTION)) - 1
+        return lambda value: None if value is None else _direction(value, place)
+    if isinstance(shape, RepeatShape):
+        times = Counter(_value(record, move.feature) for record in after)
+        return lambda value: None if value is None else float(times[value])
     return lambda value: float(value) if isinstance(value, (int, float)) else None
+
+
+def _direction(value: Value, place: int) -> float:
+    return float(unpacked([value])[0, place]) / STEPS if isinstance(value, bytes) else 0.0
 
 
 def _segments(
@@ -157,10 +178,16 @@ def _examples(
             record.record_id,
             record.at.isoformat(),
             record.prediction,
-            _value(record, move.feature),
+            _shown(record, move.feature, value),
         )
-        for _, record in measured[:MOST_EXAMPLES]
+        for value, record in measured[:MOST_EXAMPLES]
     ]
+
+
+def _shown(record: InferenceRecord, feature: str, measured: float) -> float | str | None:
+    """The value itself; what was made of it where it is nothing that a person could read."""
+    value = _value(record, feature)
+    return measured if isinstance(value, bytes) or feature in KEYS else value
 
 
 def without_examples(moves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
