@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 from bailiwick.db import history
 from bailiwick.db.base import NAMING_CONVENTION
@@ -13,6 +14,7 @@ down_revision = "202611230310"
 branch_labels = None
 depends_on = None
 
+JSON = sa.JSON().with_variant(JSONB(), "postgresql")
 TABLE = "inference_records"
 ADDED = {
     "tokens_per_word": sa.Double(),
@@ -31,15 +33,18 @@ def upgrade() -> None:
     """Adding a column without a value leaves rows and triggers as they are."""
     for name, kind in ADDED.items():
         op.add_column(TABLE, sa.Column(name, kind, nullable=True))
+    op.add_column("intake_rules", sa.Column("refusals", JSON, nullable=True))
 
 
 def downgrade() -> None:
+    with batch("intake_rules") as table:
+        table.drop_column("refusals")
     history.release((TABLE,))
-    with batch() as table:
+    with batch(TABLE) as table:
         for name in ADDED:
             table.drop_column(name)
     history.protect((TABLE,))
 
 
-def batch() -> Any:
-    return op.batch_alter_table(TABLE, naming_convention=NAMING_CONVENTION)
+def batch(name: str) -> Any:
+    return op.batch_alter_table(name, naming_convention=NAMING_CONVENTION)
