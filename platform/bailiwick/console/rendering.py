@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from bailiwick.audit import timestamp
 from bailiwick.console.navigation import navigation
+from bailiwick.monitoring.verdicts import name_of
 from bailiwick.web import Caller
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -71,6 +72,7 @@ def _environment() -> Environment:
         "short": short,
         "pretty": pretty,
         "words": words,
+        "measure": name_of,
         "sentence": sentence,
     }
     return environment

@@ -64,7 +64,7 @@ class InferenceRecord(Base):
     embedding: Mapped[bytes | None] = mapped_column(LargeBinary(EMBEDDING_BYTES))
     segments: Mapped[dict[str, Any] | None]
     features: Mapped[dict[str, Any] | None]  # those that the deployment declares
-    # HMAC-SHA256 under the installation's key (of texts its start): never kept in clear.
+    # Hashes under the installation's key (`Pseudonyms`): never kept in clear.
     subject_key: Mapped[Digest | None]
     join_key: Mapped[Digest | None]
     text_key: Mapped[str | None] = mapped_column(String(16))

@@ -27,6 +27,16 @@ _SUBJECTS = {
     "refusal": "The share of answers that refuse",
     "repetition_ratio": "The share of repetition in answers",
 }
+_NAMES = {
+    "non_letter_ratio": "characters that are no letters",
+    "unseen_words_ratio": "words never seen in training",
+    "language": "languages",
+    "text_key": "texts that repeat",
+    "form_key": "texts that repeat but for case, digits and spaces",
+    "embedding": "what texts are about",
+    "refusal": "answers that refuse",
+    "repetition_ratio": "repetition in answers",
+}
 _TESTS = {"wasserstein": "normed Wasserstein distance", "jensenshannon": "Jensen-Shannon distance"}
 
 
@@ -72,6 +82,11 @@ def verdict(
 def subject_of(column: str) -> str:
     """A watched column in words, as the subject of a sentence."""
     return _SUBJECTS.get(column, f"'{column}'")
+
+
+def name_of(column: str) -> str:
+    """A watched column in a few words, for lists and headings."""
+    return _NAMES.get(column, column.replace("_", " "))
 
 
 def _excess(result: StatisticResult) -> float:

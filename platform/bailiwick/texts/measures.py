@@ -4,7 +4,7 @@ Of a request its length, its words, what is no letter, and whether it repeats an
 generated answer whether it refuses and how much of it is repetition.
 
 The two keys are 64-bit BLAKE2b hashes. They are NOT a protection against somebody who guesses a
-text: the platform keeps only their HMAC under the installation's key.
+text: the platform keeps only their hashes under the installation's key.
 """
 
 import re
