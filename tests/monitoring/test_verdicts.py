@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bailiwick.monitoring.hours.parts import MEASURES
+from bailiwick.monitoring.hours import MEASURES
 from bailiwick.monitoring.statistics import (
     AccuracySpec,
     Mover,

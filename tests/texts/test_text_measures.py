@@ -1,19 +1,28 @@
 """One definition of each measure: at the client, at intake and in the model server."""
 
+import doctest
+from types import ModuleType
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bailiwick.client import describing
 from bailiwick.client.describing import describe, describe_answer, describe_probabilities
 from bailiwick.client.recorder import as_line, as_record
 from bailiwick.monitoring.descriptors import KnownWords
 from bailiwick.monitoring.descriptors import describe as described_by_the_model
 from bailiwick.monitoring.intake.log import measured
 from bailiwick.monitoring.intake.records import FIELDS, columns_of, read_lines
-from bailiwick.texts import measures_of, repetition_ratio
+from bailiwick.texts import languages, measures, measures_of, repetition_ratio
 from bailiwick.texts.languages import UNDETERMINED, language_of
 
 texts = st.text(max_size=60)
+
+
+@pytest.mark.parametrize("module", [measures, languages, describing])
+def test_doctests_hold(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -33,6 +33,7 @@ from bailiwick.core.errors import (
 from bailiwick.serving.batching import Batcher
 from bailiwick.serving.classification import Classification
 from bailiwick.serving.engines import Engines
+from bailiwick.texts.languages import language_of
 
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 _STATUS = {
@@ -76,6 +77,7 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         torch.set_num_threads(threads)
         app.state.batcher = Batcher()
+        await run_in_threadpool(language_of, "")  # loads its model before the first request
         yield
         await run_in_threadpool(app.state.batcher.close)
 

@@ -3,7 +3,10 @@
 from bailiwick.monitoring.hours.layouts import SAMPLE_ROWS, settle_layout
 from bailiwick.monitoring.hours.parts import (
     HOUR,
+    KEYS,
+    MEASURES,
     SEGMENT,
+    SHARES,
     add_part,
     complete_until,
     first_hour,
@@ -21,8 +24,11 @@ from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 
 __all__ = [
     "HOUR",
+    "KEYS",
+    "MEASURES",
     "SAMPLE_ROWS",
     "SEGMENT",
+    "SHARES",
     "Window",
     "WindowLayout",
     "WindowPart",

@@ -26,8 +26,7 @@ from bailiwick.monitoring.explanations import (
     shift_of,
     suspects,
 )
-from bailiwick.monitoring.hours import SEGMENT
-from bailiwick.monitoring.hours.parts import SHARES
+from bailiwick.monitoring.hours import SEGMENT, SHARES
 from bailiwick.monitoring.seasons import Array
 from bailiwick.monitoring.summaries import Summary
 from bailiwick.monitoring.verdicts import subject_of

@@ -19,8 +19,7 @@ from sqlalchemy.orm import Session
 from bailiwick.monitoring.calibration import MIN_ROWS
 from bailiwick.monitoring.contrasts import DIRECTION, SHARE_OF
 from bailiwick.monitoring.embeddings import STEPS, unpacked
-from bailiwick.monitoring.hours import SEGMENT, WindowLayout, layout_in
-from bailiwick.monitoring.hours.parts import KEYS
+from bailiwick.monitoring.hours import KEYS, SEGMENT, WindowLayout, layout_in
 from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, RepeatShape
 from bailiwick.monitoring.tables import InferenceRecord
 from bailiwick.monitoring.watching.findings import FeatureMove
