@@ -261,6 +261,8 @@ def test_terms_are_screened_by_the_deployments_own_rules() -> None:
         ({"max_ahead_seconds": -1}, "max_ahead_seconds"),
         ({"max_age_days": 0}, "max_age_days"),
         ({"rejected_days": 10**6}, "rejected_days"),
+        ({"refusals": ["no", " "]}, "refusals"),
+        ({"refusals": ["no"] * 101}, "refusals"),
     ],
 )
 def test_terms_that_make_no_sense_are_refused(
