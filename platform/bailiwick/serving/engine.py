@@ -124,7 +124,7 @@ class Engine:
             found = self._network(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
             result[rows] = found.logits.float().softmax(dim=-1).numpy()
             hidden = found.hidden_states[-1].float()  # (rows, tokens, hidden)
-            embeddings[rows] = (hidden * mask[..., None]).sum(dim=1) / lengths[:, None]
+            embeddings[rows] = (hidden * mask[..., None]).sum(dim=1) / lengths.clamp(min=1)[:, None]
         counted = np.array([self._tokens(encoding) for encoding in encodings], dtype=np.int64)
         return Outputs(result, embeddings, counted)
 
