@@ -4,8 +4,9 @@ A process of its own (`bailiwick api` on SQLite) gets batches over one keep-aliv
 sent when the one before is acknowledged: committed, with `synchronous=FULL`. The floor is the
 driver with the same columns, indexes and batches, each batch one transaction, and no checks. The
 server's CPU time says what one core could take when nothing else runs on the machine; the load
-average of the run is in the results. The deployment is made by the tests' factories, as no model
-is needed to log answers.
+average of the run is in the results. Records with all measures go to an installation of their own,
+where all of them are watched; embeddings, which are long, are not among them. The deployment is
+made by the tests' factories, as no model is needed to log answers.
 
     python benchmarks/inference_log.py
 """
@@ -83,6 +84,20 @@ def of_subjects(rows: Rows) -> Rows:
     ]
 
 
+def measures(place: int) -> dict[str, Any]:
+    """What a client measures of one text in addition, and of its answer."""
+    return {
+        "tokens_per_word": 1.4,
+        "non_letter_ratio": place % 50 / 100,
+        "language": "en" if place % 10 else "da",
+        "text_key": f"{place * 2_654_435_761 % 2**64:016x}",
+        "form_key": f"{place % 700:016x}",
+        "entropy": place % 100 / 100,
+        "refusal": place % 40 == 0,
+        "repetition_ratio": 0.0,
+    }
+
+
 def as_json(rows: Rows) -> bytes:
     """One JSON object."""
     return json.dumps({"records": rows}).encode()
@@ -118,15 +133,21 @@ def unordered() -> str:
     return str(uuid4())
 
 
+NDJSON, ARROW = "application/x-ndjson", "application/vnd.apache.arrow.stream"
 # How a batch is written, its media type, and how its record ids are made.
 FORMATS: dict[str, tuple[Callable[[Rows], bytes], str, Callable[[], str]]] = {
     "JSON": (as_json, "application/json", new_record_id),
-    "NDJSON": (as_ndjson, "application/x-ndjson", new_record_id),
-    "NDJSON, texts": (as_texts, "application/x-ndjson", new_record_id),
-    "NDJSON, texts of subjects": (as_subjects, "application/x-ndjson", new_record_id),
-    "NDJSON, UUIDv4": (as_ndjson, "application/x-ndjson", unordered),
-    "Arrow": (as_arrow, "application/vnd.apache.arrow.stream", new_record_id),
+    "NDJSON": (as_ndjson, NDJSON, new_record_id),
+    "NDJSON, texts": (as_texts, NDJSON, new_record_id),
+    "NDJSON, texts of subjects": (as_subjects, NDJSON, new_record_id),
+    "NDJSON, UUIDv4": (as_ndjson, NDJSON, unordered),
+    "Arrow": (as_arrow, ARROW, new_record_id),
 }
+MEASURED: dict[str, tuple[Callable[[Rows], bytes], str, Callable[[], str]]] = {
+    "NDJSON, all measures": (as_ndjson, NDJSON, new_record_id),
+    "Arrow, all measures": (as_arrow, ARROW, new_record_id),
+}
+HELD_TO_THE_TARGET = {"NDJSON", "Arrow", *MEASURED}
 
 
 @dataclass
@@ -168,8 +189,11 @@ def watch(platform: Platform, api: ApiProcess) -> None:
 
 def send(api: ApiProcess, client: httpx.Client, name: str, rows: int, into: Measured) -> None:
     """One round of one format."""
-    write, kind, new_id = FORMATS[name]
-    bodies = [write(records(rows, new_id)) for _ in range(BATCHES[rows])]
+    write, kind, new_id = (FORMATS | MEASURED)[name]
+    batches = (records(rows, new_id) for _ in range(BATCHES[rows]))
+    if name in MEASURED:
+        batches = ([row | measures(at) for at, row in enumerate(batch)] for batch in batches)
+    bodies = [write(batch) for batch in batches]
     cpu, began = cpu_seconds(api), time.perf_counter()
     for body in bodies:
         before = time.perf_counter()
@@ -240,25 +264,36 @@ def told(way: str, rows: int, measured: Measured, driver: Measured) -> dict[str,
     }
 
 
-def main() -> None:
-    """Measure in turns and publish medians; not zero when below the target."""
-    ways = [(name, rows) for rows in BATCHES for name in FORMATS]
+def sent(
+    ways: list[tuple[str, int]], connection: sqlite3.Connection, drivers: dict[int, Measured]
+) -> dict[tuple[str, int], Measured]:
+    """All rounds of some ways into one installation, in turns with the driver's."""
     found = {way: Measured() for way in ways}
-    drivers = {rows: Measured() for rows in BATCHES}
-    with running() as (platform, api), floor() as connection:
+    with running() as (platform, api):
         address = f"{api.url}/api/v1/deployments/{api.deployment_id}"
         headers = {"Authorization": f"Bearer {api.token}"}
         with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False) as client:
-            send(api, client, "JSON", 1_000, Measured())  # warm
+            send(api, client, ways[0][0], 1_000, Measured())  # warm
             watch(platform, api)
             for _ in range(ROUNDS):
                 for name, rows in ways:
                     send(api, client, name, rows, found[name, rows])
                 for rows, driver in drivers.items():
                     by_the_driver(connection, rows, driver)
+    return found
+
+
+def main() -> None:
+    """Measure in turns and publish medians; not zero when below the target."""
+    drivers = {rows: Measured() for rows in BATCHES}
+    found: dict[tuple[str, int], Measured] = {}
+    with floor() as connection:
+        for names in (FORMATS, MEASURED):
+            found |= sent([(name, rows) for rows in BATCHES for name in names], connection, drivers)
+    ways = list(found)
     table = [told(name, rows, found[name, rows], drivers[rows]) for name, rows in ways]
     table += [told("sqlite3 driver", rows, one, one) for rows, one in drivers.items()]
-    streams = [row for row in table if row["way"] in {"NDJSON", "Arrow"}]
+    streams = [row for row in table if row["way"] in HELD_TO_THE_TARGET]
     slowest = min(row["records a second"] for row in streams)
     latest = max(row["p99 ms"] for row in streams)
     publish(
@@ -266,7 +301,7 @@ def main() -> None:
         table,
         {
             "target": f"{TARGET_A_SECOND:,} records a second, p99 under {TARGET_P99_MS} ms",
-            "slowest of NDJSON and Arrow, records a second": slowest,
+            "slowest of NDJSON and Arrow in time-ordered ids, records a second": slowest,
             "their longest p99, ms": latest,
             "reached": slowest >= TARGET_A_SECOND and latest < TARGET_P99_MS,
         },

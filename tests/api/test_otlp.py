@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from bailiwick.monitoring import InferenceRecord
 from bailiwick.monitoring.texts import RECORD, Sealed, open_texts
+from bailiwick.texts import measures_of
 from support.api_bodies import attribute, span, spans
 from support.api_world import World
 
@@ -50,6 +51,30 @@ def test_a_span_becomes_a_record(world: World, named: str) -> None:
     assert (row.prediction, row.characters, row.words) == ("Fuel", 19, 3)
     assert (row.text, row.sealed) == (None, None)
     assert row.join_key == world.platform.pseudonyms.join_keys([f"{7:032x}"])[0]
+
+
+def test_prompt_and_answer_are_measured_where_they_pass(world: World, named: str) -> None:
+    said = json.dumps([{"role": "assistant", "parts": [{"content": "I can't help with that."}]}])
+    own = {"bailiwick__entropy": 0.5, "bailiwick__language": "da"}
+    world.post(PATH, spans(named, span(7, **CHAT | own | {"gen_ai__output__messages": said})))
+    (row,) = records(world)
+    assert (row.refusal, row.repetition_ratio, row.tokens_per_word) == (True, 0.0, 40.0)
+    assert (row.entropy, row.language) == (0.5, "da")
+    assert row.non_letter_ratio == pytest.approx(4 / 17)
+    key = measures_of("Zebra crossing 4711").text_key
+    assert row.text_key == world.platform.pseudonyms.text_keys([key])[0]
+
+
+def test_a_deployment_may_have_phrases_of_its_own_for_refusals(world: World) -> None:
+    named = str(world.running().id)
+    address = f"/deployments/{named}/intake"
+    assert "as an ai" in world.get(address).json()["refusals"]
+    own = {"refusals": ["Det kan jeg ikke"]}
+    told = world.ask("PUT", address, by="engineer", json=own).json()
+    assert told["refusals"] == ["Det kan jeg ikke"]
+    said = {"gen_ai__output__messages": "Beklager, det kan  jeg ikke hjælpe med"}
+    world.post(PATH, spans(named, span(7, **CHAT | said)))
+    assert [row.refusal for row in records(world)] == [True]
 
 
 def test_the_prompt_is_kept_where_text_is(world: World) -> None:

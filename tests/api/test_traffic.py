@@ -9,7 +9,7 @@ from bailiwick.monitoring.texts import RECORD, Sealed, open_texts
 from bailiwick.registry import Deployment
 from support import api_bodies
 from support.api_bodies import FEATURES, instances
-from support.api_world import World
+from support.api_world import World, seen_of
 
 
 @pytest.fixture
@@ -55,6 +55,19 @@ def test_rows_are_answered_in_order_by_the_version_that_is_served(world: World, 
     assert asked[0] == told["version_id"]
     assert len(asked[1]) == 3
     assert len(records(world)) == 3
+
+
+def test_what_the_model_server_measured_is_logged_and_keys_as_pseudonyms(
+    world: World, path: str
+) -> None:
+    world.post(f"{path}/predict", instances("a"))
+    (row,) = records(world)
+    seen = seen_of(world.gateway.asked[0][1][0])
+    assert (row.entropy, row.tokens_per_word, row.language) == (0.25, 1.5, "en")
+    assert (row.embedding, row.non_letter_ratio) == (seen.embedding, seen.non_letter_ratio)
+    keys = world.platform.pseudonyms.text_keys([seen.text_key, seen.form_key])
+    assert [row.text_key, row.form_key] == keys
+    assert seen.text_key not in keys
 
 
 def test_the_text_stays_out_of_the_log_unless_the_deployment_keeps_it(

@@ -54,6 +54,29 @@ def test_a_file_is_imported_once_however_often(shell: Shell, tmp_path: Path, end
     assert shell(*command, "--from-row", "8").json["known"] == 18
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "ndjson"])
+def test_measures_come_from_any_file(shell: Shell, tmp_path: Path, ending: str) -> None:
+    measured = {
+        "tokens_per_word": 1.25,
+        "non_letter_ratio": 0.5,
+        "language": "da",
+        "text_key": "4711",  # text, though it reads as a number
+        "form_key": "0",
+        "entropy": 0.0,
+        "refusal": True,
+        "repetition_ratio": 1.0,
+    }
+    file = write(tmp_path / f"records.{ending}", [one | measured for one in rows(3)])
+    told = shell("deploy", "import-inferences", NAME, str(file), "--json").json
+    assert (told["new"], told["rejected_total"]) == (3, 0)
+
+
+def test_phrases_of_refusals_are_the_deployments(shell: Shell) -> None:
+    told = shell("deploy", "intake", NAME, "--refusal", "Det kan jeg ikke", "--json").json
+    assert told["refusals"] == ["Det kan jeg ikke"]
+    assert "phrases of refusals" in shell("deploy", "intake", NAME).out
+
+
 def test_rows_that_do_not_fit_are_named_and_listed(shell: Shell, tmp_path: Path) -> None:
     records = rows(12)
     records[10]["confidence"] = "much"

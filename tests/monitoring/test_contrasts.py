@@ -13,11 +13,12 @@ from bailiwick.monitoring.contrasts import (
     observe,
     robust_sd,
 )
+from bailiwick.monitoring.embeddings import packed_rows
 from bailiwick.monitoring.shapes import (
     CategoricalShape,
+    EmbeddingShape,
     Layout,
     NumericShape,
-    embedding_shape,
     numeric_shape,
 )
 from bailiwick.monitoring.sketches import Sketch
@@ -115,14 +116,14 @@ def test_multinomial_variance_of_a_share_is_binomial() -> None:
 
 def test_embeddings_are_asked_along_directions_whose_variance_is_measured() -> None:
     vectors = RANDOM.normal(size=(2_000, 8))
-    layout = Layout((embedding_shape("e", vectors),))
-    asked = contrasts_of(layout, summarize(layout, {"e": vectors}))
+    layout = Layout((EmbeddingShape("e"),))
+    asked = contrasts_of(layout, summarize(layout, {"e": packed_rows(vectors)}))
     assert [contrast.name for contrast in asked[:2]] == ["direction 1", "direction 2"]
     assert asked[-1].name == "missing"
     means = np.array(
         [
-            observe(layout, asked, summarize(layout, {"e": RANDOM.normal(size=(50, 8))}))[0]
-            for _ in range(200)
+            observe(layout, asked, summarize(layout, {"e": packed_rows(some)}))[0]
+            for some in RANDOM.normal(size=(200, 50, 8))
         ]
     )
     predicted = [contrast.variance / 50 for contrast in asked[:-1]]

@@ -22,6 +22,7 @@ from bailiwick.monitoring import (
 from bailiwick.monitoring.baselines import Baseline, Window, fit_baseline
 from bailiwick.monitoring.calibration import Model, pairs_of
 from bailiwick.monitoring.contrasts import Contrast
+from bailiwick.monitoring.embeddings import packed_rows
 from bailiwick.monitoring.eprocess import (
     Detector,
     DetectorState,
@@ -33,7 +34,7 @@ from bailiwick.monitoring.eprocess import (
     step,
 )
 from bailiwick.monitoring.explanations import moves, onset_guess, suspects
-from bailiwick.monitoring.shapes import Layout, embedding_shape
+from bailiwick.monitoring.shapes import EmbeddingShape, Layout
 from bailiwick.monitoring.summaries import summarize
 from support.quiet_traffic import LAYOUT, MONDAY, drawn, quiet, window
 
@@ -295,12 +296,12 @@ def test_moves_tell_before_and_after_in_the_features_own_units(baseline: Baselin
 
 def test_texts_about_something_else_are_seen_in_their_embeddings() -> None:
     random = np.random.default_rng(31)
-    layout = Layout((embedding_shape("text", random.normal(size=(500, 16))),))
+    layout = Layout((EmbeddingShape("text"),))
 
     def embedded(hour: int, topic: float) -> Window:
         vectors = random.normal(size=(60, 16))
         vectors[:20, 0] += topic  # a third of the texts
-        return window(hour, {"text": vectors}, layout)
+        return window(hour, {"text": packed_rows(vectors)}, layout)
 
     week = fit_baseline(layout, [embedded(hour, 0.0) for hour in range(168)], window_hours=1)
     assert watch(week, [embedded(hour, 0.0) for hour in range(168, 336)])[0] is None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -25,11 +26,13 @@ from bailiwick.monitoring import (
     take,
     terms_of,
 )
+from bailiwick.monitoring.embeddings import directions_of, packed
 from bailiwick.monitoring.intake import Batch, JoinedFeedback, Taken, texts_of
 from bailiwick.monitoring.intake.log import screen
 from bailiwick.monitoring.intake.records import read_lines
 from bailiwick.monitoring.intake.rules import Terms
 from bailiwick.registry import served_version
+from bailiwick.texts import measures_of
 from bailiwick.worker import ticks
 from factories import Factory
 from support.api_traffic import START, Traffic
@@ -111,6 +114,31 @@ def test_all_that_a_record_says_is_kept_and_names_are_hashed(traffic: Traffic) -
     hashed = NAMES.categories([{"supplier": "Zanzibar Garage"}])[0]
     assert row.features == {"amount": 12.5} | (hashed or {})
     assert "Zanzibar" not in str(row.features)
+    assert (row.tokens_per_word, row.non_letter_ratio, row.language) == (1.5, 0.125, "da")
+    assert (row.entropy, row.refusal, row.repetition_ratio) == (0.75, False, 0.5)
+    assert [row.text_key, row.form_key] == NAMES.text_keys(["5f2a", "77c0"])
+
+
+def test_of_an_embedding_only_its_directions_are_kept(traffic: Traffic) -> None:
+    vector = [0.25, -1.0, 3.5]
+    assert taken(traffic, record(1, embedding=vector), record(2)).new == 2
+    with_one, without = stored(traffic)
+    assert with_one.embedding == packed(directions_of(np.array([vector])))[0]
+    assert without.embedding is None
+
+
+def test_of_kept_texts_what_is_missing_is_measured(traffic: Traffic) -> None:
+    text = "Invoice 4711"
+    sent = [record(1, text=text, words=9), record(2), record(3, text="INVOICE  12")]
+    assert taken(traffic, *sent, keeps_text=True).new == 3
+    own = measures_of(text)
+    first, bare, alike = stored(traffic)
+    assert (first.words, first.characters) == (9, own.characters)  # what it says itself stands
+    assert first.non_letter_ratio == own.non_letter_ratio
+    assert [first.text_key, first.form_key] == NAMES.text_keys([own.text_key, own.form_key])
+    assert first.form_key == alike.form_key
+    assert first.text_key != alike.text_key
+    assert (bare.words, bare.text_key, bare.language) == (None, None, None)
 
 
 def test_what_a_record_lacks_stays_unknown(traffic: Traffic) -> None:
@@ -236,6 +264,8 @@ def test_terms_are_screened_by_the_deployments_own_rules() -> None:
         ({"max_ahead_seconds": -1}, "max_ahead_seconds"),
         ({"max_age_days": 0}, "max_age_days"),
         ({"rejected_days": 10**6}, "rejected_days"),
+        ({"refusals": ["no", " "]}, "refusals"),
+        ({"refusals": ["no"] * 101}, "refusals"),
     ],
 )
 def test_terms_that_make_no_sense_are_refused(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.embeddings import packed_rows
 from bailiwick.monitoring.intake.arrow import BATCH_ROWS, read_arrow
 from bailiwick.monitoring.intake.formats import MAX_LINE_BYTES, read_json, read_ndjson
 from bailiwick.monitoring.intake.records import read_lines
@@ -41,6 +42,48 @@ def test_the_formats_say_the_same() -> None:
         expected = list(lines.columns[name])
         assert list(columns.columns[name]) == list(body.columns[name]) == expected, name
     assert lines.columns["at"][1] - lines.columns["at"][0] == 250 - 123_457
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float64()), pa.list_(pa.float32()), pa.list_(pa.float32(), 2)]
+)
+def test_embeddings_come_as_lists_of_numbers(kind: pa.DataType) -> None:
+    rows = [record(1, embedding=[0.5, -2.0]), record(2), record(3, embedding=[4.0, 0.25])]
+    (columns,) = read_arrow(io.BytesIO(arrow(*rows, embedding=kind)))
+    (lines,) = read_ndjson(io.BytesIO(ndjson(*rows)))
+    assert packed_rows(columns.columns["embedding"]) == packed_rows(lines.columns["embedding"])
+    assert json.loads(columns.raw(0))["embedding"] == [0.5, -2.0]
+
+
+def test_embeddings_that_cannot_be_used_are_turned_away_in_either_format() -> None:
+    bad: list[Any] = [[], [1.0] * 4_097, [1.0, None], [1e7]]
+    rows = [record(number, embedding=one) for number, one in enumerate([[1.0], *bad])]
+    body = arrow(*rows, embedding=pa.list_(pa.float64()))
+    for batch in (*read_arrow(io.BytesIO(body)), *read_ndjson(io.BytesIO(ndjson(*rows)))):
+        assert [fault.place for fault in batch.faults] == [1, 2, 3, 4]
+        assert {fault.detail.partition(":")[0].partition("[")[0] for fault in batch.faults} == {
+            "embedding"
+        }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"language": "Danish"},
+        {"entropy": -0.5},
+        {"text_key": "k" * 65},
+        {"form_key": ""},
+        {"repetition_ratio": 1.5},
+    ],
+    ids=str,
+)
+def test_measures_out_of_bounds_are_turned_away_in_either_format(wrong: dict[str, Any]) -> None:
+    rows = [record(0, **wrong), record(1)]
+    for batch in (
+        *read_arrow(io.BytesIO(arrow(*rows))),
+        *read_ndjson(io.BytesIO(ndjson(*rows))),
+    ):
+        assert [fault.place for fault in batch.faults] == [0]
 
 
 @pytest.mark.parametrize("line", [b"{", b"\xff", b'{"a":"\\ud800"}', b"[1]", b"null"])

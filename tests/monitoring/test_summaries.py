@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import reduce
 from itertools import permutations
 from typing import Any
@@ -9,20 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.embeddings import packed_rows
 from bailiwick.monitoring.shapes import (
     CategoricalShape,
     EmbeddingShape,
     Layout,
     NumericShape,
-    embedding_shape,
+    RepeatShape,
     numeric_shape,
 )
 from bailiwick.monitoring.sketches import Sketch
 from bailiwick.monitoring.summaries import (
     MAX_NEW,
     CategoricalPart,
-    EmbeddingPart,
     NumericPart,
+    RepeatPart,
     Summary,
     from_bytes,
     merge,
@@ -35,42 +37,45 @@ LAYOUT = Layout(
     (
         NumericShape("amount", (-1.0, 0.0, 1.0), 0.0),
         CategoricalShape("merchant", ("fuel", "food")),
-        EmbeddingShape("text", dimensions=2, length_scale=1.0, terms=16),
+        EmbeddingShape("text"),
+        RepeatShape("key"),
     ),
     labels=("fuel", "food"),
 )
 
 numbers = st.one_of(st.none(), st.floats(-1e6, 1e6), st.just(float("inf")), st.just(float("nan")))
 names = st.one_of(st.none(), st.sampled_from(["fuel", "food"]), st.text("abcdef", max_size=2))
-vectors = st.one_of(st.none(), st.tuples(st.floats(-9, 9), st.floats(-9, 9)))
+embeddings = st.one_of(
+    st.none(),
+    st.tuples(st.floats(-9, 9), st.floats(-9, 9)).map(lambda one: packed_rows([one])[0]),
+)
 labels = st.sampled_from(["fuel", "food", "new"])
-rows = st.lists(st.tuples(numbers, names, vectors, labels, labels), max_size=30)
+rows = st.lists(st.tuples(numbers, names, embeddings, names, labels, labels), max_size=30)
 Rows = list[tuple[Any, ...]]
 
 
 def summary(drawn: Rows) -> Summary:
     columns = {
         name: [row[place] for row in drawn]
-        for place, name in enumerate(("amount", "merchant", "text"))
+        for place, name in enumerate(("amount", "merchant", "text", "key"))
     }
-    return summarize(LAYOUT, columns, outcomes=[row[3:] for row in drawn])
+    return summarize(LAYOUT, columns, outcomes=[row[4:] for row in drawn])
 
 
 def exact(found: Summary) -> tuple[Any, ...]:
     """Everything that must not depend on how windows were put together."""
-    amount, merchant, text = (found.parts[name] for name in ("amount", "merchant", "text"))
+    amount, merchant = found.parts["amount"], found.parts["merchant"]
     assert isinstance(amount, NumericPart)
     assert isinstance(merchant, CategoricalPart)
-    assert isinstance(text, EmbeddingPart)
     seen = (amount.counts, amount.minimum, amount.maximum, len(sketch_of(amount)))
-    return (found.rows, seen, merchant, text.rows, text.missing, dict(found.confusion))
+    others = (found.parts["text"], found.parts["key"])
+    return (found.rows, seen, merchant, *others, dict(found.confusion))
 
 
 def sums(found: Summary) -> list[float]:
-    amount, text = found.parts["amount"], found.parts["text"]
+    amount = found.parts["amount"]
     assert isinstance(amount, NumericPart)
-    assert isinstance(text, EmbeddingPart)
-    return [amount.total, amount.squares, *text.sums, *text.squares]
+    return [amount.total, amount.squares]
 
 
 @settings(max_examples=40, deadline=None)
@@ -102,13 +107,13 @@ def test_what_is_stored_reads_back_the_same(drawn: Rows) -> None:
 @settings(max_examples=40, deadline=None)
 @given(rows)
 def test_arrow_columns_give_the_same_summary_as_lists(drawn: Rows) -> None:
-    names_of_columns = ("amount", "merchant", "text")
-    kinds = (pa.float64(), pa.string(), pa.list_(pa.float64(), 2))
+    names_of_columns = ("amount", "merchant", "text", "key")
+    kinds = (pa.float64(), pa.string(), pa.binary(), pa.string())
     columns = {
         name: pa.array([row[place] for row in drawn], kind)
         for place, (name, kind) in enumerate(zip(names_of_columns, kinds, strict=True))
     }
-    from_arrow = summarize(LAYOUT, columns, outcomes=[row[3:] for row in drawn])
+    from_arrow = summarize(LAYOUT, columns, outcomes=[row[4:] for row in drawn])
     assert exact(from_arrow) == exact(summary(drawn))
     chunked = summarize(LAYOUT, {"merchant": pa.chunked_array([columns["merchant"]] * 2)})
     doubled = summarize(LAYOUT, {"merchant": [row[1] for row in drawn] * 2})
@@ -148,7 +153,7 @@ def test_an_absent_column_is_missing_and_an_unknown_one_is_not_looked_at() -> No
     amount = found.parts["amount"]
     assert isinstance(amount, NumericPart)
     assert amount.counts == (0, 0, 0, 0, 4)
-    assert set(found.parts) == {"amount", "merchant", "text"}
+    assert set(found.parts) == {"amount", "merchant", "text", "key"}
 
 
 def test_infinities_count_at_the_ends_and_stay_out_of_the_moments() -> None:
@@ -187,11 +192,6 @@ def test_columns_of_different_lengths_are_refused() -> None:
         summarize(LAYOUT, {"amount": [1.0], "merchant": []})
 
 
-def test_an_embedding_of_another_width_is_refused() -> None:
-    with pytest.raises(Invalid, match="vectors of 2 numbers"):
-        summarize(LAYOUT, {"text": [(1.0, 2.0, 3.0)]})
-
-
 @pytest.mark.parametrize(
     "damaged",
     [b"", b"no zip", to_bytes(summarize(LAYOUT, {}))[:-5]],
@@ -215,30 +215,31 @@ def test_a_layout_survives_json_and_its_digest_names_it() -> None:
         lambda: NumericShape("n", (), 0.0),
         lambda: NumericShape("n", (1.0, 1.0), 0.0),
         lambda: CategoricalShape("c", ("a", "a")),
-        lambda: EmbeddingShape("e", 0, 1.0),
-        lambda: EmbeddingShape("e", 2, 0.0),
-        lambda: EmbeddingShape("e", 2, 1.0, terms=9),
         lambda: Layout((CategoricalShape("c", ()), CategoricalShape("c", ()))),
         lambda: numeric_shape("n", Sketch()),
     ],
-    ids=["no edge", "equal edges", "name twice", "width", "scale", "terms", "twice", "no values"],
+    ids=["no edge", "equal edges", "name twice", "twice", "no values"],
 )
 def test_shapes_that_cannot_be_are_refused(make: Any) -> None:
     with pytest.raises(Invalid):
         make()
 
 
-def test_fourier_inner_products_approximate_the_gaussian_kernel() -> None:
-    random = np.random.default_rng(3)
-    points = random.normal(size=(20, 4))
-    shape = EmbeddingShape("e", 4, length_scale=2.0, terms=8_192)
-    features = shape.features(points)
-    distances = ((points[:, None] - points) ** 2).sum(axis=-1)
-    kernel = np.exp(-distances / (2 * 2.0**2))
-    assert features @ features.T / shape.terms == pytest.approx(kernel, abs=0.06)
+def test_rows_that_repeat_are_counted_however_the_window_was_put_together() -> None:
+    layout = Layout((RepeatShape("key"),))
+    keys = [f"text {row % 3_000}" for row in range(4_000)]
+    parts = [summarize(layout, {"key": keys[start::7]}) for start in range(7)]
+    merged = [reduce(merge, order).parts["key"] for order in (parts, parts[::-1])]
+    once = summarize(layout, {"key": [*keys, None]}).parts["key"]
+    assert isinstance(once, RepeatPart)
+    assert merged[0] == merged[1]
+    assert merged[0] == replace(once, missing=0)
+    assert once.repeated == pytest.approx(1_000, abs=3 * 0.011 * 3_000)
+    assert (once.rows, once.missing) == (4_000, 1)
+    assert len(once.keys.stored) < 2_600
 
 
-def test_the_length_scale_is_the_median_distance() -> None:
-    points = np.array([[0.0], [1.0], [3.0]])
-    assert embedding_shape("e", points).length_scale == 2.0
-    assert embedding_shape("e", points[:1]).length_scale == 1.0
+def test_a_window_of_different_texts_repeats_none() -> None:
+    part = summarize(Layout((RepeatShape("key"),)), {"key": ["a", "b", "c"]}).parts["key"]
+    assert isinstance(part, RepeatPart)
+    assert part.repeated < 0.01

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+from bailiwick.monitoring.hours import MEASURES
 from bailiwick.monitoring.statistics import (
     AccuracySpec,
     Mover,
     StatisticResult,
     measure_accuracy,
 )
-from bailiwick.monitoring.verdicts import verdict
+from bailiwick.monitoring.verdicts import name_of, subject_of, verdict
 
 SPEC = AccuracySpec(max_drop=0.05)
 UNSEEN = StatisticResult(
@@ -102,3 +103,11 @@ def test_nothing_found_says_how_much_was_looked_at() -> None:
         "None of 1 statistics reached its threshold over 2,000 rows. "
         "Accuracy is not known yet: too few labels have arrived."
     )
+
+
+def test_every_measure_has_a_name_that_people_read() -> None:
+    for column in MEASURES:
+        assert not subject_of(column).startswith("'"), column
+        assert "_" not in name_of(column)
+    assert subject_of("amount") == "'amount'"
+    assert name_of("segment:cost_centre") == "segment:cost centre"

@@ -9,7 +9,9 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bailiwick.monitoring.descriptors import describe
+from bailiwick.monitoring.embeddings import EMBEDDING_BYTES
 from bailiwick.serving.engine import Engine
+from bailiwick.texts import measures_of
 from support.tiny_training import rows
 
 pytestmark = pytest.mark.torch
@@ -38,6 +40,35 @@ def test_each_answer_carries_the_descriptors_of_its_text(artifact: Path) -> None
     for text, answer in zip(TEXTS, engine.classify(TEXTS), strict=True):
         assert answer.descriptors == describe(text, engine.known_words)
     assert engine.classify(["bp zebra"])[0].descriptors.unseen_words_ratio == 0.5
+
+
+def test_each_answer_carries_what_only_the_model_can_measure(artifact: Path) -> None:
+    engine = Engine.load(artifact)
+    probabilities = engine.probabilities(TEXTS).astype(np.float64)
+    for text, answer, shares in zip(TEXTS, engine.classify(TEXTS), probabilities, strict=True):
+        assert answer.seen is not None
+        assert answer.seen.entropy == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-6)
+        own = measures_of(text)
+        assert (answer.seen.text_key, answer.seen.form_key) == (own.text_key, own.form_key)
+        assert (answer.seen.non_letter_ratio, len(answer.seen.embedding)) == (
+            own.non_letter_ratio,
+            EMBEDDING_BYTES,
+        )
+
+
+def test_tokens_are_counted_beyond_what_the_network_reads(artifact: Path) -> None:
+    engine = Engine.load(artifact)
+    one, many, none = engine.outputs(["garage", "garage " * 400, ""]).tokens
+    assert one >= 1
+    assert many >= 400 * one
+    assert none == 0
+
+
+def test_an_embedding_does_not_depend_on_the_texts_beside_it(artifact: Path) -> None:
+    engine = Engine.load(artifact)
+    together = engine.outputs(TEXTS).embeddings
+    np.testing.assert_allclose(together[3], engine.outputs(TEXTS[3:4]).embeddings[0], atol=1e-4)
+    assert np.isfinite(together).all()
 
 
 def test_identical_texts_are_computed_once(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,13 @@ def test_the_answer_has_the_documented_shape(url: str) -> None:
         "characters",
         "words",
         "unseen_words_ratio",
+        "entropy",
+        "tokens_per_word",
+        "non_letter_ratio",
+        "language",
+        "text_key",
+        "form_key",
+        "embedding",
     }
     assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
 

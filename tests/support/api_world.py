@@ -8,10 +8,12 @@ from bailiwick.access import Principal, issue_token
 from bailiwick.core.errors import Unavailable
 from bailiwick.lifecycle import Platform
 from bailiwick.monitoring.descriptors import Descriptors
+from bailiwick.monitoring.embeddings import EMBEDDING_BYTES
 from bailiwick.policy import Label
 from bailiwick.registry import Deployment
 from bailiwick.serving import Gateway
-from bailiwick.serving.classification import Classification
+from bailiwick.serving.classification import Classification, Seen
+from bailiwick.texts import measures_of
 from factories import CONFIDENTIAL, PURPOSE, Factory
 from support.applications import api_of, client_of
 
@@ -22,6 +24,20 @@ SECRET = Label(
     residency=frozenset({"eu"}),
     purposes=frozenset({PURPOSE}),
 )
+
+
+def seen_of(text: str) -> Seen:
+    """What a model server would say beside its answer."""
+    own = measures_of(text)
+    return Seen(
+        entropy=0.25,
+        tokens_per_word=1.5,
+        non_letter_ratio=own.non_letter_ratio,
+        language="en",
+        text_key=own.text_key,
+        form_key=own.form_key,
+        embedding=bytes(EMBEDDING_BYTES),
+    )
 
 
 class FakeGateway(Gateway):
@@ -37,7 +53,9 @@ class FakeGateway(Gateway):
             raise Unavailable("The model server is not reachable. Start it with `bailiwick serve`.")
         self.asked.append((version_id, list(texts)))
         return [
-            Classification("Fuel", 0.9, Descriptors(len(text), len(text.split()), 0.25))
+            Classification(
+                "Fuel", 0.9, Descriptors(len(text), len(text.split()), 0.25), seen_of(text)
+            )
             for text in texts
         ]
 

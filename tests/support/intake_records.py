@@ -30,4 +30,12 @@ FULL = record(
     features={"amount": 12.5, "supplier": "Zanzibar Garage"},
     subject="Ada Lovelace",
     join_key="INV-4711",
+    tokens_per_word=1.5,
+    non_letter_ratio=0.125,
+    language="da",
+    text_key="5f2a",
+    form_key="77c0",
+    entropy=0.75,
+    refusal=False,
+    repetition_ratio=0.5,
 )

@@ -1,8 +1,9 @@
 """`/deployments/{id}/predict` and `/accuracy`: a deployment answers, and how well it did."""
 
 import time
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -16,12 +17,14 @@ from bailiwick.lifecycle.compliance import is_tolerated
 from bailiwick.lineage.rows import compose_text
 from bailiwick.monitoring import (
     Inference,
+    Pseudonyms,
     accuracy_between,
     log_inferences,
 )
 from bailiwick.policy import DeniedByPolicy, Resource, Unseen
 from bailiwick.registry import ACTIVE, Deployment, ModelVersion, deployment_resource, served_version
 from bailiwick.serving import Gateway
+from bailiwick.serving.classification import Classification
 from bailiwick.web import Caller, Governed, GovernedRoute, acts
 
 router = APIRouter(prefix="/deployments", tags=["running models"], route_class=GovernedRoute)
@@ -103,6 +106,7 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
             unseen_words_ratio=answer.descriptors.unseen_words_ratio,
             text=text if keeps_text else None,
             latency_ms=latency_ms,
+            **_seen(answer, caller.platform.pseudonyms),
         )
         for instance, answer, text in zip(body.instances, answers, texts, strict=True)
     ]
@@ -162,6 +166,14 @@ def _require_predict(caller: Caller, deployment: Deployment, resource: Resource)
         if not is_tolerated(caller.session, deployment.id, at=caller.at):
             raise
         caller.require(resource, context={**context, "tolerated": True})
+
+
+def _seen(answer: Classification, pseudonyms: Pseudonyms) -> dict[str, Any]:
+    """What is logged with an answer beside its descriptors; keys of texts as pseudonyms."""
+    if answer.seen is None:
+        return {}
+    keys = pseudonyms.text_keys([answer.seen.text_key, answer.seen.form_key])
+    return asdict(answer.seen) | dict(zip(("text_key", "form_key"), keys, strict=True))
 
 
 def _text(instance: Instance, version: ModelVersion, place: int) -> str:

@@ -132,6 +132,11 @@ class IntakeIn(Body):
     max_ahead_seconds: int = 300
     max_age_days: int = 1_095
     rejected_days: int = 30
+    refusals: list[str] | None = Field(
+        None,
+        max_length=100,
+        description="Phrases that tell a generator's refusal in spans; default: bundled ones.",
+    )
 
 
 class IntakeOut(Schema):
@@ -142,6 +147,7 @@ class IntakeOut(Schema):
     max_ahead_seconds: int
     max_age_days: int
     rejected_days: int
+    refusals: list[str]
 
 
 @dataclass

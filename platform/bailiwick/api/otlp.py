@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bailiwick.api.intake import Tally, reading, store
+from bailiwick.monitoring import terms_of
 from bailiwick.monitoring.intake.records import read_lines
 from bailiwick.monitoring.intake.spans import Traces, read_traces, record_of
 from bailiwick.policy import Unseen
@@ -82,16 +83,19 @@ def _received(caller: Caller, traces: Traces) -> TracesOut:
     caller.session.close()
     tally = Tally()
     for named, spans in traces.by_deployment.items():
-        deployment_id, keeps_text = deployments[named]
-        lines = [record_of(span, keeps_text=keeps_text) for span in spans]
+        deployment_id, keeps_text, refusals = deployments[named]
+        lines = [record_of(span, keeps_text=keeps_text, refusals=refusals) for span in spans]
         for start in range(0, len(lines), PIECE):
             batch = read_lines(lines[start : start + PIECE], start)
             store(caller, deployment_id, batch, None, tally)
     return _answer(traces.ignored, tally)
 
 
-def _deployment(caller: Caller, session: Session, named: str) -> tuple[UUID, bool]:
-    """The deployment of that id or name, after the policy has let the caller write to it."""
+def _deployment(caller: Caller, session: Session, named: str) -> tuple[UUID, bool, tuple[str, ...]]:
+    """The deployment of that id or name, after the policy has let the caller write to it.
+
+    Its id, whether it keeps text, and its phrases of refusals.
+    """
     query = select(Deployment)
     namespace, _, name = named.partition("/")
     if name:
@@ -102,7 +106,7 @@ def _deployment(caller: Caller, session: Session, named: str) -> tuple[UUID, boo
     if deployment is None:
         raise Unseen
     caller.require(deployment_resource(session, deployment))
-    return deployment.id, deployment.keeps_text
+    return deployment.id, deployment.keeps_text, terms_of(session, deployment.id).refusals
 
 
 def _id(named: str) -> UUID:

@@ -25,7 +25,17 @@ from bailiwick.core.errors import Invalid
 app = typer.Typer()
 ARROW = "application/vnd.apache.arrow.stream"
 WHOLE = ("characters", "words", "tokens")
-FRACTIONS = ("confidence", "unseen_words_ratio", "latency_ms", "mean_log_probability")
+FRACTIONS = (
+    "confidence",
+    "unseen_words_ratio",
+    "latency_ms",
+    "mean_log_probability",
+    "tokens_per_word",
+    "non_letter_ratio",
+    "entropy",
+    "repetition_ratio",
+)
+TRUTHS = {"true": True, "false": False}
 SEGMENT, FEATURE = "segment.", "feature."
 
 DeploymentName = Annotated[
@@ -63,6 +73,7 @@ def _intake(_: Bailiwick, one: Intake) -> RenderableType:
             "at most ahead": f"{one['max_ahead_seconds']:,} seconds",
             "at most old": f"{one['max_age_days']:,} days",
             "rejected are kept": f"{one['rejected_days']:,} days",
+            "phrases of refusals": f"{len(one['refusals'])}",
         }
     )
 
@@ -128,6 +139,10 @@ def intake(
     max_ahead_seconds: Annotated[int | None, typer.Option(help="Ahead of the server.")] = None,
     max_age_days: Annotated[int | None, typer.Option(help="How old a record may be.")] = None,
     rejected_days: Annotated[int | None, typer.Option(help="How long rejects are kept.")] = None,
+    refusal: Annotated[
+        list[str] | None,
+        typer.Option(help="Tell answers in spans that refuse by these phrases, and no others."),
+    ] = None,
 ) -> Intake:
     """What a deployment accepts; with options, change it."""
     given = {
@@ -136,6 +151,7 @@ def intake(
         "max_ahead_seconds": max_ahead_seconds,
         "max_age_days": max_age_days,
         "rejected_days": rejected_days,
+        "refusals": refusal,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
@@ -224,6 +240,8 @@ def _measured(value: str) -> float | str:
 
 
 def _number(name: str, value: str) -> Any:
+    if name == "refusal":
+        return TRUTHS.get(value.lower(), value)
     kind = int if name in WHOLE else float if name in FRACTIONS else str
     try:
         return kind(value)

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from bailiwick.audit import timestamp
 from bailiwick.console.navigation import navigation
+from bailiwick.monitoring.verdicts import name_of
 from bailiwick.web import Caller
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -158,7 +159,7 @@ def feature(name: str) -> str:
     found, where, segment = name.partition(" where ")
     if found.startswith("segment:"):
         return f"mix of {found.removeprefix('segment:')}"
-    return f"{words(found)}{where}{segment.replace('=', ' is ')}"
+    return f"{name_of(found)}{where}{segment.replace('=', ' is ')}"
 
 
 def words(name: str) -> str:

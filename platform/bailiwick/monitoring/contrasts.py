@@ -10,7 +10,7 @@ rows is v / N with the multinomial v = sum p f^2 - (sum p f)^2, p the baseline's
 Numeric features have a level (2 rank - 1, as in Wilcoxon's test), a spread (distance of the rank
 from the middle), shares of the low and the high tail and of missing rows; categories the shares of
 their most frequent names, of all others, of names that are not known and of missing; embeddings
-eight random directions.
+eight random directions; keys the share of rows that repeat another of the same window.
 
 The number of requests may be watched beside these, as its logarithm: whoever calibrates it does so
 apart, since what governs it (nights, holidays, senders) governs no feature.
@@ -27,13 +27,22 @@ from typing import Literal
 
 import numpy as np
 
+from bailiwick.monitoring.embeddings import STEPS
 from bailiwick.monitoring.seasons import Array
-from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Layout, NumericShape
+from bailiwick.monitoring.shapes import (
+    CategoricalShape,
+    EmbeddingShape,
+    Layout,
+    NumericShape,
+    RepeatShape,
+    Shape,
+)
 from bailiwick.monitoring.summaries import (
     CategoricalPart,
     EmbeddingPart,
     NumericPart,
     Part,
+    RepeatPart,
     Summary,
     cells,
 )
@@ -44,12 +53,14 @@ REQUESTS = "requests"
 _LEAST_REQUESTS = 30.0  # behind its logarithm, so that a window of few can be judged
 
 MAX_SHARES = 8
+LEVEL, REPEATED, SHARE_OF, DIRECTION = "level", "repeated", "share of ", "direction "
 _TAIL_BINS = 2
 _TAIL_BINS_NEED = 6  # below this many bins a tail is hardly a tail
 _PROBE_SD = 0.1  # size of the shift at which a level's slope is measured
 _LEAST_STRETCH = 0.05  # a tenth of a bell shape's: of mostly one value a stretch says nothing
 _ONE_SD = 0.8413  # normal distribution function at +1
 _HALF_RANK = 0.5
+_EVEN_ODDS = 0.25
 _ONE_VALUE = 1e-12  # relative: closer together, edges hold one value between them
 
 
@@ -109,11 +120,7 @@ def observe(layout: Layout, contrasts: Sequence[Contrast], summary: Summary) -> 
 
     Takes the same time for any number of rows.
     """
-    shapes = {shape.name: shape for shape in layout.features}
-    found = {}
-    for name, part in summary.parts.items():
-        shape = shapes[name]
-        found[name] = cells(part, shape if isinstance(shape, EmbeddingShape) else None)
+    found = {shape.name: cells(summary.parts[shape.name]) for shape in layout.features}
     x, rows = np.zeros(len(contrasts)), np.zeros(len(contrasts))
     for place, contrast in enumerate(contrasts):
         if contrast.feature == REQUESTS:
@@ -186,15 +193,15 @@ def robust_sd(shape: NumericShape, part: NumericPart) -> float:
     return wide if wide > moments * _ONE_VALUE else float(moments)
 
 
-def _contrasts(
-    shape: NumericShape | CategoricalShape | EmbeddingShape, part: Part
-) -> Iterator[Contrast]:
+def _contrasts(shape: Shape, part: Part) -> Iterator[Contrast]:
     if isinstance(shape, NumericShape) and isinstance(part, NumericPart):
         yield from _numeric(shape, part)
     elif isinstance(shape, CategoricalShape) and isinstance(part, CategoricalPart):
         yield from _categorical(shape, part)
     elif isinstance(shape, EmbeddingShape) and isinstance(part, EmbeddingPart):
         yield from _embedding(shape, part)
+    elif isinstance(shape, RepeatShape) and isinstance(part, RepeatPart):
+        yield from _repeats(shape, part)
 
 
 def _numeric(shape: NumericShape, part: NumericPart) -> Iterator[Contrast]:
@@ -214,9 +221,9 @@ def _numeric(shape: NumericShape, part: NumericPart) -> Iterator[Contrast]:
         return Contrast(shape.name, name, unit, kept, there, variance, per_unit, main)
 
     if slope > 0:
-        yield contrast("level", "sd", level, slope, main=shape.cut is None)
+        yield contrast(LEVEL, "sd", level, slope, main=shape.cut is None)
     else:  # a constant: what moves is the share of rows that are something else
-        yield contrast("level", "share", level, 1.0, main=shape.cut is None)
+        yield contrast(LEVEL, "share", level, 1.0, main=shape.cut is None)
     if stretch >= _LEAST_STRETCH:
         yield contrast("spread", "log sd", spread, stretch, main=False)
     if bins >= _TAIL_BINS_NEED:
@@ -256,7 +263,7 @@ def _categorical(shape: CategoricalShape, part: CategoricalPart) -> Iterator[Con
     if not counts[:-1].sum():
         return
     for place, name in enumerate(shape.known[:MAX_SHARES]):
-        yield _share(shape.name, f"share of {name}", place, counts)
+        yield _share(shape.name, f"{SHARE_OF}{name}", place, counts)
     rest = (*range(MAX_SHARES, len(shape.known)), shape.cells - 2)
     yield _share(shape.name, "other", rest, counts)
     if len(rest) > 1:
@@ -275,15 +282,46 @@ def _share(feature: str, name: str, places: int | Sequence[int], counts: Array) 
 def _embedding(shape: EmbeddingShape, part: EmbeddingPart) -> Iterator[Contrast]:
     if not part.rows:
         return
-    totals = cells(part, shape)
-    present = tuple(float(place == shape.cells - 2) for place in range(shape.cells))
+    totals = cells(part)
     for place, squares in enumerate(part.squares):
         mean = totals[place] / part.rows
-        variance = max(squares / part.rows - mean**2, 0.0)
-        weights = tuple(float(cell == place) for cell in range(shape.cells))
-        name, unit = f"direction {place + 1}", float(np.sqrt(variance))
-        yield Contrast(shape.name, name, "sd", weights, present, variance, unit)
-    absent = tuple(float(place == shape.cells - 1) for place in range(shape.cells))
-    either = tuple(a + b for a, b in zip(present, absent, strict=True))
+        variance = max(squares / STEPS**2 / part.rows - mean**2, 0.0)
+        sd = float(np.sqrt(variance))
+        yield _ratio(shape, f"{DIRECTION}{place + 1}", "sd", place, variance, sd or 1.0)
+    yield _absent(shape, part)
+
+
+def _repeats(shape: RepeatShape, part: RepeatPart) -> Iterator[Contrast]:
+    """The share is one of each window, not of the baseline's windows together, where more repeat.
+
+    So its variance is not known from there: it is that of even odds, and what windows show.
+    """
+    if not part.rows:
+        return
+    yield _ratio(shape, REPEATED, "share", 0, _EVEN_ODDS, 1.0)
+    yield _absent(shape, part)
+
+
+def _ratio(
+    shape: EmbeddingShape | RepeatShape,
+    name: str,
+    unit: Unit,
+    place: int,
+    variance: float,
+    per_unit: float,
+) -> Contrast:
+    """One cell as a share or mean of the rows that are there, which are the last cell but one."""
+    weights, present = np.zeros(shape.cells), np.zeros(shape.cells)
+    weights[place] = present[-2] = 1.0
+    return Contrast(shape.name, name, unit, tuple(weights), tuple(present), variance, per_unit)
+
+
+def _absent(shape: EmbeddingShape | RepeatShape, part: EmbeddingPart | RepeatPart) -> Contrast:
+    absent = np.zeros(shape.cells)
+    absent[-1] = 1.0
+    either = absent.copy()
+    either[-2] = 1.0
     lost = part.missing / (part.rows + part.missing)
-    yield Contrast(shape.name, "missing", "share", absent, either, lost * (1 - lost), 1.0)
+    return Contrast(
+        shape.name, "missing", "share", tuple(absent), tuple(either), lost * (1 - lost), 1.0
+    )

@@ -41,6 +41,7 @@ _CREDIBLE = 0.95
 _NORMAL_95 = 1.96
 _TINY = 1e-300
 _MOST_MOVES = 5
+MEAN = "mean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +270,7 @@ def _figures(part: NumericPart, pivot: float) -> dict[str, float]:
         return {"missing": 1.0}
     low, middle, high = sketch.quantiles([0.25, 0.5, 0.75])
     return {
-        "mean": pivot + part.total / len(sketch),
+        MEAN: pivot + part.total / len(sketch),
         "first quartile": low,
         "median": middle,
         "third quartile": high,

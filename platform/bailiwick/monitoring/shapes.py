@@ -1,8 +1,9 @@
 """What a window's summary has room for: fixed once, at the baseline, so that windows can be added.
 
 A numeric feature keeps counts between edges at fixed quantiles of the baseline; a category counts
-of the `MAX_KNOWN` most frequent names; an embedding sums of random Fourier features. Edges are
-never moved: a summary made under one layout cannot be merged with one made under another.
+of the `MAX_KNOWN` most frequent names; an embedding sums of eight directions; keys a sketch of how
+many are different. Edges are never moved: a summary made under one layout cannot be merged with
+one made under another.
 """
 
 from collections import Counter
@@ -13,10 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.embeddings import DIRECTIONS, SEED
 from bailiwick.monitoring.seasons import Array
 from bailiwick.monitoring.sketches import Sketch
 
@@ -24,8 +25,6 @@ from bailiwick.monitoring.sketches import Sketch
 _UP_TO_MEDIAN = (0.01, 0.04, 0.1, 0.175, 0.25, 0.325, 0.4, 0.5)
 QUANTILES = (*_UP_TO_MEDIAN, 0.6, 0.675, 0.75, 0.825, 0.9, 0.96, 0.99)
 MAX_KNOWN = 200
-PROJECTIONS = 8
-_EMBEDDING_TERMS = 256
 _WHERE = " where "  # no feature's name has a space
 
 
@@ -82,51 +81,39 @@ class CategoricalShape:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingShape:
-    """Random Fourier features sqrt(2) cos(w.x + b), w normal with deviation 1 / `length_scale`.
-
-    Their inner products approximate the Gaussian kernel exp(-|x - y|^2 / 2 length_scale^2)
-    (Rahimi, Recht, NeurIPS 2007), so their sums hold what a kernel two-sample test needs and
-    merge by addition. The draw is fixed by `seed`.
-    """
+    """Sums of the eight directions of `embeddings`, drawn from `seed`, and of their squares."""
 
     name: str
-    dimensions: int
-    length_scale: float
-    seed: int = 0
-    terms: int = _EMBEDDING_TERMS
-
-    def __post_init__(self) -> None:
-        if self.dimensions < 1 or self.terms % PROJECTIONS or not self.length_scale > 0:
-            raise Invalid(
-                f"{self.name} needs at least one dimension, a positive length_scale and a number "
-                f"of terms divisible by {PROJECTIONS}."
-            )
+    seed: int = SEED
 
     @property
     def cells(self) -> int:
-        """Sums of the projections, then rows, then missing."""
-        return PROJECTIONS + 2
-
-    def features(self, vectors: Array) -> Array:
-        """(n, dimensions) to (n, terms)."""
-        random = np.random.default_rng(self.seed)
-        directions = random.normal(size=(self.dimensions, self.terms)) / self.length_scale
-        phases = random.uniform(0, 2 * np.pi, self.terms)
-        found: Array = np.sqrt(2.0) * np.cos(vectors @ directions + phases)
-        return found
-
-    def projections(self, features: Array) -> Array:
-        """(n, terms) or sums of shape (terms,) to `PROJECTIONS` directions of unit length."""
-        random = np.random.default_rng([self.seed, 1])
-        signs = random.choice([-1.0, 1.0], self.terms) / np.sqrt(self.terms / PROJECTIONS)
-        grouped = (features * signs).reshape(
-            *features.shape[:-1], PROJECTIONS, self.terms // PROJECTIONS
-        )
-        found: Array = grouped.sum(axis=-1)
-        return found
+        """Sums of the directions, then rows, then missing."""
+        return DIRECTIONS + 2
 
 
-Shape = NumericShape | CategoricalShape | EmbeddingShape
+@dataclass(frozen=True, slots=True)
+class RepeatShape:
+    """How many rows hold a key that another row of the same window has: rows less different keys.
+
+    NOT guaranteed: the share grows with the rows of a window, as more of them find their like.
+    """
+
+    name: str
+
+    @property
+    def cells(self) -> int:
+        """Rows that repeat, rows with a key, missing."""
+        return 3
+
+
+Shape = NumericShape | CategoricalShape | EmbeddingShape | RepeatShape
+_KINDS: dict[str, type[Shape]] = {
+    "numeric": NumericShape,
+    "categorical": CategoricalShape,
+    "embedding": EmbeddingShape,
+    "repeats": RepeatShape,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +134,8 @@ class Layout:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` reads them back."""
-        kinds = {NumericShape: "numeric", CategoricalShape: "categorical"}
-        features = [
-            {"kind": kinds.get(type(shape), "embedding"), **_said(asdict(shape))}
-            for shape in self.features
-        ]
+        kinds = {kind: name for name, kind in _KINDS.items()}
+        features = [{"kind": kinds[type(shape)], **_said(asdict(shape))} for shape in self.features]
         value = {"features": features, "labels": self.labels, "sketch_k": self.sketch_k}
         return dict(_plain(value))
 
@@ -191,11 +175,8 @@ def _shape(value: dict[str, Any]) -> Shape:
     fields = {name: inner for name, inner in value.items() if name != "kind"}
     if "cut" in fields:
         fields["cut"] = Cut(**fields["cut"])
-    if value["kind"] == "numeric":
-        return NumericShape(**{**fields, "edges": tuple(fields["edges"])})
-    if value["kind"] == "categorical":
-        return CategoricalShape(**{**fields, "known": tuple(fields["known"])})
-    return EmbeddingShape(**fields)
+    lists = {name: tuple(inner) for name, inner in fields.items() if isinstance(inner, list)}
+    return _KINDS[value["kind"]](**(fields | lists))
 
 
 def cut_shape(
@@ -261,20 +242,6 @@ def categorical_shape(name: str, counts: Counter[str], most: int = MAX_KNOWN) ->
     """
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return CategoricalShape(name, tuple(category for category, _ in ranked[:most]))
-
-
-def embedding_shape(name: str, vectors: Array, seed: int = 0) -> EmbeddingShape:
-    """Length scale by the median heuristic on at most 500 of the `vectors`, shape (n, dimensions).
-
-    Median distance between pairs (Garreau, Jitkrittum, Kanagawa, 2018, arXiv 1707.07269): one
-    scale; changes much finer or coarser than it are seen late.
-    """
-    few: NDArray[np.float64] = vectors[:: max(1, len(vectors) // 500)][:500]
-    squared = (few**2).sum(axis=1)
-    distances = np.sqrt(np.maximum(squared[:, None] + squared - 2 * few @ few.T, 0.0))
-    apart = distances[np.triu_indices(len(few), 1)]
-    scale = float(np.median(apart)) if apart.size else 1.0
-    return EmbeddingShape(name, vectors.shape[1], scale or 1.0, seed)
 
 
 def names_of(layout: Layout) -> Sequence[str]:

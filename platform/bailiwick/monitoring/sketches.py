@@ -1,17 +1,18 @@
-"""Quantiles of any number of values in about 2 KB that merge: KLL sketches, in our words.
+"""Quantiles and numbers of different values in about 2 KB each that merge, in our words.
 
 KLL: Karnin, Lang, Liberty, "Optimal quantile approximation in streams", FOCS 2016; the bytes are
 Apache DataSketches' portable format. For parameter k ranks are off by at most about 2.3 / k^0.9
 with 99 % confidence (k = 100: 2.6 %), however many values and merges.
 
-NOT guaranteed: merging flips coins, so that equal inputs give different bytes.
+NOT guaranteed: merging flips coins, so that equal inputs give different bytes. `Distinct` is exact
+in that: the same keys give the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from datasketches import kll_doubles_sketch
+from datasketches import cpc_sketch, cpc_union, kll_doubles_sketch
 
 from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.seasons import Array
@@ -66,3 +67,47 @@ class Sketch:
 
     def _read(self) -> kll_doubles_sketch:
         return kll_doubles_sketch.deserialize(self.stored)
+
+
+LG_DISTINCT = 12  # of the sketch's rows: about 1.1 % off (one standard error), at most 2.4 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """How many different keys there were, whatever their order: a CPC sketch as its stored bytes.
+
+    CPC: Lang, "Back to the future: an even more nearly optimal cardinality estimation algorithm",
+    2017. Sketches are always handed on through a union, whose bytes and estimate depend on the
+    set of keys alone: merging is exact, commutative, associative and idempotent.
+    """
+
+    stored: bytes = b""
+
+    @classmethod
+    def of(cls, keys: Iterable[str]) -> "Distinct":
+        """Of any number of keys.
+
+        >>> round(Distinct.of(["a", "b", "a"]).estimate)
+        2
+        """
+        filled = cpc_sketch(LG_DISTINCT)
+        for key in keys:
+            filled.update(key)
+        return cls() if filled.is_empty() else cls(_united(filled))
+
+    def __or__(self, other: "Distinct") -> "Distinct":
+        if not self.stored or not other.stored:
+            return Distinct(self.stored or other.stored)
+        return Distinct(_united(*map(cpc_sketch.deserialize, (self.stored, other.stored))))
+
+    @property
+    def estimate(self) -> float:
+        """The number of different keys, 0 of none."""
+        return float(cpc_sketch.deserialize(self.stored).get_estimate()) if self.stored else 0.0
+
+
+def _united(*sketches: cpc_sketch) -> bytes:
+    union = cpc_union(LG_DISTINCT)
+    for sketch in sketches:
+        union.update(sketch)
+    return bytes(union.get_result().serialize())

@@ -1,9 +1,9 @@
 """What is kept of a window: counts, moments, sketches. Windows merge by addition.
 
-Counts, sums and the sample of new names merge exactly: associative and commutative, in any order
-and grouping (floating-point sums up to rounding). KLL sketches merge with random choices: their
-answers stay within the rank error, their bytes are not the same twice. Size does not depend on
-the number of rows, and neither does anything computed from a summary.
+Counts, sums, the numbers of different keys and the sample of new names merge exactly: associative
+and commutative, in any order and grouping (floating-point sums up to rounding). KLL sketches merge
+with random choices: their answers stay within the rank error, their bytes are not the same twice.
+Size does not depend on the number of rows, and neither does anything computed from a summary.
 
 The sample of new names keeps the `MAX_NEW` with the smallest hashes (Cohen, "Bottom-k sketches",
 PODC 2007), which is what makes it mergeable; with more names than that it is a uniform sample of
@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
+from bailiwick.monitoring.embeddings import STEPS, unpacked
 from bailiwick.monitoring.seasons import Array
 from bailiwick.monitoring.shapes import (
     CategoricalShape,
@@ -37,7 +38,7 @@ from bailiwick.monitoring.shapes import (
     NumericShape,
     feature_of,
 )
-from bailiwick.monitoring.sketches import Sketch
+from bailiwick.monitoring.sketches import Distinct, Sketch
 
 MAX_NEW = 16
 MAX_NAME_CHARACTERS = 64
@@ -71,15 +72,29 @@ class CategoricalPart:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingPart:
-    """Sums of the random features, sums of squares of the projections, rows, missing."""
+    """Sums of the directions and of their squares, in steps; rows, missing."""
 
-    sums: tuple[float, ...]
-    squares: tuple[float, ...]
+    sums: tuple[int, ...]
+    squares: tuple[int, ...]
     rows: int
     missing: int
 
 
-Part = NumericPart | CategoricalPart | EmbeddingPart
+@dataclass(frozen=True, slots=True)
+class RepeatPart:
+    """How many different keys there were, rows that have one, missing."""
+
+    keys: Distinct
+    rows: int
+    missing: int
+
+    @property
+    def repeated(self) -> float:
+        """Rows whose key another row has as well, the first of each not counted."""
+        return max(self.rows - self.keys.estimate, 0.0)
+
+
+Part = NumericPart | CategoricalPart | EmbeddingPart | RepeatPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +117,8 @@ def summarize(layout: Layout, columns: Columns, *, outcomes: Outcomes = ()) -> S
 
     A watched column that is absent is missing in every row; columns that the layout does not
     know are not looked at (a new baseline takes them up). None and NaN are missing; infinities
-    fall into the outermost bins and stay out of moments and sketch. Raises `Invalid` if columns
-    differ in length or an embedding has another number of dimensions.
+    fall into the outermost bins and stay out of moments and sketch. Embeddings are given as
+    `embeddings.packed` ones, keys as text. Raises `Invalid` if columns differ in length.
     """
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
@@ -113,14 +128,16 @@ def summarize(layout: Layout, columns: Columns, *, outcomes: Outcomes = ()) -> S
     for shape in layout.features:
         column = columns.get(feature_of(shape.name))
         values: Column = [None] * rows if column is None else column
-        if not isinstance(shape, EmbeddingShape) and shape.cut is not None:
+        if isinstance(shape, (NumericShape, CategoricalShape)) and shape.cut is not None:
             values = _inside(columns.get(shape.cut.column), shape.cut, values)
         if isinstance(shape, NumericShape):
             parts[shape.name] = _numeric(shape, _floats(values), layout.sketch_k)
         elif isinstance(shape, CategoricalShape):
             parts[shape.name] = _categorical(shape, values)
+        elif isinstance(shape, EmbeddingShape):
+            parts[shape.name] = _embedding(values)
         else:
-            parts[shape.name] = _embedding(shape, values)
+            parts[shape.name] = _repeats(values)
     places = {label: place for place, label in enumerate(layout.labels)}
     other = len(places)
     pairs = Counter((places.get(said, other), places.get(true, other)) for said, true in outcomes)
@@ -139,13 +156,12 @@ def merge(first: Summary, second: Summary) -> Summary:
     return Summary(first.layout, first.rows + second.rows, parts, dict(confusion))
 
 
-def cells(part: Part, shape: EmbeddingShape | None = None) -> Array:
-    """What contrasts are made of: counts, or an embedding's projections, rows and missing."""
+def cells(part: Part) -> Array:
+    """What contrasts are made of: counts, or an embedding's directions, rows and missing."""
     if isinstance(part, EmbeddingPart):
-        if shape is None:
-            raise Invalid("The projections of an embedding need its shape.")
-        projected = shape.projections(np.array(part.sums))
-        return np.concatenate([projected, [part.rows, part.missing]])
+        return np.array([*(one / STEPS for one in part.sums), part.rows, part.missing])
+    if isinstance(part, RepeatPart):
+        return np.array([part.repeated, part.rows, part.missing])
     return np.array(part.counts, dtype=np.float64)
 
 
@@ -231,20 +247,21 @@ def _fewest_hashes(names: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(names.items(), key=hashed)[:MAX_NEW])
 
 
-def _embedding(shape: EmbeddingShape, column: Column) -> EmbeddingPart:
-    values = column.to_pylist() if isinstance(column, (pa.Array, pa.ChunkedArray)) else column
-    there = [vector for vector in values if vector is not None]
-    vectors = np.array(there, dtype=np.float64) if there else np.zeros((0, shape.dimensions))
-    if vectors.ndim != 2 or vectors.shape[1] != shape.dimensions:  # noqa: PLR2004 - rows of numbers
-        raise Invalid(
-            f"{shape.name} must be vectors of {shape.dimensions} numbers, as in its baseline; "
-            f"these are {vectors.shape[-1]} long."
-        )
-    features = shape.features(vectors)
-    squares = (shape.projections(features) ** 2).sum(axis=0)
-    sums = features.sum(axis=0)
-    missing = len(values) - len(there)
-    return EmbeddingPart(tuple(sums.tolist()), tuple(squares.tolist()), len(there), missing)
+def _listed(column: Column) -> Sequence[Any]:
+    arrow = isinstance(column, (pa.Array, pa.ChunkedArray))
+    return column.to_pylist() if arrow else column  # type: ignore[return-value, union-attr]
+
+
+def _embedding(column: Column) -> EmbeddingPart:
+    there = [row for row in _listed(column) if row is not None]
+    steps = unpacked(there).astype(np.int64)
+    sums, squares = steps.sum(axis=0).tolist(), (steps**2).sum(axis=0).tolist()
+    return EmbeddingPart(tuple(sums), tuple(squares), len(there), len(column) - len(there))
+
+
+def _repeats(column: Column) -> RepeatPart:
+    there = [key for key in _listed(column) if key is not None]
+    return RepeatPart(Distinct.of(there), len(there), len(column) - len(there))
 
 
 def _merged(first: Part, second: Part) -> Part:
@@ -264,6 +281,12 @@ def _merged(first: Part, second: Part) -> Part:
         return EmbeddingPart(
             _added(first.sums, second.sums),
             _added(first.squares, second.squares),
+            first.rows + second.rows,
+            first.missing + second.missing,
+        )
+    if isinstance(first, RepeatPart) and isinstance(second, RepeatPart):
+        return RepeatPart(
+            first.keys | second.keys,
             first.rows + second.rows,
             first.missing + second.missing,
         )
@@ -294,8 +317,10 @@ def _fields(part: Part, sketches: bool) -> dict[str, Any]:  # noqa: FBT001 - pri
         return {"n": part.counts, "m": moments, "s": kept}
     if isinstance(part, CategoricalPart):
         return {"c": part.counts, "new": part.new}
-    sums = base64.b64encode(np.array([*part.sums, *part.squares], dtype="<f8").tobytes()).decode()
-    return {"e": sums, "rows": [part.rows, part.missing], "squares": len(part.squares)}
+    if isinstance(part, RepeatPart):
+        keys = base64.b64encode(part.keys.stored).decode()
+        return {"k": keys, "rows": [part.rows, part.missing]}
+    return {"e": part.sums, "squares": part.squares, "rows": [part.rows, part.missing]}
 
 
 def _part(fields: dict[str, Any]) -> Part:
@@ -305,6 +330,6 @@ def _part(fields: dict[str, Any]) -> Part:
         return NumericPart(tuple(fields["n"]), total, squares, minimum, maximum, sketch)
     if "c" in fields:
         return CategoricalPart(tuple(fields["c"]), tuple((n, rows) for n, rows in fields["new"]))
-    both = np.frombuffer(base64.b64decode(fields["e"]), dtype="<f8").tolist()
-    cut = len(both) - fields["squares"]
-    return EmbeddingPart(tuple(both[:cut]), tuple(both[cut:]), *fields["rows"])
+    if "k" in fields:
+        return RepeatPart(Distinct(base64.b64decode(fields["k"])), *fields["rows"])
+    return EmbeddingPart(tuple(fields["e"]), tuple(fields["squares"]), *fields["rows"])

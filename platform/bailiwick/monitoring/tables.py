@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
+from bailiwick.monitoring.embeddings import EMBEDDING_BYTES
 
 MONITOR, POLICY = "monitor", "policy"  # what alerts come from
 _OF_SUBJECT = text("subject_key IS NOT NULL AND data_key_id IS NOT NULL")
@@ -71,11 +72,21 @@ class InferenceRecord(Base):
     latency_ms: Mapped[float | None]
     tokens: Mapped[int | None]  # that a generator answered with
     mean_log_probability: Mapped[float | None]  # of those tokens, natural logarithm
+    tokens_per_word: Mapped[float | None]  # of what was asked, as the model splits it
+    non_letter_ratio: Mapped[float | None]
+    language: Mapped[str | None] = mapped_column(String(3))
+    entropy: Mapped[float | None]  # of the answer's probabilities, natural logarithm
+    refusal: Mapped[bool | None]
+    repetition_ratio: Mapped[float | None]
+    # Eight numbers made of it (`embeddings`); the embedding itself is not kept.
+    embedding: Mapped[bytes | None] = mapped_column(LargeBinary(EMBEDDING_BYTES))
     segments: Mapped[dict[str, Any] | None]
     features: Mapped[dict[str, Any] | None]  # those that the deployment declares
-    # HMAC-SHA256 under the installation's key: these are never kept in clear.
+    # Hashes under the installation's key (`Pseudonyms`): never kept in clear.
     subject_key: Mapped[Digest | None]
     join_key: Mapped[Digest | None]
+    text_key: Mapped[str | None] = mapped_column(String(16))
+    form_key: Mapped[str | None] = mapped_column(String(16))
 
 
 class Feedback(Base):

@@ -18,6 +18,25 @@ _SUBJECTS = {
     "requests": "The number of requests",
     "tokens": "Number of tokens answered",
     "mean_log_probability": "Mean log-probability of the tokens",
+    "tokens_per_word": "Mean number of tokens per word",
+    "non_letter_ratio": "The share of characters that are no letters",
+    "language": "The mix of languages",
+    "text_key": "The share of texts that repeat another",
+    "form_key": "The share of texts that repeat another but for case, digits and spaces",
+    "embedding": "What texts are about, as the model's encoder sees it,",
+    "entropy": "Mean entropy of the answers' probabilities",
+    "refusal": "The share of answers that refuse",
+    "repetition_ratio": "The share of repetition in answers",
+}
+_NAMES = {
+    "non_letter_ratio": "characters that are no letters",
+    "unseen_words_ratio": "words never seen in training",
+    "language": "languages",
+    "text_key": "texts that repeat",
+    "form_key": "texts that repeat but for case, digits and spaces",
+    "embedding": "what texts are about",
+    "refusal": "answers that refuse",
+    "repetition_ratio": "repetition in answers",
 }
 _TESTS = {"wasserstein": "normed Wasserstein distance", "jensenshannon": "Jensen-Shannon distance"}
 
@@ -67,6 +86,11 @@ def subject_of(column: str) -> str:
     feature, where, segment = column.partition(" where ")
     subject = _SUBJECTS.get(feature, f"'{feature}'")
     return f"{subject}{where}{segment.replace('=', ' is ')}"
+
+
+def name_of(column: str) -> str:
+    """A watched column in a few words, for lists and headings."""
+    return _NAMES.get(column, column.replace("_", " "))
 
 
 def _excess(result: StatisticResult) -> float:

@@ -8,6 +8,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from bailiwick.core.errors import (
 from bailiwick.serving.batching import Batcher
 from bailiwick.serving.classification import Classification
 from bailiwick.serving.engines import Engines
+from bailiwick.texts.languages import language_of
 
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 _STATUS = {
@@ -75,6 +77,7 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         torch.set_num_threads(threads)
         app.state.batcher = Batcher()
+        await run_in_threadpool(language_of, "")  # loads its model before the first request
         yield
         await run_in_threadpool(app.state.batcher.close)
 
@@ -131,7 +134,10 @@ def _parsed(body: bytes) -> ClassifyRequest:
 
 
 def _flat(answer: Classification) -> dict[str, object]:
-    return {
+    seen = asdict(answer.seen) if answer.seen else {}
+    if answer.seen and answer.seen.embedding:
+        seen["embedding"] = answer.seen.embedding.hex()
+    return seen | {
         "label": answer.label,
         "confidence": answer.confidence,
         "characters": answer.descriptors.characters,

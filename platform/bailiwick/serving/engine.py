@@ -1,7 +1,7 @@
 """One loaded text classifier: the code that serves a model, and that judges it in evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,21 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bailiwick.monitoring.descriptors import KnownWords, describe
+from bailiwick.monitoring.embeddings import directions_of, packed
 from bailiwick.serving import artifact as files
-from bailiwick.serving.classification import Classification
+from bailiwick.serving.classification import Classification, Seen
 from bailiwick.serving.hashed import NgramNetwork, NgramScorer
+from bailiwick.serving.outputs import Outputs
 from bailiwick.serving.transformer import TransformerScorer
+from bailiwick.texts import measures_of
+from bailiwick.texts.languages import language_of
+
+_LEAST_PROBABILITY = 1e-30
 
 
 class Scorer(Protocol):
     """A network that gives each text a probability for each of its labels."""
 
     @property
-    def outputs(self) -> int:
-        """How many labels it tells apart."""
+    def labels(self) -> int:
+        """How many it tells apart."""
 
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Probabilities (rows, labels)."""
+    def outputs(self, texts: Sequence[str]) -> Outputs:
+        """What it makes of the texts, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +45,30 @@ class Engine:
         """Load the artifact in `directory`, once checked. Raises `ArtifactInvalid`."""
         artifact = files.read_artifact(directory)
         scorer = _scorer_of(artifact)
-        if scorer.outputs != len(artifact.labels):
+        if scorer.labels != len(artifact.labels):
             raise files.ArtifactInvalid(
-                f"The network has {scorer.outputs} outputs and the card names "
+                f"The network has {scorer.labels} outputs and the card names "
                 f"{len(artifact.labels)} labels. Train or register the model again."
             )
         known_words = KnownWords.load(directory / files.KNOWN_WORDS)
         return cls(artifact.labels, known_words, scorer)
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """The answer for each text, in order; identical texts are computed once."""
-        return self.answers(texts, self.probabilities(texts))
+        """The answer for each text, in order, and what it looked like; each text computed once."""
+        outputs = self.outputs(texts)
+        answers = self.answers(texts, outputs.probabilities)
+        shares = outputs.probabilities.astype(np.float64)
+        entropies = -(shares * np.log(np.maximum(shares, _LEAST_PROBABILITY))).sum(axis=1)
+        nothing = [None] * len(texts)
+        tokens = nothing if outputs.tokens is None else outputs.tokens.tolist()
+        seen = outputs.embeddings
+        embeddings = nothing if seen is None else packed(directions_of(seen))
+        return [
+            replace(answer, seen=_seen(text, answer.descriptors.words, *measured))
+            for text, answer, *measured in zip(
+                texts, answers, entropies.tolist(), tokens, embeddings, strict=True
+            )
+        ]
 
     def answers(
         self, texts: Sequence[str], probabilities: NDArray[np.float32]
@@ -67,14 +86,32 @@ class Engine:
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities (rows, labels), columns in the order of `labels`; computed once a text."""
-        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        rows = [distinct[text] for text in texts]
-        return self._forward(list(distinct))[rows]
+        return self.outputs(texts).probabilities
 
-    def _forward(self, texts: list[str]) -> NDArray[np.float32]:
+    def outputs(self, texts: Sequence[str]) -> Outputs:
+        """What the network makes of the texts, in order."""
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        return self._forward(list(distinct)).of([distinct[text] for text in texts])
+
+    def _forward(self, texts: list[str]) -> Outputs:
         if not texts:
-            return np.empty((0, len(self.labels)), dtype=np.float32)
-        return self._scorer.probabilities(texts)
+            return Outputs(np.empty((0, len(self.labels)), dtype=np.float32))
+        return self._scorer.outputs(texts)
+
+
+def _seen(
+    text: str, words: int, entropy: float, tokens: int | None, embedding: bytes | None
+) -> Seen:
+    measures = measures_of(text)
+    return Seen(
+        entropy=max(entropy, 0.0),
+        tokens_per_word=None if tokens is None else tokens / max(words, 1),
+        non_letter_ratio=measures.non_letter_ratio,
+        language=language_of(text),
+        text_key=measures.text_key,
+        form_key=measures.form_key,
+        embedding=embedding,
+    )
 
 
 def _scorer_of(artifact: files.Artifact) -> Scorer:

@@ -1,6 +1,7 @@
 """How the other processes ask the model server; no torch here."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -10,8 +11,9 @@ from pydantic_core import from_json, to_json
 
 from bailiwick.core.errors import BailiwickError, Invalid, NotFound, TooLarge, Unavailable
 from bailiwick.monitoring.descriptors import Descriptors
-from bailiwick.serving.classification import Classification
+from bailiwick.serving.classification import Classification, Seen
 
+_SEEN = tuple(field.name for field in fields(Seen))
 _KINDS: dict[int, type[BailiwickError]] = {
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge,
@@ -98,6 +100,8 @@ class Gateway:
 
 
 def _classification(answer: dict[str, Any]) -> Classification:
+    packed = answer["embedding"]
+    embedding = None if packed is None else bytes.fromhex(packed)
     return Classification(
         label=answer["label"],
         confidence=answer["confidence"],
@@ -106,4 +110,5 @@ def _classification(answer: dict[str, Any]) -> Classification:
             words=answer["words"],
             unseen_words_ratio=answer["unseen_words_ratio"],
         ),
+        seen=Seen(**{name: answer[name] for name in _SEEN} | {"embedding": embedding}),
     )

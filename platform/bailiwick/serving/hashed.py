@@ -8,12 +8,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bailiwick.serving import artifact as files
 from bailiwick.serving.ngrams import Ngrams, hashed_ngrams
+from bailiwick.serving.outputs import Outputs
 
 _BATCH_ROWS = 2048
 # A row's vector has this length, so that its n-grams together learn faster than the bias.
@@ -99,12 +99,11 @@ class NgramScorer:
     network: NgramNetwork
 
     @property
-    def outputs(self) -> int:
-        """How many labels it tells apart."""
+    def labels(self) -> int:
+        """How many it tells apart."""
         return len(self.network.bias)
 
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Probabilities (rows, labels)."""
+    def outputs(self, texts: Sequence[str]) -> Outputs:
+        """Probabilities of the texts, in order."""
         logits = self.network.logits_of(self.network.encoded(texts))
-        probabilities: NDArray[np.float32] = logits.softmax(dim=-1).numpy()
-        return probabilities
+        return Outputs(logits.softmax(dim=-1).numpy())

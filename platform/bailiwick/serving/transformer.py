@@ -7,13 +7,13 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging
 
 from bailiwick.serving import artifact as files
+from bailiwick.serving.outputs import Outputs
 
 _BATCH_ROWS = 256
 
@@ -35,15 +35,17 @@ class TransformerScorer:
         return cls(network, tokenizer)
 
     @property
-    def outputs(self) -> int:
-        """How many labels it tells apart."""
+    def labels(self) -> int:
+        """How many it tells apart."""
         return int(self.network.config.num_labels or 0)
 
     @torch.inference_mode()
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Probabilities (rows, labels)."""
-        encoded = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
-        result = np.empty((len(texts), self.outputs), dtype=np.float32)
+    def outputs(self, texts: Sequence[str]) -> Outputs:
+        """Probabilities, embeddings and tokens of the texts, in order."""
+        encodings = self.tokenizer.encode_batch_fast(texts)
+        encoded = [encoding.ids for encoding in encodings]
+        result = np.empty((len(texts), self.labels), dtype=np.float32)
+        embeddings = np.empty((len(texts), self.network.config.hidden_size), dtype=np.float32)
         # Texts of like length share a batch, so little is spent on padding.
         order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))
         for start in range(0, len(order), _BATCH_ROWS):
@@ -53,9 +55,17 @@ class TransformerScorer:
             tokens = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad)
             lengths = torch.tensor([len(row) for row in ids])
             mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).long()  # (rows, tokens)
-            logits = self.network(input_ids=tokens, attention_mask=mask).logits
-            result[rows] = logits.float().softmax(dim=-1).numpy()
-        return result
+            found = self.network(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+            result[rows] = found.logits.float().softmax(dim=-1).numpy()
+            hidden = found.hidden_states[-1].float()  # (rows, tokens, hidden)
+            embeddings[rows] = (hidden * mask[..., None]).sum(dim=1) / lengths.clamp(min=1)[:, None]
+        counted = np.array([self._tokens(encoding) for encoding in encodings], dtype=np.int64)
+        return Outputs(result, embeddings, counted)
+
+    def _tokens(self, encoding: Encoding) -> int:
+        """Tokens of the whole text, without those that the tokenizer adds to each piece."""
+        added = self.tokenizer.num_special_tokens_to_add(is_pair=False)
+        return sum(len(piece.ids) - added for piece in (encoding, *encoding.overflowing))
 
 
 def load_network(directory: Path) -> PreTrainedModel:

@@ -70,3 +70,4 @@ class Intake(TypedDict):
     max_ahead_seconds: int
     max_age_days: int
     rejected_days: int
+    refusals: list[str]

@@ -1,5 +1,8 @@
 """A segment's file: Parquet (zstd), sorted by (at, record id), texts as sealed as they came.
 
+Keys and embeddings of texts stay behind: files are not changed when texts are erased, and these
+could tell what a text was.
+
 Files are written and read a row group at a time, so that memory does not grow with the day.
 """
 
@@ -18,7 +21,7 @@ import pyarrow.parquet as pq
 from bailiwick.blobs import CorruptBlob
 from bailiwick.monitoring.tables import InferenceRecord
 
-COLUMNS_VERSION: Final = 1
+COLUMNS_VERSION: Final = 2
 GROUP_ROWS: Final = 20_000
 _MOMENT = pa.timestamp("us", "UTC")
 SCHEMA: Final = pa.schema(
@@ -42,6 +45,12 @@ SCHEMA: Final = pa.schema(
         ("subject_key", pa.string()),
         ("join_key", pa.string()),
         ("id", pa.string()),
+        ("tokens_per_word", pa.float64()),
+        ("non_letter_ratio", pa.float64()),
+        ("language", pa.string()),
+        ("entropy", pa.float64()),
+        ("refusal", pa.bool_()),
+        ("repetition_ratio", pa.float64()),
     ]
 )
 _AS_TEXT = frozenset({"version_id", "data_key_id", "id"})

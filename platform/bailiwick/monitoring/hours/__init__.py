@@ -3,8 +3,11 @@
 from bailiwick.monitoring.hours.layouts import SAMPLE_ROWS, settle_layout
 from bailiwick.monitoring.hours.parts import (
     HOUR,
+    KEYS,
+    MEASURES,
     OF_THE_MODEL,
     SEGMENT,
+    SHARES,
     add_part,
     complete_until,
     first_hour,
@@ -23,9 +26,12 @@ from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 
 __all__ = [
     "HOUR",
+    "KEYS",
+    "MEASURES",
     "OF_THE_MODEL",
     "SAMPLE_ROWS",
     "SEGMENT",
+    "SHARES",
     "Window",
     "WindowLayout",
     "WindowPart",

@@ -22,7 +22,9 @@ from bailiwick.core.canonical import canonical_bytes
 from bailiwick.core.ids import new_id
 from bailiwick.db.session import lock_layout
 from bailiwick.monitoring.hours.parts import (
-    NUMERIC,
+    EMBEDDING,
+    KEYS,
+    MEASURES,
     PREDICTION,
     SEGMENT,
     Columns,
@@ -35,8 +37,10 @@ from bailiwick.monitoring.moments import microseconds
 from bailiwick.monitoring.shapes import (
     CategoricalShape,
     Cut,
+    EmbeddingShape,
     Layout,
     NumericShape,
+    RepeatShape,
     Shape,
     categorical_shape,
     cut_shape,
@@ -130,21 +134,26 @@ def _cuts(features: Columns) -> Iterator[NumericShape | CategoricalShape]:
                     if cut == value and one is not None
                 ]
                 shape = _shape(name, inside, rows)
-                if shape is not None:
+                if isinstance(shape, (NumericShape, CategoricalShape)):
                     cut = Cut(column, value)
                     yield cut_shape(shape, cut, column.removeprefix(SEGMENT))
 
 
-def _shape(name: str, known: Sequence[Any], rows: int) -> NumericShape | CategoricalShape | None:
-    if not all(isinstance(one, (int, float)) for one in known):
-        return categorical_shape(name, Counter(map(str, known))) if known else None
-    if len(known) < _KNOWN_RATIO * rows:
+def _shape(name: str, known: Sequence[Any], rows: int) -> Shape | None:
+    numbers = all(isinstance(one, (int, float)) for one in known)
+    if len(known) < _KNOWN_RATIO * rows and (numbers or name in MEASURES):
         return None
-    return exact_shape(name, np.array(known, dtype=np.float64))
+    if name in KEYS:
+        return RepeatShape(name)
+    if name == EMBEDDING:
+        return EmbeddingShape(name)
+    if numbers:
+        return exact_shape(name, np.array(known, dtype=np.float64))
+    return categorical_shape(name, Counter(map(str, known)))
 
 
 def _records(deployment_id: UUID, version_id: UUID, *, since: datetime) -> Select[Any]:
-    names = ("at", PREDICTION, *NUMERIC, "segments", "features")
+    names = ("at", *MEASURES, "segments", "features")
     return (
         select(*(getattr(InferenceRecord, name) for name in names))
         .where(

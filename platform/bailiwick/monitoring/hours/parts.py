@@ -34,12 +34,33 @@ NUMERIC: Final = (
     "unseen_words_ratio",
     "tokens",
     "mean_log_probability",
+    "tokens_per_word",
+    "non_letter_ratio",
+    "entropy",
+    "refusal",
+    "repetition_ratio",
 )
+SHARES: Final = frozenset({"unseen_words_ratio", "non_letter_ratio", "refusal", "repetition_ratio"})
+LANGUAGE: Final = "language"
+EMBEDDING: Final = "embedding"
+KEYS: Final = ("text_key", "form_key")  # watched for how many rows repeat another's
+MEASURES: Final = (*NUMERIC, PREDICTION, LANGUAGE, EMBEDDING, *KEYS)
+ALWAYS: Final = frozenset(MEASURES)  # of one kind in every record
 # What says as much of the version that answers as of what it was asked.
 OF_THE_MODEL: Final = frozenset(
-    {PREDICTION, "confidence", "unseen_words_ratio", "tokens", "mean_log_probability"}
+    {
+        PREDICTION,
+        "confidence",
+        "unseen_words_ratio",
+        "tokens",
+        "mean_log_probability",
+        "tokens_per_word",
+        EMBEDDING,
+        "entropy",
+        "refusal",
+        "repetition_ratio",
+    }
 )
-ALWAYS: Final = frozenset({PREDICTION, *NUMERIC})  # of one kind in every record
 _HOUR_MICROSECONDS = 3_600_000_000
 _FOLDED_AT_ONCE = 5_000
 
@@ -200,7 +221,7 @@ def windows_of(
 
 def features_of(columns: Columns) -> dict[str, Sequence[Any]]:
     """What can be watched of records: their measures, a column for each segment and feature."""
-    found = {name: columns[name] for name in (*NUMERIC, PREDICTION) if name in columns}
+    found = {name: columns[name] for name in MEASURES if name in columns}
     for objects, prefix in (("segments", SEGMENT), ("features", "")):
         given = columns.get(objects) or ()
         for name in sorted({name for one in given if one for name in one}):

@@ -4,15 +4,21 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bailiwick.core.errors import BailiwickError, Invalid
 from bailiwick.monitoring.intake.records import (
     FIELDS,
+    LANGUAGE,
+    MAX_COMPONENT,
     MAX_COUNT,
+    MAX_DIMENSIONS,
+    MAX_ENTROPY,
     MAX_NAME,
     MAX_TEXT,
+    MAX_TEXT_KEY,
     REQUIRED,
     Batch,
     Fault,
@@ -22,16 +28,29 @@ from bailiwick.monitoring.intake.records import (
 BATCH_ROWS = 10_000
 OBJECTS = ("segments", "features")
 _MOMENT = pa.timestamp("us", "UTC")
-_TEXTS = {"record_id": MAX_NAME, "prediction": MAX_NAME, "subject": MAX_NAME, "join_key": MAX_NAME}
+EMBEDDING, REFUSAL = "embedding", "refusal"
+_TEXTS = {
+    "record_id": MAX_NAME,
+    "prediction": MAX_NAME,
+    "subject": MAX_NAME,
+    "join_key": MAX_NAME,
+    "text_key": MAX_TEXT_KEY,
+    "form_key": MAX_TEXT_KEY,
+}
 _NUMBERS = {
     "confidence": (pa.float64(), 0, 1),
     "unseen_words_ratio": (pa.float64(), 0, 1),
     "latency_ms": (pa.float64(), 0, 1e12),
     "mean_log_probability": (pa.float64(), -1e6, 0),
+    "tokens_per_word": (pa.float64(), 0, MAX_TEXT),
+    "non_letter_ratio": (pa.float64(), 0, 1),
+    "entropy": (pa.float64(), 0, MAX_ENTROPY),
+    "repetition_ratio": (pa.float64(), 0, 1),
     "characters": (pa.int64(), 0, MAX_COUNT),
     "words": (pa.int64(), 0, MAX_COUNT),
     "tokens": (pa.int64(), 0, MAX_COUNT),
 }
+_OWN_KINDS = {EMBEDDING: pa.list_(pa.float64()), REFUSAL: pa.bool_()}
 _SAID = (
     "the body is no Arrow IPC stream that can be used: its columns are named like a record's "
     "fields, `at` has a time zone, and texts are valid UTF-8"
@@ -104,7 +123,9 @@ def _typed(name: str, column: pa.Array) -> pa.Array:
     kind = pa.string()
     if name == "at":
         return column.cast(_MOMENT, safe=False)  # nanoseconds are cut off
-    if name in _NUMBERS:
+    if name in _OWN_KINDS:
+        kind = _OWN_KINDS[name]
+    elif name in _NUMBERS:
         kind = _NUMBERS[name][0]
     elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         raise Invalid(f"the column {name} holds no text")
@@ -118,6 +139,10 @@ def _misfits(name: str, column: pa.Array) -> pa.Array:
         fits = pc.and_(pc.greater_equal(column, least), pc.less_equal(column, most))
     elif name == "at":
         fits = pc.is_valid(column)
+    elif name in _OWN_KINDS and not pa.types.is_string(column.type):
+        return _unbounded(column) if name == EMBEDDING else _nowhere(column)
+    elif name == "language":
+        fits = pc.match_substring_regex(column, LANGUAGE)
     else:
         size = pc.utf8_length(column)
         # Only what must be short must not be empty.
@@ -127,9 +152,26 @@ def _misfits(name: str, column: pa.Array) -> pa.Array:
     return pc.invert(pc.fill_null(fits, name not in REQUIRED))
 
 
+def _nowhere(column: pa.Array) -> pa.Array:
+    return pa.array(np.zeros(len(column), dtype=bool))
+
+
+def _unbounded(embeddings: pa.Array) -> pa.Array:
+    """Where an embedding is empty, too long, or holds something out of bounds or missing."""
+    there = embeddings.is_valid().to_numpy(zero_copy_only=False)
+    sizes = pc.fill_null(pc.list_value_length(embeddings), 0).to_numpy(zero_copy_only=False)
+    wrong = there & ((sizes == 0) | (sizes > MAX_DIMENSIONS))
+    inner = embeddings.flatten().to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    wrong[rows[~(np.abs(inner) <= MAX_COMPONENT)]] = True
+    return pa.array(wrong)
+
+
 def _values(name: str, column: pa.Array) -> list[Any]:
     if name == "at":
         column = column.cast(pa.int64())
+    if name == EMBEDDING and pa.types.is_list(column.type):
+        return [one.values.to_numpy() if one.is_valid else None for one in column]
     values: list[Any] = column.to_pylist()
     if name in OBJECTS:
         return [_object(value) for value in values]
@@ -167,7 +209,8 @@ def _faults(
 
 def _checked_objects(rows: pa.RecordBatch, kept: list[int]) -> dict[int, tuple[str, str]]:
     """Rows whose segments or features no record could have, by the rules of JSON records."""
-    raw = _raw(rows, kept)
+    given = [name for name in rows.schema.names if name != EMBEDDING]  # checked as a column
+    raw = _raw(rows.select(given), kept)
     faults = read_lines([raw(row) for row in range(len(kept))], 0).faults
     return {fault.place: (fault.code, fault.detail) for fault in faults}
 

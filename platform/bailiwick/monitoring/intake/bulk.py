@@ -39,6 +39,15 @@ _KINDS = {
     "features": "text",
     "subject_key": "text",
     "join_key": "text",
+    "tokens_per_word": "float8",
+    "non_letter_ratio": "float8",
+    "language": "text",
+    "text_key": "text",
+    "form_key": "text",
+    "embedding": "bytea",
+    "entropy": "float8",
+    "refusal": "bool",
+    "repetition_ratio": "float8",
 }
 _OBJECTS = ("segments", "features")
 _INTO = "INSERT INTO inference_records (id, deployment_id, version_id, received_at, at, record_id"

@@ -1,6 +1,6 @@
 """The one way in: whatever format records came in, they are screened, stored and counted here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from bailiwick.core.errors import Invalid
 from bailiwick.db.session import hold_layout
 from bailiwick.monitoring.archive import closed_until
+from bailiwick.monitoring.embeddings import packed_rows
 from bailiwick.monitoring.hours import add_part, newest_layout
 from bailiwick.monitoring.intake.bulk import insert_records
 from bailiwick.monitoring.intake.feedback import label_arrivals
@@ -21,13 +22,18 @@ from bailiwick.monitoring.intake.records import Batch, Fault
 from bailiwick.monitoring.intake.rules import Terms, terms_of
 from bailiwick.monitoring.moments import EPOCH, MICROSECOND, microseconds
 from bailiwick.monitoring.texts import TextVault, sealed_columns
+from bailiwick.texts import TextMeasures, measures_of
 
 NEW = timedelta(days=1)  # archived days are older
+_MEASURED = tuple(field.name for field in fields(TextMeasures))
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """One answered request. `text` is None where the deployment does not keep it."""
+    """One answered request, as it is stored: keys are pseudonyms, the embedding is packed.
+
+    `text` is None where the deployment does not keep it.
+    """
 
     record_id: str
     at: datetime
@@ -44,6 +50,15 @@ class Inference:
     features: dict[str, float | str] | None = None
     subject_key: str | None = None
     join_key: str | None = None
+    tokens_per_word: float | None = None
+    non_letter_ratio: float | None = None
+    language: str | None = None
+    text_key: str | None = None
+    form_key: str | None = None
+    embedding: bytes | None = None
+    entropy: float | None = None
+    refusal: bool | None = None
+    repetition_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +97,10 @@ def take(
     terms = terms_of(session, deployment_id)
     closed = _closed(session, deployment_id, batch.columns["at"], at=at)
     screened = screen(batch, terms, keeps_text=keeps_text, closed=closed, at=at)
-    columns = dict(screened.columns)
+    columns = measured(screened.columns)
+    for name in ("text_key", "form_key"):
+        columns[name] = pseudonyms.text_keys(columns[name])
+    columns["embedding"] = packed_rows(columns["embedding"])
     columns["subject_key"] = pseudonyms.subjects(columns["subject"])
     if not keeps_text:
         columns["features"] = pseudonyms.categories(columns["features"])
@@ -164,6 +182,24 @@ def screen(
                 if given and not given.keys() <= known
             }
     return batch.without(found)
+
+
+def measured(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """The columns; of records that bring their text with what is quickly measured of it.
+
+    What a record says itself stands. Its language is not looked for: that takes longer than all
+    the rest.
+    """
+    found = dict(columns)
+    if not any(columns["text"]):
+        return found
+    measures = [measures_of(text) if text else None for text in columns["text"]]
+    for name in _MEASURED:
+        found[name] = [
+            value if own is None or value is not None else getattr(own, name)
+            for value, own in zip(columns[name], measures, strict=True)
+        ]
+    return found
 
 
 def _closed(

@@ -8,6 +8,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from bailiwick.core.errors import Unavailable
@@ -29,6 +30,20 @@ class Pseudonyms:
     def join_keys(self, values: Iterable[str | None]) -> list[str | None]:
         """Of what a record is about, such as an invoice's number."""
         return self._hashed(b"join\0", values)
+
+    def text_keys(self, values: Iterable[str | None]) -> list[str | None]:
+        """Of what is equal for equal texts, short: it is compared and counted.
+
+        Keyed BLAKE2b (RFC 7693), as every record may have two: a third of the time of an HMAC.
+        """
+        start = blake2b(key=self._key[: blake2b.MAX_KEY_SIZE], digest_size=8, person=b"text")
+
+        def hashed(value: str) -> str:
+            own = start.copy()
+            own.update(value.encode(errors="surrogatepass"))
+            return own.hexdigest()
+
+        return [None if value is None else hashed(value) for value in values]
 
     def categories(
         self, rows: Sequence[Mapping[str, float | str | None] | None]

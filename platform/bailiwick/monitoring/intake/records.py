@@ -16,6 +16,9 @@ from bailiwick.monitoring.moments import microseconds
 MAX_NAME, MAX_TEXT = 200, 10_000
 MAX_COUNT = 2**31 - 1
 MAX_SEGMENTS, MAX_FEATURES = 8, 40
+MAX_TEXT_KEY, MAX_DIMENSIONS, MAX_COMPONENT = 64, 4_096, 1e6
+MAX_ENTROPY = 100  # nats: of more labels than there are atoms
+LANGUAGE = r"^[a-z]{2,3}$"
 SEGMENT_NAME = r"^[a-z][a-z0-9_]{0,39}$"
 
 Short = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -23,14 +26,17 @@ Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Feature = Annotated[float, Meta(ge=-1e15, le=1e15)] | Annotated[str, Meta(max_length=200)] | None
 SegmentName = Annotated[str, Meta(pattern=SEGMENT_NAME)]
+TextKey = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_KEY)]
+Component = Annotated[float, Meta(ge=-MAX_COMPONENT, le=MAX_COMPONENT)]
 SegmentValue = Annotated[str, Meta(max_length=100)]
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True):
     """A request that was answered elsewhere by a version of ours.
 
-    `subject` and `join_key` are hashed on arrival; `text` is only for a deployment that keeps it,
-    and where it is not kept, so are the categories among the `features`.
+    `subject` and `join_key` are hashed on arrival, `text_key` and `form_key` too; `text` is only
+    for a deployment that keeps it, and where it is not kept, the categories among the `features`
+    are hashed. Of an `embedding` eight numbers are kept (`embeddings`).
     """
 
     record_id: Short
@@ -50,6 +56,17 @@ class Record(msgspec.Struct, forbid_unknown_fields=True):
     features: Annotated[dict[SegmentName, Feature], Meta(max_length=MAX_FEATURES)] | None = None
     subject: Short | None = None
     join_key: Short | None = None
+    tokens_per_word: Annotated[float, Meta(ge=0, le=MAX_TEXT)] | None = None
+    non_letter_ratio: Ratio | None = None
+    language: Annotated[str, Meta(pattern=LANGUAGE)] | None = None
+    text_key: TextKey | None = None
+    form_key: TextKey | None = None
+    embedding: Annotated[list[Component], Meta(min_length=1, max_length=MAX_DIMENSIONS)] | None = (
+        None
+    )
+    entropy: Annotated[float, Meta(ge=0, le=MAX_ENTROPY)] | None = None
+    refusal: bool | None = None
+    repetition_ratio: Ratio | None = None
 
 
 FIELDS = Record.__struct_fields__

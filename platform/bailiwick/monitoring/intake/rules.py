@@ -13,8 +13,10 @@ from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.archive import KeepingRules
 from bailiwick.monitoring.intake.records import FIELDS, MAX_FEATURES, MAX_SEGMENTS, SEGMENT_NAME
 from bailiwick.monitoring.intake.tables import IntakeRules
+from bailiwick.texts import REFUSALS
 
 MAX_AHEAD_SECONDS, MAX_AGE_DAYS, MAX_REJECTED_DAYS = 86_400, 36_500, 3_650
+MAX_PHRASES, MAX_PHRASE = 100, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Terms:
     """The rules of one deployment, or the defaults.
 
     `features` are numbers or categories that records carry beside what every record has; they are
-    watched like it.
+    watched like it. `refusals` are the phrases by which an answer of a generator is told to refuse.
     A record may be `max_ahead_seconds` ahead of the server's clock (clients' clocks differ) and
     `max_age_days` old; `rejected_days` is how long what was turned away is kept.
     """
@@ -32,6 +34,7 @@ class Terms:
     max_ahead_seconds: int = 300
     max_age_days: int = 1_095
     rejected_days: int = 30
+    refusals: tuple[str, ...] = REFUSALS
 
     def __post_init__(self) -> None:
         for kind, names, most in (
@@ -45,6 +48,12 @@ class Terms:
                 )
             if len(names) > most:
                 raise Invalid(f"at most {most} {kind} can be declared; leave some out")
+        if len(self.refusals) > MAX_PHRASES or not all(
+            0 < len(phrase.strip()) <= len(phrase) <= MAX_PHRASE for phrase in self.refusals
+        ):
+            raise Invalid(
+                f"refusals are at most {MAX_PHRASES} phrases of 1 to {MAX_PHRASE} characters"
+            )
         taken = sorted(set(self.features) & set(FIELDS))
         if taken:
             raise Invalid(f"every record has {taken[0]} anyway; it is no feature to be declared")
@@ -68,6 +77,7 @@ def terms_of(session: Session, deployment_id: UUID) -> Terms:
         max_ahead_seconds=rules.max_ahead_seconds,
         max_age_days=rules.max_age_days,
         rejected_days=rules.rejected_days,
+        refusals=REFUSALS if rules.refusals is None else tuple(rules.refusals),
     )
 
 
@@ -80,16 +90,21 @@ def set_terms(
     max_ahead_seconds: int,
     max_age_days: int,
     rejected_days: int,
+    refusals: Iterable[str] | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> Terms:
-    """Say what the deployment accepts from now on; audited, and no change without a difference."""
+    """Say what the deployment accepts from now on; audited, and no change without a difference.
+
+    Without `refusals` the bundled phrases hold.
+    """
     terms = Terms(
         tuple(sorted(segments)),
         tuple(sorted(features)),
         max_ahead_seconds,
         max_age_days,
         rejected_days,
+        REFUSALS if refusals is None else tuple(refusals),
     )
     before = terms_of(session, deployment_id)
     if terms == before:
@@ -100,6 +115,7 @@ def set_terms(
         "max_ahead_seconds": max_ahead_seconds,
         "max_age_days": max_age_days,
         "rejected_days": rejected_days,
+        "refusals": None if terms.refusals == REFUSALS else list(terms.refusals),
     }
     kept = session.get(KeepingRules, deployment_id)
     if kept is not None and kept.hot_days is not None and kept.hot_days < max_age_days:

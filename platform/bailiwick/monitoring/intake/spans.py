@@ -2,13 +2,13 @@
 
 The attributes are those of OpenTelemetry's semantic conventions for generative AI (`gen_ai.*`),
 and a few of ours: `bailiwick.deployment` on the resource; `bailiwick.prediction`,
-`bailiwick.confidence`, `bailiwick.join_key`, `bailiwick.subject`,
-`bailiwick.mean_log_probability` and `bailiwick.segment.NAME` on the span.
+`bailiwick.segment.NAME` and the names of a record's other fields (`bailiwick.confidence`) on the
+span. Prompts and answers are measured here; an answer is never kept, a prompt where text is.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +16,27 @@ import msgspec
 
 from bailiwick.core.errors import Invalid
 from bailiwick.monitoring.intake.records import MAX_TEXT
+from bailiwick.texts import REFUSALS, is_refusal, measures_of, repetition_ratio
 
 DEPLOYMENT = "bailiwick.deployment"
 OURS, GENERATIVE, SEGMENT = "bailiwick.", "gen_ai.", "bailiwick.segment."
 # What was asked: by the conventions of today, and by older ones.
 PROMPTS = ("gen_ai.input.messages", "gen_ai.prompt")
+ANSWERS = ("gen_ai.output.messages", "gen_ai.completion")
 FINISH_REASONS = "gen_ai.response.finish_reasons"
+INPUT_TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
 OUTPUT_TOKENS = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
-_COPIED = ("confidence", "join_key", "subject", "mean_log_probability")
+_COPIED = (
+    "confidence",
+    "join_key",
+    "subject",
+    "mean_log_probability",
+    "language",
+    "entropy",
+    "embedding",
+    "refusal",
+    "repetition_ratio",
+)
 _SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 _SAID = (
     "the body is no OTLP trace request in JSON: an object with `resourceSpans`, as exporters with "
@@ -86,11 +99,15 @@ def read_traces(content: bytes) -> Traces:
     return traces
 
 
-def record_of(span: Span, *, keeps_text: bool) -> bytes:
-    """A span as the JSON record that it stands for; what it lacks, the record lacks."""
+def record_of(span: Span, *, keeps_text: bool, refusals: Sequence[str] = REFUSALS) -> bytes:
+    """A span as the JSON record that it stands for; what it lacks, the record lacks.
+
+    What the span says of itself stands before what is measured here.
+    """
     given = _attributes(span.attributes)
     start, end = _number(span.start_time_unix_nano), _number(span.end_time_unix_nano)
     prompt = next((_text(given[name]) for name in PROMPTS if name in given), None)
+    answer = next((_text(given[name]) for name in ANSWERS if name in given), None)
     reasons = given.get(FINISH_REASONS)
     prediction = given.get(f"{OURS}prediction")
     if prediction is None and isinstance(reasons, list) and reasons:
@@ -101,8 +118,8 @@ def record_of(span: Span, *, keeps_text: bool) -> bytes:
         "prediction": prediction,
         "latency_ms": None if start is None or end is None else (end - start) / 1e6,
         "tokens": next((given[name] for name in OUTPUT_TOKENS if name in given), None),
-        "characters": None if prompt is None else len(prompt),
-        "words": None if prompt is None else len(prompt.split()),
+        **(_asked(prompt, given) if prompt is not None else {}),
+        **(_answered(answer, refusals) if answer else {}),
         "text": prompt[:MAX_TEXT] if keeps_text and prompt else None,
         "segments": {
             name.removeprefix(SEGMENT): value
@@ -113,6 +130,20 @@ def record_of(span: Span, *, keeps_text: bool) -> bytes:
         **{name: given[OURS + name] for name in _COPIED if OURS + name in given},
     }
     return msgspec.json.encode({name: value for name, value in record.items() if _said(value)})
+
+
+def _asked(prompt: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    measures = measures_of(prompt)
+    tokens = next((_number(given[name]) for name in INPUT_TOKENS if name in given), None)
+    per_word = tokens / measures.words if tokens is not None and measures.words else None
+    return asdict(measures) | {"tokens_per_word": per_word}
+
+
+def _answered(answer: str, refusals: Sequence[str]) -> dict[str, Any]:
+    return {
+        "refusal": is_refusal(answer, refusals),
+        "repetition_ratio": repetition_ratio(answer),
+    }
 
 
 def _said(value: Any) -> bool:

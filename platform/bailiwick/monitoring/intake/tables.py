@@ -17,6 +17,7 @@ class IntakeRules(Revised, Base):
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
     segments: Mapped[list[str]]  # the names that records may be cut by
     features: Mapped[list[str]]  # numbers and categories to be watched
+    refusals: Mapped[list[str] | None]  # phrases; default: those of `texts`
     max_ahead_seconds: Mapped[int]
     max_age_days: Mapped[int]
     rejected_days: Mapped[int]

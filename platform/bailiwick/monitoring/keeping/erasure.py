@@ -1,5 +1,7 @@
 """Destroying the texts about a subject: their keys go, and with them every copy of the texts.
 
+Keys and embeddings of the texts, which are not archived, are taken out of the records.
+
 What is NOT guaranteed: texts that were learned from are in prepared datasets and in weights;
 backups from before have the wrapped keys, until the key that wraps them is gone; a rejected
 record that could not be read as JSON names nobody and is forgotten in its time.
@@ -9,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
@@ -34,8 +36,8 @@ def erase_texts(
 ) -> TextErasure:
     """Destroy the texts about a subject (in clear, as records name it) for good.
 
-    What the records measure stays, their texts read as not kept from now on, and later records of
-    the subject get a key of their own. A subject without texts is no error: the evidence says 0.
+    What else the records measure stays, their texts read as not kept from now on, and later
+    records of the subject get a key of their own. A subject without texts is no error: the evidence says 0.
     """
     (subject_key,) = pseudonyms.subjects([subject])
     assert subject_key  # noqa: S101 - of a text there is always one
@@ -62,6 +64,7 @@ def erase_texts(
     session.execute(
         update(DataKey).where(DataKey.id.in_(ids)).values(wrapped=None, destroyed_at=at)
     )
+    _forget_what_tells(session, deployment_id, subject_key)
     session.add(erasure)
     session.flush()
     record(
@@ -79,6 +82,24 @@ def erase_texts(
         },
     )
     return erasure
+
+
+def _forget_what_tells(session: Session, deployment_id: UUID, subject_key: str) -> None:
+    """Of records that came without a text too: whoever measured it may have sent its keys.
+
+    Reads the deployment's records that are not archived, as no index has their subjects.
+    """
+    told = (InferenceRecord.text_key, InferenceRecord.form_key, InferenceRecord.embedding)
+    session.execute(
+        update(InferenceRecord)
+        .where(
+            InferenceRecord.deployment_id == deployment_id,
+            InferenceRecord.subject_key == subject_key,
+            or_(*(one.is_not(None) for one in told)),
+        )
+        .values(dict.fromkeys(told))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _sealed_under(

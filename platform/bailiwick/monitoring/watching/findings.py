@@ -12,10 +12,18 @@ from typing import Any
 import numpy as np
 
 from bailiwick.monitoring.baselines import Baseline, total
-from bailiwick.monitoring.contrasts import REQUESTS, Contrast
+from bailiwick.monitoring.contrasts import (
+    DIRECTION,
+    LEVEL,
+    REPEATED,
+    REQUESTS,
+    SHARE_OF,
+    Contrast,
+)
 from bailiwick.monitoring.eprocess import Detector, DetectorState, Judgement, Sensitivity
 from bailiwick.monitoring.explanations import (
     LONGEST_HISTORY,
+    MEAN,
     Move,
     Shift,
     Suspect,
@@ -25,7 +33,8 @@ from bailiwick.monitoring.explanations import (
     shift_of,
     suspects,
 )
-from bailiwick.monitoring.hours import SEGMENT
+from bailiwick.monitoring.hours import SEGMENT, SHARES
+from bailiwick.monitoring.seasons import Array
 from bailiwick.monitoring.shapes import is_cut
 from bailiwick.monitoring.summaries import Summary
 from bailiwick.monitoring.verdicts import subject_of
@@ -152,6 +161,12 @@ def _cause(contrast: Contrast, suspect: Suspect, shift: Shift, move: FeatureMove
     return guess
 
 
+def _observed(baseline: Baseline, place: int, history: Windows) -> tuple[Array, Array]:
+    """Contrast `place` in each window, and the rows that it is of: 0 where nothing came in."""
+    seen = [baseline.observe(summary) for _, summary in history]
+    return np.array([x[place] for x, _ in seen]), np.array([rows[place] for _, rows in seen])
+
+
 def _shift(
     baseline: Baseline,
     detector: Detector,
@@ -159,14 +174,14 @@ def _shift(
     sensitivity: Sensitivity,
     history: Windows,
 ) -> Shift:
-    seen = [baseline.observe(summary) for _, summary in history]
+    x, rows = _observed(baseline, suspect.contrast, history)
     design = baseline.design([start for start, _ in history])
     return shift_of(
         detector,
         baseline.contrasts[suspect.contrast],
         suspect.contrast,
-        x=np.array([x[suspect.contrast] for x, _ in seen]),
-        rows=np.array([rows[suspect.contrast] for _, rows in seen]),
+        x=x,
+        rows=rows,
         expected=np.array([detector.model.expected(row)[suspect.contrast] for row in design]),
         sensitivity=sensitivity,
     )
@@ -197,7 +212,8 @@ def _move(baseline: Baseline, suspect: Suspect, shift: Shift, history: Windows) 
         since_latest=latest,
         gradual=shift.gradual,
         worth_waking=shift.worth_waking,
-        figures=_figures(baseline, suspect.feature, history[shift.onset :]),
+        figures=_figures(baseline, suspect.feature, history[shift.onset :])
+        or _repeated(baseline, suspect.contrast, shift, history),
     )
 
 
@@ -213,16 +229,44 @@ def _figures(baseline: Baseline, feature: str, since: Windows) -> tuple[Move, ..
     return moves(baseline.layout, feature, baseline.reference, after)
 
 
+def _repeated(baseline: Baseline, place: int, shift: Shift, history: Windows) -> tuple[Move, ...]:
+    """How many rows of a window repeat another: a mean over windows, as more rows repeat more."""
+    contrast = baseline.contrasts[place]
+    x, rows = _observed(baseline, place, history)
+    if contrast.name != REPEATED or not rows[: shift.onset].any() or not rows[shift.onset :].any():
+        return ()
+    sides = (slice(shift.onset), slice(shift.onset, None))
+    before, after = (float(np.average(x[side], weights=rows[side])) for side in sides)
+    return (Move(REPEATED, before, after),)
+
+
 def _sentence(move: FeatureMove) -> str:
     what = subject_of(move.feature)
-    if move.what not in ("level", "number"):
+    turned = move.what.startswith(DIRECTION)  # one of eight, none of which means anything
+    if move.what not in (LEVEL, REPEATED, "number") and not turned:
         what = f"{what} ({move.what})"
+    verb = "moved" if turned else move.direction
     low, high = sorted((abs(move.lower), abs(move.upper)))
     if move.unit in ("share", RATIO):
         size, between = f"{abs(move.size):.1%}", f"{low:.1%} to {high:.1%}"
     else:
         size, between = f"{abs(move.size):.2f} {move.unit}", f"{low:.2f} to {high:.2f}"
-    return f"{what} {move.direction} by {size} (95 %: {between}) since {_when(move)}."
+    shares = _shares(move)
+    if shares:
+        return f"{what} {verb} {shares} (by {size}, 95 %: {between}) since {_when(move)}."
+    return f"{what} {verb} by {size} (95 %: {between}) since {_when(move)}."
+
+
+def _shares(move: FeatureMove) -> str:
+    """From which share to which, where the change is one of shares and its figures say the same."""
+    name = move.what.removeprefix(SHARE_OF)
+    if move.what == LEVEL and move.feature in SHARES:
+        name = MEAN
+    figure = next((one for one in move.figures if one.name == name), None)
+    if figure is None or (figure.after > figure.before) != (move.direction == "rose"):
+        return ""
+    before, after = f"{figure.before:.1%}", f"{figure.after:.1%}"
+    return f"from {before} to {after}" if before != after else ""
 
 
 def _when(move: FeatureMove) -> str:

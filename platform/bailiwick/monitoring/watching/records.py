@@ -7,6 +7,7 @@ id, with the value that moved; whoever may not read a deployment's records does 
 NOT guaranteed: with many segments one of them differs by chance; no error is promised here.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,18 +17,25 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from bailiwick.monitoring.calibration import MIN_ROWS
-from bailiwick.monitoring.contrasts import REQUESTS
-from bailiwick.monitoring.hours import SEGMENT, WindowLayout, layout_in
-from bailiwick.monitoring.shapes import CategoricalShape, EmbeddingShape, Shape, feature_of
+from bailiwick.monitoring.contrasts import DIRECTION, REQUESTS, SHARE_OF
+from bailiwick.monitoring.embeddings import STEPS, unpacked
+from bailiwick.monitoring.hours import KEYS, SEGMENT, WindowLayout, layout_in
+from bailiwick.monitoring.shapes import (
+    CategoricalShape,
+    EmbeddingShape,
+    NumericShape,
+    RepeatShape,
+    Shape,
+    feature_of,
+)
 from bailiwick.monitoring.tables import InferenceRecord
 from bailiwick.monitoring.watching.findings import FeatureMove
 from bailiwick.monitoring.watching.tables import TrafficBaseline
 
 LOOKED_AT = 2_000
 MOST_SEGMENTS, MOST_EXAMPLES = 3, 3
-_SHARE = "share of "
 
-Value = float | str | None
+Value = float | str | bytes | None
 Measure = Callable[[Value], float | None]
 
 
@@ -50,7 +58,7 @@ class Example:
     record_id: str
     at: str
     prediction: str
-    value: Value
+    value: float | str | None
 
 
 def evidence_in_records(
@@ -65,7 +73,7 @@ def evidence_in_records(
     shape = _shape(session, baseline, move.feature)
     before = _inside(_records(session, baseline, InferenceRecord.at < move.since), shape)
     after = _inside(_records(session, baseline, InferenceRecord.at >= move.since), shape)
-    measure = _measure(shape, move)
+    measure = _measure(shape, move, after)
     feature = feature_of(move.feature)
     return {
         "segments": [asdict(one) for one in _segments(before, after, feature, measure)],
@@ -106,22 +114,35 @@ def _shape(session: Session, baseline: TrafficBaseline, feature: str) -> Shape:
 
 def _inside(records: Sequence[InferenceRecord], shape: Shape) -> Sequence[InferenceRecord]:
     """Those of the segment that the feature is watched in, if it is of one."""
-    cut = None if isinstance(shape, EmbeddingShape) else shape.cut
+    cut = shape.cut if isinstance(shape, (NumericShape, CategoricalShape)) else None
     if cut is None:
         return records
     return [one for one in records if _value(one, cut.column) == cut.value]
 
 
-def _measure(shape: Shape, move: FeatureMove) -> Measure:
-    """What is averaged: the number itself, or 1 for the category that moved and 0 for others."""
+def _measure(shape: Shape, move: FeatureMove, after: Sequence[InferenceRecord]) -> Measure:
+    """What is averaged: the number itself, or 1 for the category that moved and 0 for others.
+
+    Of an embedding the direction that moved; of a text how often it came `after` the onset.
+    """
     if move.what == "missing":
         return lambda value: float(value is None)
     if isinstance(shape, CategoricalShape):
-        known, name = frozenset(shape.known), move.what.removeprefix(_SHARE)
-        if move.what.startswith(_SHARE):
+        known, name = frozenset(shape.known), move.what.removeprefix(SHARE_OF)
+        if move.what.startswith(SHARE_OF):
             return lambda value: float(str(value) == name)
         return lambda value: float(value is not None and str(value) not in known)
+    if isinstance(shape, EmbeddingShape):
+        place = int(move.what.removeprefix(DIRECTION)) - 1
+        return lambda value: None if value is None else _direction(value, place)
+    if isinstance(shape, RepeatShape):
+        times = Counter(_value(record, move.feature) for record in after)
+        return lambda value: None if value is None else float(times[value])
     return lambda value: float(value) if isinstance(value, (int, float)) else None
+
+
+def _direction(value: Value, place: int) -> float:
+    return float(unpacked([value])[0, place]) / STEPS if isinstance(value, bytes) else 0.0
 
 
 def _segments(
@@ -176,10 +197,16 @@ def _examples(
             record.record_id,
             record.at.isoformat(),
             record.prediction,
-            _value(record, feature_of(move.feature)),
+            _shown(record, feature_of(move.feature), value),
         )
-        for _, record in measured[:MOST_EXAMPLES]
+        for value, record in measured[:MOST_EXAMPLES]
     ]
+
+
+def _shown(record: InferenceRecord, feature: str, measured: float) -> float | str | None:
+    """The value itself; what was made of it where it is nothing that a person could read."""
+    value = _value(record, feature)
+    return measured if isinstance(value, bytes) or feature in KEYS else value
 
 
 def without_examples(moves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
