@@ -185,6 +185,17 @@ def test_of_labelled_history_the_label_alone_may_move(filled: Database, name: st
             session.execute(sa.update(table).values({column.name: column}))
 
 
+def test_of_a_record_the_keys_of_its_text_may_go_and_nothing_else_moves(filled: Database) -> None:
+    table = Base.metadata.tables["inference_records"]
+    for column in table.columns:
+        if column.name in ("sealed", "data_key_id", "text"):
+            continue  # what sealing moves has rules of its own
+        with pytest.raises(ImmutableRow), filled.transaction() as session:
+            session.execute(sa.update(table).values({column.name: column}))
+    with filled.transaction() as session:
+        session.execute(sa.update(table).values(text_key=None, form_key=None, embedding=None))
+
+
 def test_labels_of_real_versions_and_runs_move(make: Factory) -> None:
     version = make.model_version(make.model(), make.dataset_version(make.dataset()))
     (data,) = make.session.scalars(sa.select(DatasetVersion))

@@ -35,6 +35,9 @@ def test_a_head_on_ngrams_is_a_small_artifact_that_the_engine_serves(fitted: Pat
     assert names == {"config.json", "model.safetensors", "known_words.u64", "bailiwick.json"}
     engine = Engine.load(fitted / "artifact")
     sure, unsure = engine.classify(["TESCO stores 12", "zebra"])
+    assert sure.seen is not None
+    assert sure.seen.entropy > 0
+    assert (sure.seen.tokens_per_word, sure.seen.embedding) == (None, None)  # it has no encoder
     assert (sure.label, sure.descriptors.unseen_words_ratio) == ("Food", 1 / 3)
     assert sure.confidence > max(0.6, unsure.confidence)
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Executable, delete, select, update
 
 from bailiwick.audit import AuditEvent
-from bailiwick.monitoring import TextErasure, TextVault
+from bailiwick.monitoring import InferenceRecord, TextErasure, TextVault
 from bailiwick.monitoring.texts import DataKey
 from factories import Factory
 from support.api_traffic import Traffic
@@ -102,3 +102,26 @@ def test_what_was_destroyed_does_not_come_back(
     traffic.make.session.flush()
     with pytest.raises(Exception, match="is immutable"):
         traffic.make.session.execute(undo())
+
+
+def test_what_could_tell_a_text_goes_from_records_with_and_without_one(
+    traffic: Traffic, vault: TextVault
+) -> None:
+    told = {"text_key": "00000000000000aa", "form_key": "00000000000000bb", "language": "en"}
+    keep(
+        traffic,
+        vault,
+        record(1, subject="ada"),
+        record(2, subject="ada", text=None, **told),
+        record(3, subject="bob", text=None, **told),
+    )
+    erase(traffic, vault, "ada")
+    traffic.make.session.expire_all()
+    found = traffic.make.session.scalars(
+        select(InferenceRecord).order_by(InferenceRecord.record_id)
+    ).all()
+    assert [(one.text_key, one.form_key) for one in found[:2]] == [(None, None)] * 2
+    assert found[2].text_key
+    assert found[2].form_key
+    assert [one.language for one in found[1:]] == ["en", "en"]
+    assert found[0].non_letter_ratio

@@ -37,7 +37,8 @@ def erase_texts(
     """Destroy the texts about a subject (in clear, as records name it) for good.
 
     What else the records measure stays, their texts read as not kept from now on, and later
-    records of the subject get a key of their own. A subject without texts is no error: the evidence says 0.
+    records of the subject get a key of their own. A subject without texts is no error: the
+    evidence says 0.
     """
     (subject_key,) = pseudonyms.subjects([subject])
     assert subject_key  # noqa: S101 - of a text there is always one
