@@ -1,5 +1,6 @@
 """Watching the labels of all deployments: counted wherever there are any, judged where watched."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +13,8 @@ from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.schedules import schedule_of
 from bailiwick.lifecycle.watching import watched
 from bailiwick.monitoring import Monitor, monitor_resource
-from bailiwick.monitoring.labelled import advance, count, has_work
+from bailiwick.monitoring.archive import Answered
+from bailiwick.monitoring.labelled import advance, archived_answers, count, has_work
 from bailiwick.policy import ask, load_actor
 
 
@@ -32,8 +34,11 @@ def watch_all_labels(platform: Platform) -> int:
     judged, errors = 0, []
     for monitor_id, version_id in due:
         try:
+            with platform.database.reading() as session:
+                monitor = session.get_one(Monitor, monitor_id)
+                found = archived_answers(session, monitor, platform.blobs, at=at)
             with platform.database.transaction() as session:
-                judged += watch_labels(session, platform, monitor_id, version_id, at=at)
+                judged += watch_labels(session, platform, monitor_id, version_id, found, at=at)
         except BailiwickError as error:
             errors.append(error)
     if errors:
@@ -42,13 +47,19 @@ def watch_all_labels(platform: Platform) -> int:
 
 
 def watch_labels(
-    session: Session, platform: Platform, monitor_id: UUID, version_id: UUID | None, *, at: datetime
+    session: Session,
+    platform: Platform,
+    monitor_id: UUID,
+    version_id: UUID | None,
+    archived: Mapping[str, Answered | None],
+    *,
+    at: datetime,
 ) -> int:
     """Watch on for one monitor, as its service principal; counting asks nobody."""
     monitor = session.get_one(Monitor, monitor_id)
     schedule = schedule_of(session, JobKind.CHECK, monitor_id)
     if version_id is None or schedule is None:
-        count(session, monitor, at=at)
+        count(session, monitor, archived=archived, at=at)
         return 0
     asked = ask(
         platform.in_force(session).rules,
@@ -58,6 +69,8 @@ def watch_labels(
         at=at,
     )
     if not asked.verdict.allowed:
-        count(session, monitor, at=at)
+        count(session, monitor, archived=archived, at=at)
         return 0
-    return advance(session, monitor, version_id, actor_id=schedule.acts_as, at=at)
+    return advance(
+        session, monitor, version_id, archived=archived, actor_id=schedule.acts_as, at=at
+    )

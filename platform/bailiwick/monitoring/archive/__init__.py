@@ -8,8 +8,10 @@ from bailiwick.monitoring.archive.files import (
     subject_texts,
     write_segment,
 )
+from bailiwick.monitoring.archive.finding import Answered, find_records
 from bailiwick.monitoring.archive.reading import (
     Archived,
+    archived_files,
     archived_records,
     closed_until,
     in_order,
@@ -23,14 +25,17 @@ from bailiwick.monitoring.archive.tables import ArchivedJoinKey, KeepingRules, R
 __all__ = [
     "COLUMNS_VERSION",
     "GROUP_ROWS",
+    "Answered",
     "Archived",
     "ArchivedJoinKey",
     "KeepingRules",
     "RecordSegment",
     "Written",
+    "archived_files",
     "archived_records",
     "check_segment",
     "closed_until",
+    "find_records",
     "in_order",
     "labels_of",
     "mark_stale",

@@ -49,6 +49,16 @@ def segments_between(
     return session.scalars(query).all()
 
 
+def archived_files(session: Session, deployment_id: UUID) -> Sequence[str]:
+    """Digests of the segments that are kept, newest days first."""
+    query = (
+        select(RecordSegment.blob)
+        .where(RecordSegment.deployment_id == deployment_id, RecordSegment.dropped_at.is_(None))
+        .order_by(RecordSegment.start.desc(), RecordSegment.part)
+    )
+    return session.scalars(query).all()
+
+
 def closed_until(session: Session, deployment_id: UUID) -> datetime | None:
     """Days before that have been archived: no record of them is taken any more."""
     last = select(func.max(RecordSegment.end)).where(RecordSegment.deployment_id == deployment_id)

@@ -1,7 +1,12 @@
 """Labels as mergeable counts: feedback notes what it changed, whoever watches counts it by hour."""
 
 from bailiwick.monitoring.confusion.changes import Change, note_changes
-from bailiwick.monitoring.confusion.counting import begin_ledger, count_changes, open_ledger
+from bailiwick.monitoring.confusion.counting import (
+    begin_ledger,
+    count_changes,
+    open_ledger,
+    sought_in_archive,
+)
 from bailiwick.monitoring.confusion.counts import MOST_LABELS, OTHER, LabelCounts
 from bailiwick.monitoring.confusion.reading import (
     Arrivals,
@@ -39,4 +44,5 @@ __all__ = [
     "label_names",
     "note_changes",
     "open_ledger",
+    "sought_in_archive",
 ]

@@ -2,7 +2,8 @@
 
 One process at a time for a deployment. A change whose record has not come waits, and is looked
 for again after as long as it has waited, at least a minute and at most a day: labels that come
-first cost the records nothing, and those whose record never comes next to nothing.
+first cost the records nothing, and those whose record never comes next to nothing. Archived
+records are looked for once, when a minute has passed: what is archived was there long before.
 """
 
 import json
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from bailiwick.core.batches import BATCH_ROWS, in_batches
 from bailiwick.core.ids import new_id
 from bailiwick.db.session import lock_feedback
+from bailiwick.monitoring.archive import Answered
 from bailiwick.monitoring.confusion.changes import Change, packed, unpacked
 from bailiwick.monitoring.confusion.counts import (
     MOST_LABELS,
@@ -45,7 +47,7 @@ _LOADED = 10  # of them at a time
 _HISTORY_ROWS = 10_000
 
 Place = tuple[UUID, int]  # a version, and an hour since 1970
-Record = Row[Any]
+Record = Row[Any] | Answered
 
 
 def open_ledger(session: Session, deployment_id: UUID) -> None:
@@ -74,16 +76,41 @@ def begin_ledger(session: Session, ledger: LabelLedger, *, at: datetime) -> None
     session.flush()
 
 
+def sought_in_archive(session: Session, deployment_id: UUID, *, at: datetime) -> set[str]:
+    """Ids of records that labels wait for and that have not been looked for in the archive."""
+    changes = session.scalars(
+        select(LabelChange.entries)
+        .where(
+            LabelChange.deployment_id == deployment_id,
+            LabelChange.due_at <= at,
+            LabelChange.noted_at <= at - SOONEST,
+            LabelChange.searched.is_(False),
+        )
+        .order_by(LabelChange.due_at, LabelChange.id)
+        .limit(_LOADED)
+    )
+    about = {change.record_id for entries in changes for change in unpacked(entries)}
+    return about - _records(session, deployment_id, about).keys()
+
+
 def count_changes(
-    session: Session, ledger: LabelLedger, *, arrived_from: datetime | None, at: datetime
+    session: Session,
+    ledger: LabelLedger,
+    *,
+    arrived_from: datetime | None,
+    archived: Mapping[str, Answered | None],
+    at: datetime,
 ) -> int:
     """Count what is due; how many batches of feedback were looked at. The ledger is locked.
 
     Arrivals before `arrived_from` count as of then: what was judged is not judged again.
+    `archived` are the records that were looked for in the archive, None where it has none.
     """
     due, waiting = _due(session, ledger.deployment_id, at)
     about = {change.record_id for changes in waiting.values() for change in changes}
-    records = _records(session, ledger.deployment_id, about)
+    of_old = {name: archived[name] for name in about & archived.keys()}
+    records: dict[str, Record] = {name: one for name, one in of_old.items() if one is not None}
+    records |= _records(session, ledger.deployment_id, about)
     found = [
         change for changes in waiting.values() for change in changes if change.record_id in records
     ]
@@ -99,6 +126,7 @@ def count_changes(
             continue
         if len(rest) < len(waiting[one.id]):
             one.entries = packed(rest)
+        one.searched = one.searched or all(change.record_id in of_old for change in rest)
         one.due_at = at + min(max(at - one.noted_at, SOONEST), LATEST)
     for some in in_batches(done):
         session.execute(delete(LabelChange).where(LabelChange.id.in_(some)))

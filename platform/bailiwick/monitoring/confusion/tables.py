@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Id
@@ -35,6 +35,7 @@ class LabelChange(Base):
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
     noted_at: Mapped[datetime]
     due_at: Mapped[datetime]  # when its records are looked for (again)
+    searched: Mapped[bool] = mapped_column(server_default=false())  # among archived records
     entries: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -22,6 +22,7 @@ from bailiwick.monitoring.hours.parts import (
     summaries_between,
     windows_of,
 )
+from bailiwick.monitoring.hours.samples import SAMPLED, sampled
 from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "KEYS",
     "MEASURES",
     "OF_THE_MODEL",
+    "SAMPLED",
     "SAMPLE_ROWS",
     "SEGMENT",
     "SHARES",
@@ -46,6 +48,7 @@ __all__ = [
     "layout_in",
     "newest_layout",
     "parts_wait",
+    "sampled",
     "settle_layout",
     "summaries_between",
     "windows_of",

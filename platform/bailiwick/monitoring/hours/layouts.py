@@ -153,7 +153,7 @@ def _shape(name: str, known: Sequence[Any], rows: int) -> Shape | None:
 
 
 def _records(deployment_id: UUID, version_id: UUID, *, since: datetime) -> Select[Any]:
-    names = ("at", *MEASURES, "segments", "features")
+    names = ("record_id", "at", *MEASURES, "segments", "features")
     return (
         select(*(getattr(InferenceRecord, name) for name in names))
         .where(

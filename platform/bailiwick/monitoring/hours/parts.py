@@ -17,8 +17,9 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.batches import in_batches
-from bailiwick.core.ids import new_id, new_ids
+from bailiwick.core.ids import new_id
 from bailiwick.monitoring.baselines import total
+from bailiwick.monitoring.hours.samples import smallest
 from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 from bailiwick.monitoring.moments import EPOCH
 from bailiwick.monitoring.shapes import Layout, NumericShape, feature_of
@@ -96,14 +97,21 @@ def add_part(session: Session, row: WindowLayout, columns: Columns) -> None:
     for number, hour in enumerate(hours.tolist()):
         inside = None if hours.size == 1 else np.flatnonzero(place == number).tolist()
         own = needed if inside is None else _rows_of(needed, inside)
+        ids = columns["record_id"]
+        sample = smallest(ids if inside is None else map(ids.__getitem__, inside))
         summary = summarize(layout, own)
         start = EPOCH + hour * HOUR
-        parts.append({"start": start, "rows": summary.rows, "summary": to_bytes(summary)})
-    ids = new_ids(len(parts))
-    session.execute(
-        insert(WindowPart),
-        [{"id": one, "layout_id": row.id, **part} for one, part in zip(ids, parts, strict=True)],
-    )
+        parts.append(
+            {
+                "id": new_id(),
+                "layout_id": row.id,
+                "start": start,
+                "rows": summary.rows,
+                "summary": to_bytes(summary),
+                "sample": sample,
+            }
+        )
+    session.execute(insert(WindowPart), parts)
 
 
 def parts_wait(session: Session, layout_id: UUID) -> bool:
@@ -132,12 +140,15 @@ def fold(session: Session, layout_id: UUID, *, judged_before: datetime | None, a
         summary = total([from_bytes(part.summary) for part in own])
         late = summary.rows if judged_before is not None and start < judged_before else 0
         if window is None:
-            window = Window(id=new_id(), layout_id=layout_id, start=start, rows=0, late_rows=0)
+            window = Window(
+                id=new_id(), layout_id=layout_id, start=start, rows=0, late_rows=0, sample=[]
+            )
             session.add(window)
         else:
             summary = merge(from_bytes(window.summary), summary)
         window.rows, window.late_rows = summary.rows, window.late_rows + late
         window.summary, window.changed_at = to_bytes(summary), at
+        window.sample = smallest([*window.sample, *(one for part in own for one in part.sample)])
     for some in in_batches([part.id for part in parts]):
         session.execute(delete(WindowPart).where(WindowPart.id.in_(some)))
     session.flush()

@@ -36,6 +36,7 @@ class WindowPart(Base):
     start: Mapped[datetime]
     rows: Mapped[int]
     summary: Mapped[bytes] = mapped_column(LargeBinary)
+    sample: Mapped[list[str]] = mapped_column(server_default="[]")  # ids (`samples`)
 
 
 class Window(Base):
@@ -51,3 +52,4 @@ class Window(Base):
     late_rows: Mapped[int]  # of these, how many came after it was judged
     changed_at: Mapped[datetime]
     summary: Mapped[bytes] = mapped_column(LargeBinary)
+    sample: Mapped[list[str]] = mapped_column(server_default="[]")  # ids (`samples`)

@@ -3,6 +3,7 @@
 from bailiwick.monitoring.labelled.course import (
     LATENESS,
     advance,
+    archived_answers,
     count,
     has_work,
     labels_judged,
@@ -34,6 +35,7 @@ __all__ = [
     "LabelledPeriod",
     "LabelsOverview",
     "advance",
+    "archived_answers",
     "count",
     "declare_reference",
     "has_work",

@@ -10,6 +10,7 @@ use labels as they stand. A promotion begins anew.
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,9 +19,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bailiwick.blobs import BlobStore
 from bailiwick.core.errors import Invalid
 from bailiwick.core.ids import new_id
 from bailiwick.monitoring.alert_life import AlertState
+from bailiwick.monitoring.archive import Answered, archived_files, find_records
 from bailiwick.monitoring.budget import sensitivity_to_labels
 from bailiwick.monitoring.confusion import (
     LabelChange,
@@ -28,6 +31,7 @@ from bailiwick.monitoring.confusion import (
     begin_ledger,
     count_changes,
     first_arrival,
+    sought_in_archive,
 )
 from bailiwick.monitoring.incidents import follow
 from bailiwick.monitoring.labelled.explaining import arrived_between, told_of
@@ -67,6 +71,7 @@ from bailiwick.monitoring.tables import Monitor
 LATENESS: Final = timedelta(minutes=10)
 COUNTED_AT_ONCE = 10  # times some 10,000 labels; the rest is for the next turn
 FEWEST_LABELS = 30  # since the last alarm, before a loss can be over
+NOT_ARCHIVED: Final[Mapping[str, Answered | None]] = {}
 _BACK_AGAIN = 0.5  # of the smallest drop worth waking for: less than that is accuracy as it was
 NO_REFERENCE = (
     "an evaluation of the version that is served, or days of labels that you declare right "
@@ -110,10 +115,29 @@ def loss_stands(session: Session, monitor: Monitor) -> bool:
     return watch is not None and watch.incident_id is not None
 
 
-def count(session: Session, monitor: Monitor, *, at: datetime) -> bool:
+def archived_answers(
+    session: Session, monitor: Monitor, blobs: BlobStore, *, at: datetime
+) -> dict[str, Answered | None]:
+    """The archived records that labels wait for, None where the archive has none.
+
+    Reads files: ask before the transaction that counts.
+    """
+    files = archived_files(session, monitor.deployment_id)
+    sought = sought_in_archive(session, monitor.deployment_id, at=at) if files else set()
+    return dict.fromkeys(sought) | find_records(blobs, files, sought)
+
+
+def count(
+    session: Session,
+    monitor: Monitor,
+    *,
+    archived: Mapping[str, Answered | None] = NOT_ARCHIVED,
+    at: datetime,
+) -> bool:
     """Count what feedback changed, watched or not; whether all of it is counted.
 
-    It is not where somebody else is at it, or where so much waits that the rest is for later turns.
+    `archived` is what `archived_answers` found. It is not all counted where somebody else is at
+    it, or where so much waits that the rest is for later turns.
     """
     ledger = session.scalar(
         select(LabelLedger)
@@ -126,20 +150,27 @@ def count(session: Session, monitor: Monitor, *, at: datetime) -> bool:
         begin_ledger(session, ledger, at=at)
     watch = session.get_one(LabelWatch, monitor.id)
     return any(
-        count_changes(session, ledger, arrived_from=watch.next_start, at=at) == 0
+        count_changes(session, ledger, arrived_from=watch.next_start, archived=archived, at=at) == 0
         for _ in range(COUNTED_AT_ONCE)
     )
 
 
 def advance(
-    session: Session, monitor: Monitor, version_id: UUID, *, actor_id: UUID, at: datetime
+    session: Session,
+    monitor: Monitor,
+    version_id: UUID,
+    *,
+    archived: Mapping[str, Answered | None] = NOT_ARCHIVED,
+    actor_id: UUID,
+    at: datetime,
 ) -> int:
     """Judge the labels of the version that is served, up to now; how many steps had any.
 
+    `archived` as for `count`.
     Nothing is judged while labels wait to be counted, if somebody else is at it, or if labels have
     no share of the false alarms.
     """
-    if not count(session, monitor, at=at) or not monitor.label_alarms_ratio:
+    if not count(session, monitor, archived=archived, at=at) or not monitor.label_alarms_ratio:
         return 0
     watch = session.scalar(
         select(LabelWatch).where(LabelWatch.monitor_id == monitor.id).with_for_update()

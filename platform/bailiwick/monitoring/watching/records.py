@@ -1,8 +1,9 @@
 """What single records say of a change: which segments it came from, and examples of it.
 
-Looked up once, when an incident opens, among the newest `LOOKED_AT` records before and since the
-onset: the segment in which the feature's values differ most stands first. Examples are records by
-id, with the value that moved; whoever may not read a deployment's records does not see them.
+Looked up once, when an incident opens, among `LOOKED_AT` records of the hours' samples before and
+since the onset, newest hours first: the segment in which the feature's values differ most stands
+first. Examples are records by id, with the value that moved; whoever may not read a deployment's
+records does not see them.
 
 NOT guaranteed: with many segments one of them differs by chance; no error is promised here.
 """
@@ -10,16 +11,18 @@ NOT guaranteed: with many segments one of them differs by chance; no error is pr
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from bailiwick.core.batches import in_batches
 from bailiwick.monitoring.calibration import MIN_ROWS
 from bailiwick.monitoring.contrasts import DIRECTION, REQUESTS, SHARE_OF
 from bailiwick.monitoring.embeddings import STEPS, unpacked
-from bailiwick.monitoring.hours import KEYS, SEGMENT, WindowLayout, layout_in
+from bailiwick.monitoring.hours import KEYS, SEGMENT, Window, WindowLayout, layout_in, sampled
 from bailiwick.monitoring.shapes import (
     CategoricalShape,
     EmbeddingShape,
@@ -71,8 +74,8 @@ def evidence_in_records(
     if move.feature == REQUESTS:
         return {}
     shape = _shape(session, baseline, move.feature)
-    before = _inside(_records(session, baseline, InferenceRecord.at < move.since), shape)
-    after = _inside(_records(session, baseline, InferenceRecord.at >= move.since), shape)
+    before = _inside(_records(session, baseline, Window.start < move.since), shape)
+    after = _inside(_records(session, baseline, Window.start >= move.since), shape)
     measure = _measure(shape, move, after)
     feature = feature_of(move.feature)
     return {
@@ -86,17 +89,18 @@ def evidence_in_records(
 
 def _records(
     session: Session, baseline: TrafficBaseline, when: ColumnElement[bool]
-) -> Sequence[InferenceRecord]:
-    return session.scalars(
-        select(InferenceRecord)
-        .where(
-            InferenceRecord.deployment_id == baseline.deployment_id,
-            InferenceRecord.version_id == baseline.version_id,
-            when,
+) -> list[InferenceRecord]:
+    """Of the samples of those hours, newest first, unless they were archived or dropped."""
+    ids = sampled(session, baseline.layout_id, when, most=LOOKED_AT)
+    found: list[InferenceRecord] = []
+    for some in in_batches(ids):
+        found += session.scalars(
+            select(InferenceRecord).where(
+                InferenceRecord.deployment_id == baseline.deployment_id,
+                InferenceRecord.record_id.in_(some),
+            )
         )
-        .order_by(InferenceRecord.at.desc())
-        .limit(LOOKED_AT)
-    ).all()
+    return sorted(found, key=attrgetter("at", "record_id"), reverse=True)
 
 
 def _value(record: InferenceRecord, feature: str) -> Value:
