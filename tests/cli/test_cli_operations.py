@@ -10,6 +10,8 @@ from client.installation import SENTENCE, Installation
 
 DEPLOY = ("--model", "finance/classifier", "--purpose", "accounting")
 POLICY = ("--dataset", "finance/purchases", "--acts-as", "retrainer")
+LATER = ("--after", "2026-01-12..2026-01-19")
+WEEKS, NO_WEEKS = ("--before", "2026-01-05..2026-01-12", *LATER), ("--before", "May", *LATER)
 
 WRONG: tuple[tuple[tuple[str, ...], int, str], ...] = (
     (("deploy", "show", "finance/none"), 1, "finance/none"),
@@ -23,6 +25,8 @@ WRONG: tuple[tuple[tuple[str, ...], int, str], ...] = (
     (("deploy", "predict", "finance/cards", "--file", "none.csv"), 2, "cannot be read"),
     (("deploy", "environment", "show", "none"), 1, "none"),
     (("monitor", "show", "finance/cards"), 1, "has no monitor"),
+    (("monitor", "traffic", "compare", "finance/cards", *WEEKS), 2, "0 sampled requests"),
+    (("monitor", "traffic", "compare", "finance/cards", *NO_WEEKS), 2, "2026-01-05..2026-01-12"),
     (("monitor", "create", "finance/cards", "--acts-as", "nobody"), 1, "nobody"),
     (("monitor", "checks", "finance/none"), 1, "finance/none"),
     (("alert", "show", "ffffffff"), 1, "ending in ffffffff"),

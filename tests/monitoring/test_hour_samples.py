@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from sqlalchemy import select
 
-from bailiwick.monitoring.hours import SAMPLED, Window, fold, newest_layout, sampled, settle_layout
+from bailiwick.monitoring.hours import (
+    SAMPLED,
+    Window,
+    fold,
+    newest_layout,
+    sampled,
+    settle_layout,
+    spread,
+)
 from bailiwick.monitoring.hours.samples import smallest
 from factories import Factory
 from support.api_traffic import START, Traffic, inference
@@ -53,4 +61,7 @@ def test_an_hours_sample_follows_its_batches_and_the_newest_hours_are_read_first
     assert len(first.sample) == SAMPLED
     assert sorted(second.sample) == [f"r{500 + row:05}" for row in range(5)]
     assert sampled(session, layout.id, most=7) == second.sample + first.sample[:2]
+    assert sorted(spread(session, [layout.id], most=8)) == sorted(
+        first.sample[:4] + second.sample[:4]
+    )
     assert sampled(session, layout.id, Window.start < second.start, most=100) == first.sample

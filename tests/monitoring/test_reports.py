@@ -149,12 +149,25 @@ def test_rows_that_are_not_the_stored_ones_are_refused(
     assert not (tmp_path / "outcome.json").exists()
 
 
+def test_rows_without_a_value_do_not_count_and_a_column_without_any_is_left_out(
+    spec: Spec, job: Job, tmp_path: Path
+) -> None:
+    rows = frame(900, 0.4, 0)
+    rows.loc[rows.index % 3 == 0, "words"] = np.nan
+    sparse = stored(tmp_path / "sparse.parquet", rows.assign(confidence=np.nan))
+    status, outcome = job(spec | {"current": sparse})
+    assert status == 0
+    found = {result["column"]: result for result in outcome["results"]}
+    assert "confidence" not in found
+    assert (found["words"]["current_rows"], found["characters"]["current_rows"]) == (600, 900)
+    assert found["words"]["current_mean"] == pytest.approx(rows["words"].mean())
+
+
 @pytest.mark.parametrize(
     "broken",
     [
         frame(10, 0, 0).drop(columns="words"),
         frame(0, 0, 0),
-        frame(10, 0, 0).assign(confidence=np.nan),
         frame(10, 0, 0).assign(confidence=np.inf),
         frame(10, 0, 0).assign(words="many"),
     ],

@@ -85,6 +85,14 @@ def silence(deployment_id: str, /, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def spans_of_days() -> dict[str, Any]:
+    """Two weeks, one after the other: the second is the quiet one before `NOW`."""
+    return {
+        "before": {"start": "2025-12-27T00:00:00Z", "end": "2026-01-01T00:00:00Z"},
+        "after": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-05T00:00:00Z"},
+    }
+
+
 def baseline() -> dict[str, Any]:
     """Of the first week of the year."""
     return {"first": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z", "reason": "x"}

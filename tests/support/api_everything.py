@@ -251,6 +251,7 @@ def _body(operation: Operation, places: Places) -> Any:
         },
         "POST /deployments/{deployment_id}/text-erasures": {"subject": "Ada", "reason": "x"},
         "PUT /deployments/{deployment_id}/records": {"hot_days": 2_000},
+        "POST /deployments/{deployment_id}/comparisons": api_bodies.spans_of_days(),
         "PUT /deployments/{deployment_id}/intake": {"segments": ["region"]},
         "POST /otlp/v1/traces": api_bodies.spans(places["deployment_id"]),
         "POST /monitors": deployment,

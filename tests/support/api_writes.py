@@ -237,6 +237,11 @@ STEPS = [
         before=watch_a_week,
     ),
     Step(
+        "POST /deployments/{deployment_id}/comparisons",
+        "/deployments/{deployment}/comparisons",
+        api_bodies.spans_of_days(),
+    ),
+    Step(
         "POST /deployments/{deployment_id}/labels/references",
         "/deployments/{deployment}/labels/references",
         {"first": "2025-12-20T00:00:00Z", "end": "2026-01-04T00:00:00Z", "reason": "a quiet time"},

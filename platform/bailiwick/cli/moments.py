@@ -23,6 +23,20 @@ DayTo = Annotated[
 ]
 
 
+def span(written: str) -> tuple[datetime, datetime]:
+    """`START..END`, days or minutes, in UTC.
+
+    >>> span("2026-01-05..2026-01-12T06:00")[1].hour
+    6
+    """
+    try:
+        start, end = (datetime.fromisoformat(one.strip()) for one in written.split(".."))
+    except ValueError as error:
+        message = f"{written} is no span: write it as 2026-01-05..2026-01-12"
+        raise typer.BadParameter(message) from error
+    return utc(start), utc(end)
+
+
 def utc(written: datetime) -> datetime:
     """What was written, as the moment that it means."""
     return written.replace(tzinfo=UTC)

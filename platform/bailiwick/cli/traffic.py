@@ -6,11 +6,12 @@ import typer
 from rich.console import Group, RenderableType
 
 from bailiwick.cli.api_client import Cursor, Limit, command
-from bailiwick.cli.moments import DayFrom, DayTo, utc
+from bailiwick.cli.moments import DayFrom, DayTo, span, utc
 from bailiwick.cli.output import facts, moment, page_table, plain, short, table
 from bailiwick.cli.references import whole_id
+from bailiwick.cli.training import Wait, show_order, waited_for
 from bailiwick.client import Bailiwick
-from bailiwick.client.shapes import Incident, Page, TrafficBaseline, WatchedWindow, Watching
+from bailiwick.client.shapes import Incident, Job, Page, TrafficBaseline, WatchedWindow, Watching
 
 app = typer.Typer(no_args_is_help=True, help="Windows of traffic, and what they say.")
 
@@ -20,6 +21,11 @@ DeploymentName = Annotated[
 IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or how that ends.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
 Alarms = Annotated[bool, typer.Option("--alarms", help="Only windows that alarmed.")]
+
+SPAN = "START..END"
+Before = Annotated[str, typer.Option(metavar=SPAN, help="The earlier span, in UTC: days or hours.")]
+After = Annotated[str, typer.Option(metavar=SPAN, help="The later span.")]
+Texts = Annotated[bool, typer.Option("--texts", help="Compare words too, where texts are kept.")]
 
 
 def _watching(_: Bailiwick, one: Watching) -> RenderableType:
@@ -149,6 +155,21 @@ def make_baseline(
 ) -> TrafficBaseline:
     """Hold windows to the traffic of these days from now on."""
     return client.traffic.make_baseline(deployment, first=utc(first), end=utc(end), reason=reason)
+
+
+@command(app, "compare", show=show_order)
+def compare(
+    client: Bailiwick,
+    deployment: DeploymentName,
+    before: Before,
+    after: After,
+    *,
+    texts: Texts = False,
+    wait: Wait = False,
+) -> Job:
+    """Have a classifier learn to tell two spans of requests apart, and say how well it can."""
+    job = client.traffic.compare(deployment, span(before), span(after), texts=texts)
+    return waited_for(client, job) if wait else job
 
 
 @command(app, "incidents", show=_incidents)

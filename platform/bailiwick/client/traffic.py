@@ -7,7 +7,7 @@ from typing import cast
 from bailiwick.client.capability import Capability
 from bailiwick.client.deployments import Deployments
 from bailiwick.client.references import path
-from bailiwick.client.shapes import Incident, Page, TrafficBaseline, WatchedWindow, Watching
+from bailiwick.client.shapes import Incident, Job, Page, TrafficBaseline, WatchedWindow, Watching
 from bailiwick.client.transport import Transport
 
 
@@ -55,6 +55,21 @@ class Traffic(Capability):
         made = self._http.write("POST", self._at(deployment, "baselines"), body)
         return cast("TrafficBaseline", made)
 
+    def compare(
+        self,
+        deployment: str,
+        before: tuple[datetime, datetime],
+        after: tuple[datetime, datetime],
+        *,
+        texts: bool = False,
+    ) -> Job:
+        """Have a classifier learn to tell two spans of traffic apart; the job's result says how.
+
+        Spans are (start, end) in whole hours, UTC. With `texts` words are compared as well.
+        """
+        body = {"before": _span(before), "after": _span(after), "texts": texts}
+        return cast("Job", self._http.write("POST", self._at(deployment, "comparisons"), body))
+
     def incidents_page(
         self, deployment: str, *, limit: int | None = None, cursor: str | None = None
     ) -> Page[Incident]:
@@ -79,3 +94,7 @@ class Traffic(Capability):
 
     def _at(self, deployment: str, *more: str) -> str:
         return path("deployments", self._deployments.id_of(deployment), *more)
+
+
+def _span(span: tuple[datetime, datetime]) -> dict[str, str]:
+    return {"start": span[0].isoformat(), "end": span[1].isoformat()}

@@ -13,6 +13,7 @@ import structlog
 from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
+from bailiwick.lifecycle.comparing import carry_out_comparison
 from bailiwick.lifecycle.jobs import JobKind, Lease, LeaseLost, claim, fail, heartbeat
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.retrain import carry_out_retraining
@@ -78,6 +79,8 @@ def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
             carry_out_retraining(platform, lease, folder, beat)
         case JobKind.CHECK:
             carry_out_check(platform, lease, folder, beat)
+        case JobKind.COMPARE:
+            carry_out_comparison(platform, lease, folder, beat)
 
 
 class _Beat:

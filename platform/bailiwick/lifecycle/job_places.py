@@ -15,11 +15,12 @@ def model_of_job() -> ScalarSelect[str]:
 
 
 def deployment_of_job() -> ScalarSelect[str]:
-    """The name of the deployment that a job checks or keeps fit, likewise."""
+    """The name of the deployment that a job checks, compares or keeps fit, likewise."""
     checked = select(Monitor.deployment_id).where(Monitor.id == Job.subject_id)
     kept_fit = select(RetrainingPolicy.deployment_id).where(RetrainingPolicy.id == Job.subject_id)
     query = select(Deployment.name).where(
         or_(
+            Deployment.id == Job.subject_id,
             Deployment.id.in_(checked.correlate(Job)),
             Deployment.id.in_(kept_fit.correlate(Job)),
         )

@@ -34,6 +34,7 @@ class JobKind(StrEnum):
     TRAIN = "train"
     RETRAIN = "retrain"
     CHECK = "check"
+    COMPARE = "compare"
 
 
 class JobState(StrEnum):

@@ -3,19 +3,19 @@
     python -m bailiwick.monitoring.reports SPEC.json
 
 The only importer of Evidently (3 CPU seconds to load). SPEC.json holds a `ReportSpec`; the
-process writes `outcome.json`, and `report.html` if asked, into its `work_dir`. It exits with 2
-and `{"error": {"code", "message"}}` as the last line of its output if it cannot.
+process writes `outcome.json`, and `report.html` if asked, into its `work_dir`.
+
+Requests need not say all that is tested: of each column the rows that have a value are compared,
+and one that either side lacks altogether is left out. That fields go missing is watched elsewhere.
 
 Scores come from Evidently's test functions directly: its Report computes each one three times
 and draws a figure per column, for the same digits. Only the HTML, on a sample, goes that way.
 """
 
 import json
-import os
 import sys
-import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import file_digest
 from html import escape
@@ -37,7 +37,8 @@ with warnings.catch_warnings():
     from evidently.metrics import ValueDrift
 import pandas as pd
 
-from bailiwick.core.errors import BailiwickError, Invalid, NotFound, Unavailable
+from bailiwick.core.errors import Invalid, NotFound, Unavailable
+from bailiwick.monitoring.job_process import carry_out, write_outcome
 from bailiwick.monitoring.statistics import StatisticResult, StatisticSpec, top_movers
 
 _TESTS = {"wasserstein": wasserstein_stat_test, "jensenshannon": jensenshannon_stat_test}
@@ -48,8 +49,6 @@ _OFFLINE = (
     "'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     'img-src data: blob:; font-src data:">'
 )
-_EXIT_ERROR = 2
-_STDIN = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,14 @@ class ReportSpec:
 def run(spec: ReportSpec) -> dict[str, Any]:
     """Carry out one check; the outcome is also written to `outcome.json`, whole or not at all."""
     reference, current = (load(rows, spec.statistics) for rows in (spec.reference, spec.current))
-    results = [measure(statistic, reference, current) for statistic in spec.statistics]
+    there = [one for one in spec.statistics if _known(one, reference) and _known(one, current)]
+    if not there:
+        raise Invalid("Requests and evaluation have no column in common that could be compared.")
+    results = [measure(statistic, reference, current) for statistic in there]
     drifted = any(result.drifted for result in results)
     wanted = spec.report == "always" or (spec.report == "on-drift" and drifted)
     if wanted:
-        draw(spec, reference, current)
+        draw(spec, there, reference, current)
     outcome = {
         "results": [asdict(result) for result in results],
         "evidently": evidently.__version__,
@@ -112,14 +114,12 @@ def run(spec: ReportSpec) -> dict[str, Any]:
         "current_means": {r.column: r.current_mean for r in results if r.kind == "numeric"},
         "top_movers": {r.column: asdict(r)["movers"] for r in results if r.kind == "categorical"},
     }
-    part = spec.work_dir / "outcome.json.part"
-    part.write_text(json.dumps(outcome, allow_nan=False), encoding="utf-8")
-    part.replace(spec.work_dir / "outcome.json")
+    write_outcome(spec.work_dir, outcome)
     return outcome
 
 
 def load(rows: Rows, statistics: tuple[StatisticSpec, ...]) -> pd.DataFrame:
-    """The columns under test, from bytes that are what the caller meant; never empty."""
+    """The columns under test, from bytes that are what the caller meant."""
     if not rows.path.is_file():
         raise NotFound(f"There are no rows at {rows.path.name}: write them first.")
     with rows.path.open("rb") as file:
@@ -135,18 +135,23 @@ def load(rows: Rows, statistics: tuple[StatisticSpec, ...]) -> pd.DataFrame:
     return frame
 
 
+def _known(statistic: StatisticSpec, rows: pd.DataFrame) -> bool:
+    return bool(rows[statistic.column].notna().any())
+
+
 def _check_column(statistic: StatisticSpec, values: "pd.Series[Any]", name: str) -> None:
-    if values.empty or values.isna().any():
-        raise Invalid(f"Column {statistic.column} of {name} has no rows, or empty values in them.")
-    if statistic.kind == "numeric" and not (
-        pd.api.types.is_numeric_dtype(values) and np.isfinite(values).all()
+    known = values.dropna()
+    if (
+        statistic.kind == "numeric"
+        and not known.empty
+        and not (pd.api.types.is_numeric_dtype(known) and np.isfinite(known).all())
     ):
         raise Invalid(f"Column {statistic.column} of {name} must hold finite numbers.")
 
 
 def measure(spec: StatisticSpec, reference: pd.DataFrame, current: pd.DataFrame) -> StatisticResult:
     """One statistic, by the Evidently function of its name (defined in `monitoring.statistics`)."""
-    before, now = reference[spec.column], current[spec.column]
+    before, now = reference[spec.column].dropna(), current[spec.column].dropna()
     test = _TESTS[spec.test](before, now, _TYPES[spec.kind], spec.threshold)
     numeric = spec.kind == "numeric"
     return StatisticResult(
@@ -167,11 +172,16 @@ def measure(spec: StatisticSpec, reference: pd.DataFrame, current: pd.DataFrame)
     )
 
 
-def draw(spec: ReportSpec, reference: pd.DataFrame, current: pd.DataFrame) -> None:
+def draw(
+    spec: ReportSpec,
+    statistics: Sequence[StatisticSpec],
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+) -> None:
     """Evidently's HTML of the same tests on a seeded sample of rows, as `report.html`."""
     definition = evidently.DataDefinition(
-        numerical_columns=[s.column for s in spec.statistics if s.kind == "numeric"],
-        categorical_columns=[s.column for s in spec.statistics if s.kind == "categorical"],
+        numerical_columns=[s.column for s in statistics if s.kind == "numeric"],
+        categorical_columns=[s.column for s in statistics if s.kind == "categorical"],
     )
     samples = (
         evidently.Dataset.from_pandas(
@@ -181,7 +191,7 @@ def draw(spec: ReportSpec, reference: pd.DataFrame, current: pd.DataFrame) -> No
         for frame in (current, reference)
     )
     metrics = [
-        ValueDrift(column=s.column, method=s.test, threshold=s.threshold) for s in spec.statistics
+        ValueDrift(column=s.column, method=s.test, threshold=s.threshold) for s in statistics
     ]
     page: str = evidently.Report(metrics).run(*samples).get_html_str(as_iframe=False)
     title = f"<title>{escape(spec.title)}</title>"
@@ -189,34 +199,9 @@ def draw(spec: ReportSpec, reference: pd.DataFrame, current: pd.DataFrame) -> No
     (spec.work_dir / "report.html").write_text(page, encoding="utf-8")
 
 
-def _end_with_parent() -> None:
-    """Leave when standard input ends: whoever started this process is gone."""
-    # Unbuffered: a thread inside sys.stdin would hold its lock while the interpreter shuts down.
-    while os.read(_STDIN, 1024):
-        pass
-    os._exit(_EXIT_ERROR)
-
-
 def main(arguments: list[str]) -> int:
     """Exit status of the process; see the module."""
-    try:
-        if len(arguments) != 1:
-            raise Invalid("Give the path of one SPEC.json.")
-        spec = ReportSpec.read(Path(arguments[0]))
-        if spec.watch_parent:
-            threading.Thread(target=_end_with_parent, daemon=True).start()
-        run(spec)
-    except BailiwickError as error:
-        return _fail(error.code, error.message)
-    except OSError as error:
-        return _fail(Unavailable.code, f"The report could not be stored: {error.strerror}.")
-    return 0
-
-
-def _fail(code: str, message: str) -> int:
-    error: Mapping[str, str] = {"code": code, "message": message}
-    sys.stdout.write(json.dumps({"error": error}) + "\n")
-    return _EXIT_ERROR
+    return carry_out(arguments, ReportSpec.read, run)
 
 
 if __name__ == "__main__":

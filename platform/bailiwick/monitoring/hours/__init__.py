@@ -2,6 +2,7 @@
 
 from bailiwick.monitoring.hours.layouts import SAMPLE_ROWS, settle_layout
 from bailiwick.monitoring.hours.parts import (
+    EMBEDDING,
     HOUR,
     KEYS,
     MEASURES,
@@ -10,6 +11,7 @@ from bailiwick.monitoring.hours.parts import (
     SHARES,
     add_part,
     complete_until,
+    features_of,
     first_hour,
     first_rows,
     fold,
@@ -22,10 +24,11 @@ from bailiwick.monitoring.hours.parts import (
     summaries_between,
     windows_of,
 )
-from bailiwick.monitoring.hours.samples import SAMPLED, sampled
+from bailiwick.monitoring.hours.samples import SAMPLED, sampled, spread
 from bailiwick.monitoring.hours.tables import Window, WindowLayout, WindowPart
 
 __all__ = [
+    "EMBEDDING",
     "HOUR",
     "KEYS",
     "MEASURES",
@@ -39,6 +42,7 @@ __all__ = [
     "WindowPart",
     "add_part",
     "complete_until",
+    "features_of",
     "first_hour",
     "first_rows",
     "fold",
@@ -50,6 +54,7 @@ __all__ = [
     "parts_wait",
     "sampled",
     "settle_layout",
+    "spread",
     "summaries_between",
     "windows_of",
 ]

@@ -8,7 +8,7 @@ the log is gone from the sample.
 NOT guaranteed: whoever chooses record ids could choose who is in it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 from heapq import nsmallest
 from typing import Final
@@ -54,3 +54,13 @@ def sampled(
         if len(found) >= most:
             break
     return found[:most]
+
+
+def spread(
+    session: Session, layout_ids: Collection[UUID], *when: ColumnElement[bool], most: int
+) -> list[str]:
+    """Ids of at most so many sampled records, as many of each hour as of the others."""
+    hours = session.scalars(select(Window.sample).where(Window.layout_id.in_(layout_ids), *when))
+    samples = hours.all()
+    quota = max(most // max(len(samples), 1), 1)
+    return [one for ids in samples[:most] for one in ids[:quota]]
