@@ -40,6 +40,7 @@ HISTORY = {
     "inference_records",
     "job_events",
     "retraining_considerations",
+    "taxonomies",
     "joined_feedback",
     "label_checks",
     "record_segments",

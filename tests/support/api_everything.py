@@ -233,6 +233,7 @@ def _body(operation: Operation, places: Places) -> Any:
         "PATCH /datasets/{ns}/{name}": {"description": "new"},
         "POST /datasets/{ns}/{name}/label": api_bodies.relabelling(),
         "POST /datasets/{ns}/{name}/versions/{number}/label": api_bodies.relabelling(),
+        "PUT /datasets/{ns}/{name}/taxonomy": {"renames": {"Petrol": "Fuel"}, "reason": "x"},
         "POST /datasets/{ns}/{name}/marks": {"column": "merchant", "mark": "identifier"},
         "POST /datasets/{ns}/{name}/marks/{mark_id}/decide": {"accept": False},
         "POST /environments": {"name": "new", "zone": "eu", "clearance_level": "internal"},

@@ -87,6 +87,12 @@ STEPS = [
         by="steward",
     ),
     Step(
+        "PUT /datasets/{ns}/{name}/taxonomy",
+        "/datasets/finance/purchases/taxonomy",
+        {"renames": {"Petrol": "Fuel"}, "reason": "one ledger account now"},
+        by="steward",
+    ),
+    Step(
         "POST /datasets/{ns}/{name}/marks",
         "/datasets/finance/purchases/marks",
         {"column": "merchant", "mark": "free-text"},

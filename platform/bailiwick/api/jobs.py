@@ -12,6 +12,7 @@ from bailiwick.api.schemas import Body, Schema
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.gates import tier_named
 from bailiwick.lifecycle.jobs import cancel, job_resource
+from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job, JobEvent
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
@@ -40,6 +41,27 @@ Recipe = Annotated[
 ]
 
 
+class SamplingIn(Body):
+    """Which of more than `max_rows` rows are learned from: by default the newest."""
+
+    replay_ratio: float = Field(
+        0, description="The share of the rows that is drawn from older ones instead."
+    )
+    half_life_days: float | None = Field(
+        None, description="In that draw a row's chance halves with so many days of age."
+    )
+    balance_ratio: float = Field(
+        0, description="And falls with its label's frequency: 1 draws labels alike."
+    )
+    max_repeats: int | None = Field(
+        None, description="Of equal texts with equal labels at most so many, the newest."
+    )
+
+    def sampling(self) -> Sampling:
+        """What it says; `Invalid` if that cannot be."""
+        return Sampling(**self.model_dump())
+
+
 class TrainIn(Body):
     """A version to train on dataset versions, all of one dataset."""
 
@@ -55,6 +77,7 @@ class TrainIn(Body):
     holdout_ratio: Annotated[float, Field(gt=0, lt=1)] = DEFAULT_SELECTION.holdout_ratio
     max_rows: Annotated[int, Field(ge=1)] = DEFAULT_SELECTION.max_rows
     window_days: Annotated[int | None, Field(ge=1)] = None
+    sampling: SamplingIn = SamplingIn()
 
 
 class JobOut(Schema):
@@ -140,6 +163,7 @@ def train(
             holdout_ratio=body.holdout_ratio,
             max_rows=body.max_rows,
             window_days=body.window_days,
+            sampling=body.sampling.sampling(),
         ),
         purpose=body.purpose,
         risk_tier=body.risk_tier,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from bailiwick.access import find_service
 from bailiwick.api.deployments import governed_deployment
-from bailiwick.api.jobs import JobOut, Recipe, parts_of, recipe_named
+from bailiwick.api.jobs import JobOut, Recipe, SamplingIn, parts_of, recipe_named
 from bailiwick.api.schemas import Body, Schema, Slug, Text
 from bailiwick.api.silences import WeeklyIn, WeeklyOut
 from bailiwick.lifecycle import retrain, retraining_policies
@@ -98,6 +98,7 @@ class PolicyIn(Body):
     window_days: Annotated[int, Field(ge=1)] = 365
     max_rows: Annotated[int, Field(ge=1)] = DEFAULT_SELECTION.max_rows
     holdout_ratio: Annotated[float, Field(gt=0, lt=1)] = DEFAULT_SELECTION.holdout_ratio
+    sampling: SamplingIn = SamplingIn()
     recipe_name: str = "small-classifier-refresh"
     recipe: Recipe = None
     risk_tier: str = "standard"
@@ -116,6 +117,7 @@ class PolicyPatch(Body):
     window_days: Annotated[int | None, Field(ge=1)] = None
     max_rows: Annotated[int | None, Field(ge=1)] = None
     holdout_ratio: Annotated[float | None, Field(gt=0, lt=1)] = None
+    sampling: SamplingIn | None = None
     enabled: bool | None = None
 
 
@@ -131,6 +133,7 @@ class PolicyOut(Schema):
     window_days: int
     max_rows: int
     holdout_ratio: float
+    sampling: dict[str, Any]
     recipe: dict[str, Any]
     risk_tier: str
     triggers: list[TriggerOut]
@@ -229,6 +232,7 @@ def create_policy(body: PolicyIn, caller: Governed, response: Response) -> Polic
             holdout_ratio=body.holdout_ratio,
             max_rows=body.max_rows,
             window_days=body.window_days,
+            sampling=body.sampling.sampling(),
         ),
         recipe=recipe_named(body.recipe_name, body.recipe),
         risk_tier=body.risk_tier,
@@ -308,6 +312,8 @@ def _changes(body: PolicyPatch) -> dict[str, Any]:
             changes[name] = [one.trigger().to_json() for one in given]
     if body.blackouts is not None:
         changes["blackouts"] = [_weekly(one).to_dict() for one in body.blackouts]
+    if body.sampling is not None:
+        changes["sampling"] = body.sampling.sampling().to_dict()
     if "budget_hours" in body.model_fields_set:
         changes["budget_hours"] = body.budget_hours
     return changes

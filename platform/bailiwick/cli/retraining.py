@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.output import facts, moment, page_table, percent, plain, said, short, table
 from bailiwick.cli.references import deployment_names, of_deployment
-from bailiwick.cli.training import Settings, Wait, recipe_settings, show_order, waited_for
+from bailiwick.cli.training import Samples, Settings, Wait, numbers_of, show_order, waited_for
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Approval, Consideration, Job, Page, RetrainingPolicy
 from bailiwick.core.errors import Invalid, NotFound
@@ -81,6 +81,7 @@ def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
             ),
             "priority": one["priority"],
             "learns from": f"{one['window_days']} days, at most {one['max_rows']:,} rows",
+            "older rows": ", ".join(f"{name} {value}" for name, value in one["sampling"].items()),
             "judged on": f"the newest {percent(one['holdout_ratio'])}",
             "gates": one["risk_tier"],
             "recipe": one["recipe"]["kind"],
@@ -146,6 +147,7 @@ def create(
     window_days: WindowDays = None,
     max_rows: MaxRows = None,
     holdout_ratio: Annotated[float | None, typer.Option(help="Newest share kept to judge.")] = None,
+    sample: Samples = None,
     recipe: Annotated[str | None, typer.Option(help="Name of the recipe.")] = None,
     setting: Settings = None,
     risk_tier: Annotated[str | None, typer.Option(help="Which gates: standard or high.")] = None,
@@ -164,8 +166,9 @@ def create(
         window_days=window_days,
         max_rows=max_rows,
         holdout_ratio=holdout_ratio,
+        sampling=numbers_of("--sample", sample),
         recipe_name=recipe,
-        recipe=recipe_settings(setting),
+        recipe=numbers_of("--set", setting),
         risk_tier=risk_tier,
         triggers=_triggers(on),
         only_if=_triggers(only_if),
@@ -197,6 +200,7 @@ def change(
     cooldown_days: Annotated[int | None, typer.Option(min=0, help="Pause between two.")] = None,
     window_days: WindowDays = None,
     max_rows: MaxRows = None,
+    sample: Samples = None,
     on: Ons = None,
     only_if: OnlyIfs = None,
     budget_hours: BudgetHours = None,
@@ -207,6 +211,7 @@ def change(
         "cooldown_days": cooldown_days,
         "window_days": window_days,
         "max_rows": max_rows,
+        "sampling": numbers_of("--sample", sample),
         "triggers": _triggers(on),
         "only_if": _triggers(only_if),
         "budget_hours": budget_hours,
@@ -284,7 +289,7 @@ def retrain_now(
         window_days=window_days,
         max_rows=max_rows,
         recipe_name=recipe,
-        recipe=recipe_settings(setting),
+        recipe=numbers_of("--set", setting),
     )
     return waited_for(client, job) if wait else job
 

@@ -18,6 +18,14 @@ from bailiwick.core.errors import Invalid
 app = typer.Typer()
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is done, with a progress bar.")]
+Samples = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sample",
+        metavar="NAME=VALUE",
+        help="Draw from older rows: replay_ratio, half_life_days, balance_ratio, max_repeats.",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting of the recipe; may be repeated."),
@@ -55,6 +63,7 @@ def train(
     holdout_ratio: Annotated[float | None, typer.Option(help="Newest share kept to judge.")] = None,
     max_rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
     window_days: Annotated[int | None, typer.Option(min=1, help="Only the newest days.")] = None,
+    sample: Samples = None,
     *,
     from_champion: Annotated[
         bool, typer.Option("--from-champion", help="Start from the champion's weights.")
@@ -67,19 +76,20 @@ def train(
         dataset,
         purpose=purpose,
         recipe_name=recipe,
-        recipe=recipe_settings(setting),
+        recipe=numbers_of("--set", setting),
         risk_tier=risk_tier,
         seed=seed,
         from_champion=from_champion,
         holdout_ratio=holdout_ratio,
         max_rows=max_rows,
         window_days=window_days,
+        sampling=numbers_of("--sample", sample),
     )
     return waited_for(client, job) if wait else job
 
 
-def recipe_settings(pairs: list[str] | None) -> dict[str, Any] | None:
-    """`NAME=VALUE` pairs as numbers; None if there are none."""
+def numbers_of(option: str, pairs: list[str] | None) -> dict[str, Any] | None:
+    """The `NAME=VALUE` pairs of an option as numbers; None if there are none."""
     if not pairs:
         return None
     settings = {}
@@ -88,7 +98,7 @@ def recipe_settings(pairs: list[str] | None) -> dict[str, Any] | None:
         try:
             settings[name.strip()] = json.loads(value)
         except ValueError as error:
-            raise Invalid(f"--set {pair} has no number; write it as --set layers=2") from error
+            raise Invalid(f"{option} {pair} has no number; write it as NAME=2") from error
     return settings
 
 

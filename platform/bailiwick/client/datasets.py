@@ -7,7 +7,16 @@ from typing import Any, cast
 from bailiwick.client.capability import Capability, given
 from bailiwick.client.errors import MisusedClient
 from bailiwick.client.references import name_of, path, version_of
-from bailiwick.client.shapes import ColumnMark, Dataset, DatasetVersion, Page, Registered, Scan
+from bailiwick.client.shapes import (
+    ColumnMark,
+    Dataset,
+    DatasetVersion,
+    LikelyRename,
+    Page,
+    Registered,
+    Scan,
+    Taxonomy,
+)
 
 
 class Datasets(Capability):
@@ -34,6 +43,22 @@ class Datasets(Capability):
         namespace, name = name_of(dataset)
         body = given(namespace=namespace, name=name, label=dict(label), description=description)
         return cast("Dataset", self._http.write("POST", "/datasets", body))
+
+    def taxonomy(self, dataset: str) -> Taxonomy:
+        """What old names of the dataset's labels mean."""
+        return cast("Taxonomy", self._http.get(f"{_at(dataset)}/taxonomy"))
+
+    def rename_labels(
+        self, dataset: str, renames: Mapping[str, str | None], *, reason: str
+    ) -> Taxonomy:
+        """Say what old names mean from now on, all of them; None gives a label up."""
+        body = {"renames": dict(renames), "reason": reason}
+        return cast("Taxonomy", self._http.write("PUT", f"{_at(dataset)}/taxonomy", body))
+
+    def likely_renames(self, dataset: str) -> Sequence[LikelyRename]:
+        """Which labels seem to have been renamed, the likeliest first."""
+        answer = self._http.get(f"{_at(dataset)}/taxonomy/suggestions")
+        return cast("Sequence[LikelyRename]", answer["items"])
 
     def register(
         self, dataset: str, file: str | Path, *, text: Sequence[str], label: str, date: str

@@ -76,10 +76,12 @@ class Jobs(Capability):
         holdout_ratio: float | None = None,
         max_rows: int | None = None,
         window_days: int | None = None,
+        sampling: Mapping[str, float] | None = None,
     ) -> Job:
         """Queue a training on versions of one dataset; what is left out takes the API's default.
 
         `data`: `NAMESPACE/NAME@NUMBER`, what `datasets.register` answered, or several of these.
+        `sampling`: `replay_ratio`, `half_life_days`, `balance_ratio`, `max_repeats`.
         """
         dataset, numbers = _one_dataset(data)
         body = given(
@@ -95,6 +97,7 @@ class Jobs(Capability):
             holdout_ratio=holdout_ratio,
             max_rows=max_rows,
             window_days=window_days,
+            sampling=sampling,
         )
         return cast("Job", self._http.write("POST", "/jobs", body))
 
@@ -157,8 +160,9 @@ class RetrainingPolicies(Capability):
         """Define how a deployment's model is kept fit, and as which service principal.
 
         Settings: `on_alert`, `cooldown_days`, `window_days`, `max_rows`, `holdout_ratio`,
-        `recipe_name`, `recipe`, `risk_tier`, `triggers` and `only_if` ([{kind, value}]),
-        `budget_hours`, `blackouts`, `priority`; what is left out takes the API's default.
+        `sampling`, `recipe_name`, `recipe`, `risk_tier`, `triggers` and `only_if`
+        ([{kind, value}]), `budget_hours`, `blackouts`, `priority`; what is left out takes the
+        API's default.
         """
         body = given(
             deployment_id=self._deployments.id_of(deployment),

@@ -17,6 +17,7 @@ from bailiwick.audit.log import record
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.lifecycle.training_plans import TrainingOrder
@@ -49,7 +50,7 @@ SETTINGS = (
     "risk_tier",
 )
 # Part of the digest only where they say something: policies that know none keep theirs.
-MORE_SETTINGS = ("triggers", "only_if", "budget_hours", "blackouts", "priority")
+MORE_SETTINGS = ("triggers", "only_if", "budget_hours", "blackouts", "priority", "sampling")
 
 
 def create_retraining_policy(
@@ -102,6 +103,7 @@ def create_retraining_policy(
         budget_hours=budget_hours,
         blackouts=[one.to_dict() for one in blackouts],
         priority=priority,
+        sampling=selection.sampling.to_dict(),
         enabled=True,
         set_by=UUID(actor.id),
         created_by=UUID(actor.id),
@@ -180,6 +182,7 @@ def selection_of(policy: RetrainingPolicy) -> Selection:
         holdout_ratio=policy.holdout_ratio,
         max_rows=policy.max_rows,
         window_days=policy.window_days,
+        sampling=Sampling.from_dict(policy.sampling),
     )
 
 

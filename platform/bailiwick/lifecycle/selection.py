@@ -10,9 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
+from bailiwick.lifecycle.sampling import NEWEST, Sampling, chosen
 from bailiwick.lineage.rows import compose_text
+from bailiwick.lineage.taxonomies import Renames
 
 FRAME_SCHEMA = pa.schema(
     [
@@ -28,8 +31,9 @@ class Selection:
     """How rows are chosen. Rows are ordered by time; nothing is ever split at random."""
 
     holdout_ratio: float  # the newest share, which the model is judged on and never sees
-    max_rows: int  # of the others at most so many, the newest ones
+    max_rows: int  # of the others at most so many: the newest, or as `sampling` says
     window_days: int | None = None  # rows older than this, counted from the newest, are left out
+    sampling: Sampling = NEWEST
 
     def __post_init__(self) -> None:
         if not 0 < self.holdout_ratio < 1:
@@ -53,8 +57,23 @@ def frame_of(rows_path: Path, text_columns: Sequence[str], label_column: str) ->
     )
 
 
-def split(frames: Sequence[pa.Table], selection: Selection) -> tuple[pa.Table, pa.Table]:
-    """(train, holdout): the newest rows are held out, the rows before them are learned from."""
+def renamed(frame: pa.Table, renames: Renames) -> pa.Table:
+    """The frame with labels as they are called now, without those that were given up."""
+    if not renames.names:
+        return frame
+    labels = [renames.name_of(label) for label in frame["label"].to_pylist()]
+    place = frame.schema.get_field_index("label")
+    named = frame.set_column(place, FRAME_SCHEMA.field("label"), pa.array(labels, pa.string()))
+    return named.filter(pc.is_valid(named["label"]))
+
+
+def split(
+    frames: Sequence[pa.Table], selection: Selection, *, seed: int
+) -> tuple[pa.Table, pa.Table]:
+    """(train, holdout): the newest rows are held out, of those before them some are learned from.
+
+    The same rows and `seed` give the same split.
+    """
     frame = pa.concat_tables(frames)
     # A stable order by time: rows of one moment keep the order in which they are stored.
     times = frame["time"].to_numpy()
@@ -69,8 +88,22 @@ def split(frames: Sequence[pa.Table], selection: Selection) -> tuple[pa.Table, p
         )
     cut = frame.num_rows - round(frame.num_rows * selection.holdout_ratio)
     cut = min(max(cut, 1), frame.num_rows - 1)  # at least one row on either side
-    start = max(0, cut - selection.max_rows)
-    return frame.slice(start, cut - start), frame.slice(cut)
+    before = frame.slice(0, cut)
+    learned = chosen(
+        before["time"].to_numpy(),
+        _numbered(pc.binary_join_element_wise(before["text"], before["label"], "\0")),
+        _numbered(before["label"]),
+        selection.sampling,
+        most=selection.max_rows,
+        seed=seed,
+    )
+    return before.take(learned), frame.slice(cut)
+
+
+def _numbered(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Equal values by equal numbers."""
+    codes = column.combine_chunks().dictionary_encode().indices
+    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def without_repeats(frames: Sequence[pa.Table]) -> list[pa.Table]:

@@ -103,6 +103,8 @@ class RetrainingPolicy(Revised, Base):
     # `recurrence.Weekly` as JSON: hours of the week in which nothing is started.
     blackouts: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     priority: Mapped[int] = mapped_column(server_default="0")  # of its jobs: higher first
+    # `sampling.Sampling` as JSON: which of too many rows are learned from.
+    sampling: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     enabled: Mapped[bool]
     digest: Mapped[Digest]  # of the settings above: what an approval is bound to
     set_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))  # made them what they are

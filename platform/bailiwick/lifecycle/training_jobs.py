@@ -22,7 +22,7 @@ from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import mark_challenger, promote
 from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out
 from bailiwick.lifecycle.rises import raise_job
-from bailiwick.lifecycle.selection import frame_of, split, write_frame
+from bailiwick.lifecycle.selection import frame_of, renamed, split, write_frame
 from bailiwick.lifecycle.tables import Evaluation, Job, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import (
     TrainingOrder,
@@ -82,10 +82,13 @@ def carry_out_training(
 def _spec(platform: Platform, plan: TrainingPlan, folder: Path) -> dict[str, Any]:
     """Write the job's input files; the description that the training process reads."""
     frames = [
-        frame_of(
-            platform.blobs.verified_path(version.rows_blob),
-            version.text_columns,
-            version.label_column,
+        renamed(
+            frame_of(
+                platform.blobs.verified_path(version.rows_blob),
+                version.text_columns,
+                version.label_column,
+            ),
+            plan.renames,
         )
         for version in plan.data
     ]
@@ -95,8 +98,10 @@ def _spec(platform: Platform, plan: TrainingPlan, folder: Path) -> dict[str, Any
         "threads": platform.settings.threads,
         "base": None,
         "compare_with": None,
+        "renames": dict(plan.renames.names),
     }
-    for name, frame in zip(("train", "holdout"), split(frames, plan.order.selection), strict=True):
+    parts = split(frames, plan.order.selection, seed=plan.order.seed)
+    for name, frame in zip(("train", "holdout"), parts, strict=True):
         path = folder / f"{name}.parquet"
         write_frame(frame, path)
         spec[name] = {"path": str(path), "sha256": file_digest(path)}

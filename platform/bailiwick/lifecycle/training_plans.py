@@ -11,9 +11,11 @@ from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid, NotFound
 from bailiwick.db.session import hold_labels
 from bailiwick.lifecycle.jobs import JobKind, enqueue
+from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lineage import DatasetVersion, Node, dataset_version_resource
+from bailiwick.lineage.taxonomies import NO_RENAMES, Renames, taxonomy_of
 from bailiwick.policy import Actor, Label, Rules, join_stored, load_label, require
 from bailiwick.registry import (
     CHAMPION,
@@ -41,6 +43,7 @@ class TrainingOrder:
     seed: int
     from_champion: bool
     retraining_policy_id: UUID | None = None
+    taxonomy: int = 0  # that labels are named by: that of the dataset when it is carried out
 
     def to_payload(self) -> dict[str, Any]:
         """As JSON."""
@@ -51,10 +54,12 @@ class TrainingOrder:
             "holdout_ratio": self.selection.holdout_ratio,
             "max_rows": self.selection.max_rows,
             "window_days": self.selection.window_days,
+            "sampling": self.selection.sampling.to_dict(),
             "purpose": self.purpose,
             "risk_tier": self.risk_tier,
             "seed": self.seed,
             "from_champion": self.from_champion,
+            "taxonomy": self.taxonomy,
             "retraining_policy_id": (
                 str(self.retraining_policy_id) if self.retraining_policy_id else None
             ),
@@ -72,12 +77,14 @@ class TrainingOrder:
                 holdout_ratio=payload["holdout_ratio"],
                 max_rows=payload["max_rows"],
                 window_days=payload["window_days"],
+                sampling=Sampling.from_dict(payload.get("sampling", {})),
             ),
             purpose=payload["purpose"],
             risk_tier=payload["risk_tier"],
             seed=payload["seed"],
             from_champion=payload["from_champion"],
             retraining_policy_id=UUID(policy_id) if policy_id else None,
+            taxonomy=payload.get("taxonomy", 0),
         )
 
 
@@ -90,6 +97,7 @@ class TrainingPlan:
     champion: ModelVersion | None
     text_columns: tuple[str, ...]
     label_id: str
+    renames: Renames = NO_RENAMES
 
     @property
     def base(self) -> ModelVersion | None:
@@ -121,6 +129,10 @@ def plan_training(
     order = replace(order, from_champion=order.from_champion and champion is not None)
     plan = TrainingPlan(order, found, champion, text_columns=(), label_id="")
     plan = _labelled(session, plan, model, rules=rules, actor=actor, at=at)
+    taxonomy = taxonomy_of(session, found[0].dataset_id)
+    if taxonomy is not None:
+        named = replace(order, taxonomy=taxonomy.number)
+        plan = replace(plan, order=named, renames=Renames(taxonomy.renames))
     return replace(plan, text_columns=_text_columns(order, found, champion))
 
 

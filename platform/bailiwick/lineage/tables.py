@@ -30,6 +30,24 @@ class Dataset(Revised, Base):
     created_at: Mapped[datetime]
 
 
+class Taxonomy(Base):
+    """What the labels of a dataset are called from then on. Never changes.
+
+    `renames`: old name → new one; two with the same new name are merged; null gives a label up.
+    """
+
+    __tablename__ = "taxonomies"
+    __table_args__ = (UniqueConstraint("dataset_id", "number"),)
+
+    id: Mapped[Id]
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
+    number: Mapped[int]
+    renames: Mapped[dict[str, Any]]
+    reason: Mapped[str] = mapped_column(String(2000))
+    made_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    made_at: Mapped[datetime]
+
+
 class ColumnMark(Revised, Base):
     """What a column holds: personal data, free text or an identifier.
 

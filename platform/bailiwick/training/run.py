@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from bailiwick.training.evaluation import (
     evaluate,
     label_counts,
     majority_accuracy,
+    named_now,
     paired,
 )
 from bailiwick.training.export import manifest, write_artifact, write_outcome, write_reference
@@ -82,7 +84,7 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     progress("evaluate", 0, 1, {})
     # Judged by the code that will serve it, from the files that were written.
     answers, evaluation = _judge(Engine.load(directory), holdout)
-    theirs, their_evaluation = _judge(champion, holdout) if champion else ([], None)
+    theirs, their_evaluation = _judge(champion, holdout, spec.renames) if champion else ([], None)
     write_reference(spec.work_dir / "reference.parquet", holdout, answers)
     labels = [answer.label for answer in answers]
     outcome = {
@@ -128,10 +130,14 @@ def _spec(arguments: list[str]) -> TrainingSpec:
     return TrainingSpec.read(Path(arguments[0]))
 
 
-def _judge(engine: Engine, holdout: Frame) -> tuple[list[Classification], Evaluation]:
-    probabilities = engine.probabilities(holdout.texts)
-    answers = engine.answers(holdout.texts, probabilities)
-    return answers, evaluate(probabilities, engine.labels, holdout.labels)
+def _judge(
+    engine: Engine, holdout: Frame, renames: Mapping[str, str | None] | None = None
+) -> tuple[list[Classification], Evaluation]:
+    probabilities, labels = named_now(
+        engine.probabilities(holdout.texts), engine.labels, renames or {}
+    )
+    answers = replace(engine, labels=labels).answers(holdout.texts, probabilities)
+    return answers, evaluate(probabilities, labels, holdout.labels)
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,8 @@
 """The job file of one training run, as the lifecycle writes it and the job process reads it."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +29,9 @@ class TrainingSpec:
     """One training run.
 
     Outputs go to `work_dir`. `base` is the artifact to start from, `compare_with` the one to
-    beat on the same `holdout`. With `watch_parent` the process ends when its standard input does.
+    beat on the same `holdout`. `renames`: what the labels of `compare_with` are called in the
+    rows, where that changed (null: not at all). With `watch_parent` the process ends when its
+    standard input does.
     """
 
     work_dir: Path
@@ -40,6 +43,7 @@ class TrainingSpec:
     seed: int = 0
     threads: int = 1
     watch_parent: bool = False
+    renames: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -56,6 +60,7 @@ class TrainingSpec:
                 seed=int(values["seed"]),
                 threads=max(1, int(values["threads"])),
                 watch_parent=bool(values.get("watch_parent", False)),
+                renames=dict(values.get("renames", {})),
             )
         except OSError as error:
             raise SpecInvalid(f"The job file {path.name} cannot be read.") from error
@@ -77,6 +82,7 @@ class TrainingSpec:
             "seed": self.seed,
             "threads": self.threads,
             "watch_parent": self.watch_parent,
+            "renames": dict(self.renames),
         }
 
 

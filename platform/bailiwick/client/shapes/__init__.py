@@ -35,6 +35,7 @@ from bailiwick.client.shapes.data import (
     Dataset,
     DatasetVersion,
     Impact,
+    LikelyRename,
     Lineage,
     LineageNode,
     LineageStep,
@@ -43,6 +44,7 @@ from bailiwick.client.shapes.data import (
     Rejected,
     Run,
     Scan,
+    Taxonomy,
 )
 from bailiwick.client.shapes.intake import (
     Intake,
@@ -177,6 +179,7 @@ __all__ = [
     "LabelSource",
     "Labelled",
     "LabelledPeriod",
+    "LikelyRename",
     "Lineage",
     "LineageNode",
     "LineageStep",
@@ -211,6 +214,7 @@ __all__ = [
     "Scheme",
     "Silence",
     "Taken",
+    "Taxonomy",
     "TextErasure",
     "Token",
     "TokenInUse",

@@ -59,6 +59,28 @@ class Scan(TypedDict):
     proposals: list[ColumnMark]
 
 
+class Taxonomy(TypedDict):
+    """What old names of labels mean (null: given up); `number` 0 where none was ever renamed."""
+
+    number: int
+    renames: dict[str, str | None]
+    reason: str | None
+    made_by: str | None
+    made_at: str | None
+
+
+class LikelyRename(TypedDict):
+    """A label that went as another one came, and how alike their texts are (0 to 1)."""
+
+    old: str
+    new: str
+    likeness: float
+    old_rows: int
+    new_rows: int
+    last_old: str
+    first_new: str
+
+
 class DatasetVersion(TypedDict):
     """Immutable rows; `dataset` reads NAMESPACE/NAME."""
 

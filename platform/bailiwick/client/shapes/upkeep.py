@@ -120,6 +120,7 @@ class RetrainingPolicy(TypedDict):
     window_days: int
     max_rows: int
     holdout_ratio: float
+    sampling: dict[str, Any]
     recipe: dict[str, Any]
     risk_tier: str
     triggers: list[dict[str, Any]]
