@@ -10,13 +10,13 @@ SPEC = ("--text", "merchant", "--label", "category", "--date", "day")
 def test_labels_are_renamed_given_up_and_called_themselves_again(shell: Shell) -> None:
     assert "what their rows say" in shell("dataset", "taxonomy", "show", "finance/purchases").out
     words = ("--label", "Petrol=Fuel", "--label", "Misc=", "--reason", "new ledger", "--json")
-    made = shell("dataset", "taxonomy", "rename", "finance/purchases", *words, who="steward").json
+    made = shell("dataset", "taxonomy", "rename", "finance/purchases", *words, who="ada").json
     assert (made["number"], made["renames"]) == (1, {"Petrol": "Fuel", "Misc": None})
     told = shell("dataset", "taxonomy", "show", "finance/purchases").out
     assert "given up" in told
     assert "new ledger" in told
     words = ("--forget", "Misc", "--label", "Diesel=Fuel", "--reason", "kept after all", "--json")
-    made = shell("dataset", "taxonomy", "rename", "finance/purchases", *words, who="steward").json
+    made = shell("dataset", "taxonomy", "rename", "finance/purchases", *words, who="ada").json
     assert (made["number"], made["renames"]) == (2, {"Petrol": "Fuel", "Diesel": "Fuel"})
 
 
@@ -27,7 +27,7 @@ def test_wrong_names_are_refused_in_words(shell: Shell) -> None:
         (("--label", "A=B", "--label", "B=C"), "renamed itself"),
     ):
         asked = ("dataset", "taxonomy", "rename", "finance/purchases", "--reason", "x", *words)
-        refused = shell(*asked, who="steward", expect=2)
+        refused = shell(*asked, who="ada", expect=2)
         assert said in refused.err
 
 
