@@ -41,6 +41,7 @@ HISTORY = {
     "job_events",
     "retraining_considerations",
     "taxonomies",
+    "labelling_rounds",
     "joined_feedback",
     "label_checks",
     "record_segments",
@@ -60,6 +61,7 @@ CHANGEABLE = {
     "label_hours",  # labels are corrected and withdrawn
     "label_incidents",
     "label_ledgers",
+    "labelling_items",
     "label_watches",
     "drift_incidents",
     "watches",

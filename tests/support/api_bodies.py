@@ -93,6 +93,11 @@ def spans_of_days() -> dict[str, Any]:
     }
 
 
+def days_to_label() -> dict[str, Any]:
+    """Ten requests of the quiet week."""
+    return {"start": "2025-12-30T00:00:00Z", "end": "2026-01-04T00:00:00Z", "rows": 10}
+
+
 def baseline() -> dict[str, Any]:
     """Of the first week of the year."""
     return {"first": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z", "reason": "x"}

@@ -10,6 +10,7 @@ from bailiwick.access import add_member, create_group, grant_role
 from bailiwick.core.ids import new_id
 from bailiwick.lineage import DatasetVersion, Run, set_mark
 from bailiwick.monitoring import CheckResult, Monitor, evaluate
+from bailiwick.monitoring.labelling import LabellingItem, LabellingRound
 from bailiwick.policy import ApprovalRequest, Decision, Label, PolicyBundle, bundle_digest
 from bailiwick.registry import ModelVersion, RegisteredModel
 from bailiwick.registry.tables import Breach
@@ -65,6 +66,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "decision_id": str(decision),
         "mark_id": _marked(world),
         "waiver_id": _asked_to_waive(world, label),
+        "item_id": _asked_to_label(world, deployment.id),
         "delegation_id": world.post("/delegations", api_bodies.delegation(), by="approver").json()[
             "id"
         ],
@@ -77,6 +79,34 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "group": "team",
         "number": "1",
     }
+
+
+def _asked_to_label(world: World, deployment_id: UUID) -> str:
+    """A request that somebody was asked to label; its id."""
+    at = world.platform.clock.now()
+    with world.platform.database.transaction() as session:
+        made = LabellingRound(
+            id=new_id(),
+            deployment_id=deployment_id,
+            start=at,
+            end=at,
+            candidates=1,
+            rows=1,
+            random_rows=1,
+            made_by=world.principals["engineer"].id,
+            made_at=at,
+        )
+        session.add(made)
+        session.flush()
+        item = LabellingItem(
+            id=new_id(),
+            round_id=made.id,
+            deployment_id=deployment_id,
+            record_id="asked",
+            reason="random",
+        )
+        session.add(item)
+        return str(item.id)
 
 
 def _gather(world: World) -> None:
@@ -253,6 +283,7 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /deployments/{deployment_id}/text-erasures": {"subject": "Ada", "reason": "x"},
         "PUT /deployments/{deployment_id}/records": {"hot_days": 2_000},
         "POST /deployments/{deployment_id}/comparisons": api_bodies.spans_of_days(),
+        "POST /deployments/{deployment_id}/labelling": api_bodies.days_to_label(),
         "PUT /deployments/{deployment_id}/intake": {"segments": ["region"]},
         "POST /otlp/v1/traces": api_bodies.spans(places["deployment_id"]),
         "POST /monitors": deployment,

@@ -72,6 +72,11 @@ def find_the_request(world: World, places: dict[str, str]) -> None:
     places["asked"] = world.get(f"/waivers/{places['waiver']}").json()["approval_id"]
 
 
+def find_something_to_label(world: World, places: dict[str, str]) -> None:
+    queue = world.get(f"/deployments/{places['deployment']}/labelling").json()["items"]
+    places["item"] = queue[0]["id"]
+
+
 UPLOAD = {"data": api_bodies.SPEC, "files": {"file": ("rows.csv", api_bodies.CSV)}}
 WATCHED = {"deployment_id": "{deployment}", "acts_as": "robot"}
 BY_CHECKS = {"alarms_by": "checks"}
@@ -241,6 +246,16 @@ STEPS = [
         "/deployments/{deployment}/baselines",
         {"first": "2025-12-28T00:00:00Z", "end": "2026-01-04T00:00:00Z", "reason": "a quiet week"},
         before=watch_a_week,
+    ),
+    Step(
+        "POST /deployments/{deployment_id}/labelling",
+        "/deployments/{deployment}/labelling",
+        api_bodies.days_to_label(),
+    ),
+    Step(
+        "POST /deployments/{deployment_id}/labelling/{item_id}/skip",
+        "/deployments/{deployment}/labelling/{item}/skip",
+        before=find_something_to_label,
     ),
     Step(
         "POST /deployments/{deployment_id}/comparisons",

@@ -29,6 +29,7 @@ COMMANDS = {
     "deploy": ("bailiwick.cli.deployments", "Environments and deployments."),
     "monitor": ("bailiwick.cli.monitors", "What is watched, and what the checks found."),
     "breaches": ("bailiwick.cli.breaches", "Deployments that are out of policy."),
+    "labelling": ("bailiwick.cli.labelling", "Requests that are worth a label."),
     "alert": ("bailiwick.cli.alerts", "Alerts."),
     "retrain": ("bailiwick.cli.retraining", "Retraining policies, and retraining by hand."),
     "backtest": ("bailiwick.cli.backtest", "What a retraining strategy would have done."),

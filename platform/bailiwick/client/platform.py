@@ -12,6 +12,7 @@ from bailiwick.client.audit import Audit
 from bailiwick.client.datasets import Datasets
 from bailiwick.client.deployments import Deployments, Environments
 from bailiwick.client.labelled import LabelledTraffic
+from bailiwick.client.labelling import Labelling
 from bailiwick.client.labels import Breaches, Labels
 from bailiwick.client.lineage import LineageGraph
 from bailiwick.client.models import Models
@@ -62,6 +63,7 @@ class Bailiwick:
         self.monitors = Monitors(http, self.deployments)
         self.traffic = Traffic(http, self.deployments)
         self.labelled = LabelledTraffic(http, self.deployments)
+        self.labelling = Labelling(http, self.deployments)
         self.alerts = Alerts(http, self.deployments)
         self.silences = Silences(http, self.deployments)
         self.channels = Channels(http)

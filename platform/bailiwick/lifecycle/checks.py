@@ -1,10 +1,13 @@
 """Carrying out a check: read the window, let a job process measure, record what it found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
 from bailiwick.blobs import file_digest
@@ -30,6 +33,7 @@ from bailiwick.monitoring import (
 )
 from bailiwick.monitoring.estimating import Expectation, expectation, track_record
 from bailiwick.monitoring.labelled import labelled_of_rows, labels_judged, loss_stands
+from bailiwick.monitoring.labelling import picked_for_doubt
 from bailiwick.monitoring.performance import Verified
 from bailiwick.monitoring.performance.reporting import figures
 from bailiwick.monitoring.watching import weigh
@@ -113,11 +117,21 @@ def _read(platform: Platform, lease: Lease) -> _Window:
             version_id=version.id,
             blobs=platform.blobs,
         )
+        rows = _without_doubted(session, deployment.id, rows)
         record = track_record(session, monitor.id, version.id)
         baseline = baseline_of(session, version.id)
         first_look = bool(job.payload.get("first_look", False))
         loses = loss_stands(session, monitor)
         return _Window(monitor, version, baseline, start, end, rows, record, first_look, loses)
+
+
+def _without_doubted(
+    session: Session, deployment_id: UUID, rows: Sequence[WindowRow]
+) -> list[WindowRow]:
+    """The rows, without labels of those that were picked because the model was in doubt."""
+    labelled = [row.record_id for row in rows if row.label is not None]
+    doubted = picked_for_doubt(session, deployment_id, labelled)
+    return [replace(row, label=None) if row.record_id in doubted else row for row in rows]
 
 
 def _spec(platform: Platform, window: _Window, folder: Path) -> dict[str, Any]:

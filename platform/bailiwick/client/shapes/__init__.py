@@ -62,6 +62,8 @@ from bailiwick.client.shapes.labelled import (
     LabelIncident,
     Labelled,
     LabelledPeriod,
+    LabellingItem,
+    LabellingRound,
     LabelReference,
     Measured,
 )
@@ -179,6 +181,8 @@ __all__ = [
     "LabelSource",
     "Labelled",
     "LabelledPeriod",
+    "LabellingItem",
+    "LabellingRound",
     "LikelyRename",
     "Lineage",
     "LineageNode",

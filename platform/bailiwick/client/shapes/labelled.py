@@ -135,3 +135,30 @@ class LabelCheck(TypedDict):
     evidence: float
     threshold: float
     at: str
+
+
+class LabellingRound(TypedDict):
+    """What was chosen to be labelled: `rows` of `candidates`, `random_rows` of them at random."""
+
+    id: str
+    deployment_id: str
+    start: str
+    end: str
+    candidates: int
+    rows: int
+    random_rows: int
+    made_by: str
+    made_at: str
+
+
+class LabellingItem(TypedDict):
+    """A request to be labelled; its label is sent as feedback, by `record_id`."""
+
+    id: str
+    record_id: str
+    reason: str
+    at: str | None
+    prediction: str | None
+    confidence: float | None
+    text: str | None
+    skipped_at: str | None

@@ -4,6 +4,9 @@ One process at a time for a deployment. A change whose record has not come waits
 for again after as long as it has waited, at least a minute and at most a day: labels that come
 first cost the records nothing, and those whose record never comes next to nothing. Archived
 records are looked for once, when a minute has passed: what is archived was there long before.
+
+Labels of requests that were picked because the model was in doubt are not counted: they are of the
+hard ones, and would say that accuracy is worse than it is.
 """
 
 import json
@@ -36,6 +39,7 @@ from bailiwick.monitoring.confusion.tables import (
     LabelLedger,
 )
 from bailiwick.monitoring.hours import HOUR
+from bailiwick.monitoring.labelling import picked_for_doubt
 from bailiwick.monitoring.moments import EPOCH
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 
@@ -111,8 +115,12 @@ def count_changes(
     of_old = {name: archived[name] for name in about & archived.keys()}
     records: dict[str, Record] = {name: one for name, one in of_old.items() if one is not None}
     records |= _records(session, ledger.deployment_id, about)
+    doubted = picked_for_doubt(session, ledger.deployment_id, records)
     found = [
-        change for changes in waiting.values() for change in changes if change.record_id in records
+        change
+        for changes in waiting.values()
+        for change in changes
+        if change.record_id in records and change.record_id not in doubted
     ]
     places = _Places(ledger)
     _add_to_hours(session, ledger.deployment_id, _by_request(found, records, places))
