@@ -98,7 +98,10 @@ def numbers_of(option: str, pairs: list[str] | None) -> dict[str, Any] | None:
         try:
             settings[name.strip()] = json.loads(value)
         except ValueError as error:
-            raise Invalid(f"{option} {pair} has no number; write it as NAME=2") from error
+            example = "layers=2" if option == "--set" else "replay_ratio=0.3"
+            raise Invalid(
+                f"{option} {pair} has no number; write it as {option} {example}"
+            ) from error
     return settings
 
 
