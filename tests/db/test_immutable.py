@@ -90,6 +90,7 @@ CHANGEABLE = {
     "datasets",
     "deployments",
     "environments",
+    "evaluation_settings",
     IdempotentResponse.__tablename__,
     "jobs",
     "monitors",

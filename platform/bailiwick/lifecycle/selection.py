@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from bailiwick.core.errors import Invalid
 from bailiwick.lineage.rows import compose_text
+from bailiwick.training.spec import KEY, SEGMENT
 
 FRAME_SCHEMA = pa.schema(
     [
@@ -40,16 +41,52 @@ class Selection:
             raise Invalid("window_days must be at least 1")
 
 
-def frame_of(rows_path: Path, text_columns: Sequence[str], label_column: str) -> pa.Table:
-    """A dataset version's rows as the training frame: `time`, `text`, `label`."""
-    table = pq.read_table(rows_path, columns=["time", *text_columns, label_column])
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Columns that rows are judged by and never learned from: declared segments, and a key."""
+
+    segments: tuple[str, ...] = ()
+    key: str | None = None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """A frame's further columns, by name, with the columns of the rows that they are."""
+        named = {SEGMENT + name: name for name in self.segments}
+        return named | ({KEY: self.key} if self.key else {})
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of a frame that has them."""
+        further = [pa.field(name, pa.string()) for name in self.columns]
+        return pa.schema([*FRAME_SCHEMA, *further])
+
+
+NO_MARKS = Marks()
+
+
+def frame_of(
+    rows_path: Path, text_columns: Sequence[str], label_column: str, marks: Marks = NO_MARKS
+) -> pa.Table:
+    """A dataset version's rows as the training frame: `time`, `text`, `label`, then the marks.
+
+    A marked column that the version does not have is empty.
+    """
+    stored = set(pq.read_schema(rows_path).names)
+    needed = ["time", *text_columns, label_column]
+    wanted = dict.fromkeys([*needed, *(name for name in marks.columns.values() if name in stored)])
+    table = pq.read_table(rows_path, columns=list(wanted))
     columns = [table[name].to_pylist() for name in text_columns]
     texts = [
         compose_text(dict(zip(text_columns, values, strict=True)), text_columns)
         for values in zip(*columns, strict=True)
     ]
+    further = [
+        table[name].cast(pa.string()) if name in stored else pa.nulls(len(table), pa.string())
+        for name in marks.columns.values()
+    ]
     return pa.table(
-        [table["time"], pa.array(texts, pa.string()), table[label_column]], schema=FRAME_SCHEMA
+        [table["time"], pa.array(texts, pa.string()), table[label_column], *further],
+        schema=marks.schema,
     )
 
 

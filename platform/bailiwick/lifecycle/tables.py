@@ -110,6 +110,20 @@ class RetrainingPolicy(Revised, Base):
     created_at: Mapped[datetime]
 
 
+class EvaluationSettings(Revised, Base):
+    """What a model's versions are judged by, beside the newest labelled rows."""
+
+    __tablename__ = "evaluation_settings"
+
+    model_id: Mapped[UUID] = mapped_column(ForeignKey("registered_models.id"), primary_key=True)
+    # Rows that never change, and that each version must answer as well as its champion.
+    golden_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("dataset_versions.id"))
+    segments: Mapped[list[str]]  # columns whose values must each not be answered worse
+    key_column: Mapped[Name | None]  # whose values must not be both learned from and judged on
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    set_at: Mapped[datetime]
+
+
 class Consideration(Base):
     """What set a retraining policy off, and what came of it: a job, or what held it back.
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid, NotFound
 from bailiwick.db.session import hold_labels
+from bailiwick.lifecycle.evaluation_settings import NOTHING_DECLARED, JudgedBy, judged_by
 from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job
@@ -90,6 +91,7 @@ class TrainingPlan:
     champion: ModelVersion | None
     text_columns: tuple[str, ...]
     label_id: str
+    judged: JudgedBy = NOTHING_DECLARED  # as it was said when the plan was made
 
     @property
     def base(self) -> ModelVersion | None:
@@ -119,7 +121,8 @@ def plan_training(
         raise NotFound("the model or one of the dataset versions does not exist")
     champion = pointed_at(session, model.id, CHAMPION)
     order = replace(order, from_champion=order.from_champion and champion is not None)
-    plan = TrainingPlan(order, found, champion, text_columns=(), label_id="")
+    judged = judged_by(session, model.id)
+    plan = TrainingPlan(order, found, champion, text_columns=(), label_id="", judged=judged)
     plan = _labelled(session, plan, model, rules=rules, actor=actor, at=at)
     return replace(plan, text_columns=_text_columns(order, found, champion))
 
