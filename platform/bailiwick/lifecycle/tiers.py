@@ -35,7 +35,7 @@ class Tier:
     max_latency_ratio: float = 2.0
     max_unnoticed_latency_ms: float = 25.0
     max_artifact_bytes: int = 500_000_000
-    max_robustness_loss: float = 0.40
+    max_robustness_loss: float = 0.45
     max_robustness_loss_to_champion: float = 0.05
     max_duplicate_ratio: float = 0.50
     max_leaked_ratio: float = 0.10

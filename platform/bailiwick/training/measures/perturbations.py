@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 Change = Callable[[str, random.Random], str]
-_LETTERS_PER_TYPO = 12
+_LETTERS_PER_TYPO = 24
 _KEPT_RATIO = 0.75
 
 
 def typos(text: str, chance: random.Random) -> str:
-    """One slip for every 12 characters begun: a letter left out, doubled, or swapped with the next.
+    """One slip for every 24 characters begun: a letter left out, doubled, or swapped with the next.
 
     >>> typos("bp connect", random.Random(1))
     'bp connct'
