@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
+from bailiwick.lifecycle.gating import Standing, standings
 
 
 class Schedule(Revised, Base):
@@ -161,3 +162,9 @@ class Evaluation(Base):
     def reasons(self) -> list[str]:
         """Why the gates were not passed, one sentence each."""
         return [str(rejection["reason"]) for rejection in self.rejections]
+
+    @property
+    def standings(self) -> list[Standing]:
+        """How each further gate stands; none for one of before there were any."""
+        rejected = {str(rejection["gate"]) for rejection in self.rejections}
+        return standings(self.evidence.get("measured", {}), rejected)

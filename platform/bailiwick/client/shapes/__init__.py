@@ -94,6 +94,7 @@ from bailiwick.client.shapes.registry import (
     Deployment,
     Environment,
     Evaluation,
+    EvaluationSettings,
     File,
     Model,
     Move,
@@ -101,6 +102,7 @@ from bailiwick.client.shapes.registry import (
     Predictions,
     Rejection,
     Rollout,
+    Standing,
     Version,
 )
 from bailiwick.client.shapes.rules import (
@@ -155,6 +157,7 @@ __all__ = [
     "Environment",
     "Estimated",
     "Evaluation",
+    "EvaluationSettings",
     "Explanation",
     "Figure",
     "File",
@@ -210,6 +213,7 @@ __all__ = [
     "Scan",
     "Scheme",
     "Silence",
+    "Standing",
     "Taken",
     "TextErasure",
     "Token",

@@ -7,18 +7,20 @@ is unknown, and what is unknown is rejected.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from bailiwick.lifecycle.gating.comparisons import golden_set, slices
 from bailiwick.lifecycle.gating.data import data_checks
 from bailiwick.lifecycle.gating.quality import calibration, robustness
 from bailiwick.lifecycle.gating.running import latency, reproducibility, size
 from bailiwick.lifecycle.gating.secrets import membership
+from bailiwick.lifecycle.gating.words import in_words
 from bailiwick.lifecycle.tiers import Tier
 
-__all__ = ["FURTHER_GATES", "further_reasons", "standing_of"]
+__all__ = ["FURTHER_GATES", "Standing", "further_reasons", "standings"]
 
 Figures = Mapping[str, Any]
 
@@ -67,14 +69,46 @@ def further_reasons(measured: Mapping[str, Figures], tier: Tier) -> Iterator[tup
         yield from ((gate, reason) for reason in reasons)
 
 
-def standing_of(measured: Mapping[str, Figures], gate: str, rejected: frozenset[str]) -> str:
-    """`passed`, `rejected`, `unknown` or `not required`, for whoever reads an evaluation."""
-    figures = measured.get(gate)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a further gate stands in an evaluation, for whoever reads it."""
+
+    gate: str
+    asks: str
+    standing: Literal["passed", "rejected", "unknown", "not required"]
+    figures: str  # in words
+
+
+def standings(measured: Mapping[str, Figures], rejected: Collection[str]) -> list[Standing]:
+    """The further gates of an evaluation, given those that `rejected` it.
+
+    None for an evaluation of before there were any: it was judged without them.
+    """
+    if not measured:
+        return []
+    return [
+        Standing(
+            gate,
+            asks,
+            _standing(measured.get(gate), rejected=gate in rejected),
+            _said(measured, gate),
+        )
+        for gate, asks in FURTHER_GATES.items()
+    ]
+
+
+def _standing(
+    figures: Figures | None, *, rejected: bool
+) -> Literal["passed", "rejected", "unknown", "not required"]:
     if figures is not None and "not_required" in figures:
         return "not required"
     if _unknown(figures) is not None:
         return "unknown"
-    return "rejected" if gate in rejected else "passed"
+    return "rejected" if rejected else "passed"
+
+
+def _said(measured: Mapping[str, Figures], gate: str) -> str:
+    return in_words(gate, measured.get(gate, {"unknown": "it was not measured"}))
 
 
 def _unknown(figures: Figures | None) -> str | None:
