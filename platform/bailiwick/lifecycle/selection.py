@@ -24,6 +24,9 @@ FRAME_SCHEMA = pa.schema(
 )
 
 
+FRAME_NAMES = tuple(FRAME_SCHEMA.names)
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """How rows are chosen. Rows are ordered by time; nothing is ever split at random."""
@@ -53,6 +56,11 @@ class Marks:
         """A frame's further columns, by name, with the columns of the rows that they are."""
         named = {SEGMENT + name: name for name in self.segments}
         return named | ({KEY: self.key} if self.key else {})
+
+    def plain(self, frame: pa.Table) -> pa.Table:
+        """A frame as rows are stored: the marked columns under their own names."""
+        named = {own: frame[name] for name, own in self.columns.items() if own not in FRAME_NAMES}
+        return pa.table({name: frame[name] for name in FRAME_NAMES} | named)
 
     @property
     def schema(self) -> pa.Schema:
@@ -121,7 +129,8 @@ def without_repeats(frames: Sequence[pa.Table]) -> list[pa.Table]:
     for frame in frames:
         here: Counter[tuple[object, ...]] = Counter()
         fresh = []
-        for row in zip(*(column.to_pylist() for column in frame.columns), strict=True):
+        columns = frame.select(FRAME_NAMES).columns  # marks may be known in one file only
+        for row in zip(*(column.to_pylist() for column in columns), strict=True):
             here[row] += 1
             fresh.append(here[row] > seen[row])
         seen |= here
