@@ -13,7 +13,7 @@ def typos(text: str, chance: random.Random) -> str:
     """One slip for every 24 characters begun: a letter left out, doubled, or swapped with the next.
 
     >>> typos("bp connect", random.Random(1))
-    'bp connct'
+    'bp ocnnect'
     """
     letters = list(text)
     for _ in range(-(-len(text) // _LETTERS_PER_TYPO)):
@@ -35,7 +35,7 @@ def casing(text: str, chance: random.Random) -> str:
     """The whole text in capitals, small letters or with capital first letters, not as it is.
 
     >>> casing("BP Connect", random.Random(1))
-    'bp connect'
+    'BP CONNECT'
     """
     others = [form for form in (text.upper(), text.lower(), text.title()) if form != text]
     return chance.choice(others) if others else text
