@@ -34,6 +34,7 @@ from bailiwick.registry import (
 )
 from bailiwick.training import SmallClassifierRecipe
 from support.evaluation_rows import evaluation_rows
+from support.measured import measured
 
 CONFIDENTIAL = Label(
     level="confidential",
@@ -309,4 +310,5 @@ class Factory:
             "majority_accuracy": 0.2,
             "seconds": 1.0,
             "losses": [],
+            "measured": measured(),
         }

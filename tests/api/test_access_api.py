@@ -20,7 +20,7 @@ def test_everybody_may_read_about_themselves_and_the_rules(world: World) -> None
     assert (me["name"], me["roles"]) == ("engineer", [HELD])
     policies = world.get("/policies", by="outsider").json()
     assert {"four-eyes", "no-read-up"} <= {policy["id"] for policy in policies["policies"]}
-    assert [tier["name"] for tier in policies["risk_tiers"]] == ["standard", "high"]
+    assert [tier["name"] for tier in policies["risk_tiers"]] == ["low", "standard", "high"]
     assert world.get("/classifications", by="outsider").json()["levels"][-1] == "restricted"
 
 

@@ -93,6 +93,7 @@ CHANGEABLE = {
     "datasets",
     "deployments",
     "environments",
+    "evaluation_settings",
     IdempotentResponse.__tablename__,
     "jobs",
     "monitors",

@@ -13,9 +13,9 @@ from bailiwick.access.tables import Principal
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import JobKind, JobState, Platform, run_next
-from bailiwick.lifecycle.comparing import order_comparison
 from bailiwick.lifecycle.schedules import set_schedule
 from bailiwick.lifecycle.tables import Job
+from bailiwick.lifecycle.traffic_comparisons import order_comparison
 from bailiwick.lifecycle.watching import watch_all
 from bailiwick.monitoring import Inference, Monitor, log_inferences, update_monitor
 from bailiwick.monitoring.comparisons import Span

@@ -257,6 +257,7 @@ def _body(operation: Operation, places: Places) -> Any:
     bodies: dict[str, Any] = {
         "POST /models": api_bodies.model("fresh"),
         "PATCH /models/{ns}/{name}": {"description": "new"},
+        "PUT /models/{ns}/{name}/evaluation-settings": {"segments": ["cost_centre"]},
         "PUT /models/{ns}/{name}/aliases/champion": {"version": 1, "reason": "x"},
         "POST /models/{ns}/{name}/aliases/champion/rollback": {"reason": "x"},
         "POST /datasets": api_bodies.model("fresh"),

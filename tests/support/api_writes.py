@@ -83,6 +83,12 @@ BY_CHECKS = {"alarms_by": "checks"}
 STEPS = [
     Step("POST /models", "/models", api_bodies.model()),
     Step("PATCH /models/{ns}/{name}", "/models/finance/notes", {"description": "new"}),
+    Step(
+        "PUT /models/{ns}/{name}/evaluation-settings",
+        "/models/finance/classifier/evaluation-settings",
+        {"golden_set": "finance/purchases@1", "segments": ["cost_centre"]},
+        by="steward",
+    ),
     Step("POST /datasets", "/datasets", api_bodies.model("feed")),
     Step("POST /datasets/{ns}/{name}/versions", "/datasets/finance/feed/versions", extra=UPLOAD),
     Step(

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from bailiwick.core.canonical import sha256_hex
 from bailiwick.lifecycle.gates import Paired
 from support.evaluation_rows import evaluation_rows
+from support.measured import measured
 
 Row = dict[str, Any]
 
@@ -104,6 +105,7 @@ def training_outcome(folder: Path, *, gained: int = 120, lost: int = 20) -> dict
         "seconds": 1.5,
         "training_rows": 800,
         "losses": [1.0, 0.5],
+        "measured": measured(),
     }
 
 

@@ -22,6 +22,7 @@ from bailiwick.api import (
     decisions,
     delegations,
     deployments,
+    evaluation_settings,
     groups,
     inferences,
     intake,
@@ -175,6 +176,7 @@ def create_api(platform: Platform, gateway: Gateway) -> FastAPI:
         tokens,
         passwords,
         access_review,
+        evaluation_settings,
     ):
         app.include_router(module.router, prefix=V1, responses=ERRORS)
     app.include_router(operations.open_router)

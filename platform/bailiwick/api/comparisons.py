@@ -9,7 +9,7 @@ from pydantic import Field
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.jobs import JobOut
 from bailiwick.api.schemas import Body
-from bailiwick.lifecycle.comparing import order_comparison
+from bailiwick.lifecycle.traffic_comparisons import order_comparison
 from bailiwick.monitoring.comparisons import Span
 from bailiwick.web import Governed, GovernedRoute, acts
 

@@ -91,8 +91,20 @@ class RejectionOut(Schema):
     waiver_id: UUID | None = None
 
 
+class StandingOut(Schema):
+    """A further gate: `passed`, `rejected`, `unknown` (which rejects, too) or `not required`."""
+
+    gate: str
+    asks: str
+    standing: str
+    figures: str
+
+
 class EvaluationOut(Schema):
-    """What the gates saw and said. `reasons` are those of the rejections."""
+    """What the gates saw and said. `reasons` are those of the rejections.
+
+    `standings` are of the gates that measure more than accuracy; older evaluations have none.
+    """
 
     passed: bool
     reasons: list[str]
@@ -100,6 +112,7 @@ class EvaluationOut(Schema):
     risk_tier: str
     champion_version_id: UUID | None
     evidence: dict[str, Any]
+    standings: list[StandingOut]
     created_at: datetime
 
 

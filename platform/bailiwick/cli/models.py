@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
+from bailiwick.cli import evaluation
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.labels import Compartments, Level, Purposes, Residency, label_of
 from bailiwick.cli.output import (
@@ -24,6 +25,7 @@ from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Alias, Model, Move, Page, Rejection, Version
 
 app = typer.Typer(no_args_is_help=True, help="Models, versions, promotion and rollback.")
+app.registered_commands.extend(evaluation.app.registered_commands)
 
 ModelName = Annotated[str, typer.Argument(metavar="NAMESPACE/NAME")]
 VersionName = Annotated[str, typer.Argument(metavar="NAMESPACE/NAME@VERSION")]
@@ -82,7 +84,14 @@ def _version(_: Bailiwick, version: Version) -> RenderableType:
     )
     rejections = judged["rejections"] if judged else []
     reasons = [plain(_rejection(rejection)) for rejection in rejections]
-    return Group(shown, *reasons, "", files)
+    standings = table(
+        ("GATE", "STANDING", "MEASURED"),
+        (
+            (one["gate"], one["standing"], one["figures"])
+            for one in (judged["standings"] if judged else ())
+        ),
+    )
+    return Group(shown, *reasons, "", standings, "", files)
 
 
 def _rejection(one: Rejection) -> str:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from bailiwick.client.capability import Capability, given
 from bailiwick.client.errors import MisusedClient
 from bailiwick.client.references import Numbered, name_of, path, version_of
-from bailiwick.client.shapes import Alias, Model, Move, Page, Version
+from bailiwick.client.shapes import Alias, EvaluationSettings, Model, Move, Page, Version
 
 
 class Models(Capability):
@@ -37,6 +37,25 @@ class Models(Capability):
     def describe(self, model: str, description: str) -> Model:
         """Change a model's description."""
         return cast("Model", self._http.write("PATCH", _at(model), {"description": description}))
+
+    def evaluation_settings(self, model: str) -> EvaluationSettings:
+        """What the model's versions are judged by, beside the newest labelled rows."""
+        return cast("EvaluationSettings", self._http.get(f"{_at(model)}/evaluation-settings"))
+
+    def set_evaluation_settings(self, model: str, **changes: Any) -> EvaluationSettings:
+        """Change some of `golden_set` (`NAMESPACE/NAME@NUMBER`), `segments`, `key_column`."""
+        standing = self.evaluation_settings(model)
+        if (
+            standing["golden_version_id"]
+            and not standing["golden_set"]
+            and "golden_set" not in changes
+        ):
+            raise MisusedClient(
+                "a golden set is named that you may not read: say golden_set, or ask who may"
+            )
+        body = {name: standing[name] for name in ("golden_set", "segments", "key_column")}
+        address = f"{_at(model)}/evaluation-settings"
+        return cast("EvaluationSettings", self._http.write("PUT", address, body | changes))
 
     def versions_page(
         self, model: str, *, limit: int | None = None, cursor: str | None = None

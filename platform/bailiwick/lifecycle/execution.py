@@ -13,11 +13,11 @@ import structlog
 from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
-from bailiwick.lifecycle.comparing import carry_out_comparison
 from bailiwick.lifecycle.jobs import JobKind, Lease, LeaseLost, claim, fail, heartbeat
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.retrain import carry_out_retraining
 from bailiwick.lifecycle.tables import Job
+from bailiwick.lifecycle.traffic_comparisons import carry_out_comparison
 from bailiwick.lifecycle.training_jobs import carry_out_training
 from bailiwick.lifecycle.training_plans import TrainingOrder
 from bailiwick.policy import record_denial

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Conflict, Invalid
+from bailiwick.lifecycle.evaluation_settings import judged_by
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, Lease, enqueue, held_job, note
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.retraining_policies import (
@@ -22,7 +23,13 @@ from bailiwick.lifecycle.retraining_policies import (
     selection_of,
 )
 from bailiwick.lifecycle.rises import raise_job
-from bailiwick.lifecycle.selection import FRAME_SCHEMA, Selection, frame_of, without_repeats
+from bailiwick.lifecycle.selection import (
+    FRAME_SCHEMA,
+    Marks,
+    Selection,
+    frame_of,
+    without_repeats,
+)
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
 from bailiwick.lifecycle.training_jobs import Beat, carry_out_training
 from bailiwick.lifecycle.training_plans import TrainingOrder
@@ -35,7 +42,7 @@ from bailiwick.lineage import (
     dataset_resource,
     dataset_version_resource,
 )
-from bailiwick.monitoring import read_window
+from bailiwick.monitoring import WindowRow, read_window
 from bailiwick.policy import Actor, Resource, Rules, load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, deployment_resource
 from bailiwick.training import Recipe, recipe_of
@@ -228,20 +235,15 @@ def _gather(
         vault=platform.texts,
         blobs=platform.blobs,
     )
-    rows = [(row.at, row.text, row.label) for row in answered if row.text]
-    times, texts, labels = zip(*rows, strict=True) if rows else ((), (), ())
-    frames = [
-        pa.table(
-            [pa.array(times, FRAME_SCHEMA.field("time").type), pa.array(texts), pa.array(labels)],
-            schema=FRAME_SCHEMA,
-        )
-    ]
+    rows = [row for row in answered if row.text]
+    marks = judged_by(session, deployment.model_id).marks
+    frames = [_answered(rows, marks)]
     brought_in = _brought_in(session, policy.dataset_id, start)
     for version in brought_in:
         path = platform.blobs.verified_path(version.rows_blob)
-        frame = frame_of(path, version.text_columns, version.label_column)
+        frame = frame_of(path, version.text_columns, version.label_column, marks)
         frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
-    frame = pa.concat_tables(without_repeats(frames)).sort_by("time")
+    frame = marks.plain(pa.concat_tables(without_repeats(frames)).sort_by("time"))
     without_text = len(answered) - len(rows)
     if not frame.num_rows:
         why = f"; {without_text:,} labelled answers have no text" if without_text else ""
@@ -255,6 +257,17 @@ def _gather(
         tuple(version.id for version in brought_in),
         without_text,
     )
+
+
+def _answered(rows: Sequence[WindowRow], marks: Marks) -> pa.Table:
+    """Answered requests as a frame; their key is their subject's, where they have one."""
+    times = pa.array([row.at for row in rows], FRAME_SCHEMA.field("time").type)
+    columns: list[Sequence[Any]] = [[row.text for row in rows], [row.label for row in rows]]
+    columns += [[row.segments.get(name) for row in rows] for name in marks.segments]
+    if marks.key is not None:
+        columns.append([row.subject_key for row in rows])
+    strings = [pa.array(values, pa.string()) for values in columns]
+    return pa.table([times, *strings], schema=marks.schema)
 
 
 def _inputs(
@@ -298,12 +311,18 @@ def _keep(platform: Platform, gathered: _Gathered, folder: Path) -> Content:
     pq.write_table(gathered.frame, path)
     times = gathered.frame["time"].to_pylist()
     texts, labels = gathered.frame["text"].to_pylist(), gathered.frame["label"].to_pylist()
-    rows = [[t.isoformat(), *rest] for t, *rest in zip(times, texts, labels, strict=True)]
+    further = [gathered.frame[name].to_pylist() for name in gathered.frame.column_names[3:]]
+    rows = [[t.isoformat(), *rest] for t, *rest in zip(times, texts, labels, *further, strict=True)]
     return Content(
         content_digest=digest_of(rows),
         rows_blob=platform.blobs.put_file(path),
         columns=[
-            {"name": field.name, "type": str(field.type), "nulls": 0} for field in FRAME_SCHEMA
+            {
+                "name": field.name,
+                "type": str(field.type),
+                "nulls": gathered.frame[field.name].null_count,
+            }
+            for field in gathered.frame.schema
         ],
         text_columns=("text",),
         label_column="label",

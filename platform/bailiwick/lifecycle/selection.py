@@ -16,6 +16,7 @@ from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.sampling import NEWEST, Sampling, chosen
 from bailiwick.lineage.rows import compose_text
 from bailiwick.lineage.taxonomies import Renames
+from bailiwick.training.spec import KEY, SEGMENT
 
 FRAME_SCHEMA = pa.schema(
     [
@@ -24,6 +25,9 @@ FRAME_SCHEMA = pa.schema(
         pa.field("label", pa.string()),
     ]
 )
+
+
+FRAME_NAMES = tuple(FRAME_SCHEMA.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,57 @@ class Selection:
             raise Invalid("window_days must be at least 1")
 
 
-def frame_of(rows_path: Path, text_columns: Sequence[str], label_column: str) -> pa.Table:
-    """A dataset version's rows as the training frame: `time`, `text`, `label`."""
-    table = pq.read_table(rows_path, columns=["time", *text_columns, label_column])
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Columns that rows are judged by and never learned from: declared segments, and a key."""
+
+    segments: tuple[str, ...] = ()
+    key: str | None = None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """A frame's further columns, by name, with the columns of the rows that they are."""
+        named = {SEGMENT + name: name for name in self.segments}
+        return named | ({KEY: self.key} if self.key else {})
+
+    def plain(self, frame: pa.Table) -> pa.Table:
+        """A frame as rows are stored: the marked columns under their own names."""
+        named = {own: frame[name] for name, own in self.columns.items() if own not in FRAME_NAMES}
+        return pa.table({name: frame[name] for name in FRAME_NAMES} | named)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of a frame that has them."""
+        further = [pa.field(name, pa.string()) for name in self.columns]
+        return pa.schema([*FRAME_SCHEMA, *further])
+
+
+NO_MARKS = Marks()
+
+
+def frame_of(
+    rows_path: Path, text_columns: Sequence[str], label_column: str, marks: Marks = NO_MARKS
+) -> pa.Table:
+    """A dataset version's rows as the training frame: `time`, `text`, `label`, then the marks.
+
+    A marked column that the version does not have is empty.
+    """
+    stored = set(pq.read_schema(rows_path).names)
+    needed = ["time", *text_columns, label_column]
+    wanted = dict.fromkeys([*needed, *(name for name in marks.columns.values() if name in stored)])
+    table = pq.read_table(rows_path, columns=list(wanted))
     columns = [table[name].to_pylist() for name in text_columns]
     texts = [
         compose_text(dict(zip(text_columns, values, strict=True)), text_columns)
         for values in zip(*columns, strict=True)
     ]
+    further = [
+        table[name].cast(pa.string()) if name in stored else pa.nulls(len(table), pa.string())
+        for name in marks.columns.values()
+    ]
     return pa.table(
-        [table["time"], pa.array(texts, pa.string()), table[label_column]], schema=FRAME_SCHEMA
+        [table["time"], pa.array(texts, pa.string()), table[label_column], *further],
+        schema=marks.schema,
     )
 
 
@@ -117,7 +162,8 @@ def without_repeats(frames: Sequence[pa.Table]) -> list[pa.Table]:
     for frame in frames:
         here: Counter[tuple[object, ...]] = Counter()
         fresh = []
-        for row in zip(*(column.to_pylist() for column in frame.columns), strict=True):
+        columns = frame.select(FRAME_NAMES).columns  # marks may be known in one file only
+        for row in zip(*(column.to_pylist() for column in columns), strict=True):
             here[row] += 1
             fresh.append(here[row] > seen[row])
         seen |= here

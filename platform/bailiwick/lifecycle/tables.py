@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
+from bailiwick.lifecycle.gating import Standing, standings
 
 
 class Schedule(Revised, Base):
@@ -112,6 +113,20 @@ class RetrainingPolicy(Revised, Base):
     created_at: Mapped[datetime]
 
 
+class EvaluationSettings(Revised, Base):
+    """What a model's versions are judged by, beside the newest labelled rows."""
+
+    __tablename__ = "evaluation_settings"
+
+    model_id: Mapped[UUID] = mapped_column(ForeignKey("registered_models.id"), primary_key=True)
+    # Rows that never change, and that each version must answer as well as its champion.
+    golden_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("dataset_versions.id"))
+    segments: Mapped[list[str]]  # columns whose values must each not be answered worse
+    key_column: Mapped[Name | None]  # whose values must not be both learned from and judged on
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    set_at: Mapped[datetime]
+
+
 class Consideration(Base):
     """What set a retraining policy off, and what came of it: a job, or what held it back.
 
@@ -149,3 +164,9 @@ class Evaluation(Base):
     def reasons(self) -> list[str]:
         """Why the gates were not passed, one sentence each."""
         return [str(rejection["reason"]) for rejection in self.rejections]
+
+    @property
+    def standings(self) -> list[Standing]:
+        """How each further gate stands; none for one of before there were any."""
+        rejected = {str(rejection["gate"]) for rejection in self.rejections}
+        return standings(self.evidence.get("measured", {}), rejected)

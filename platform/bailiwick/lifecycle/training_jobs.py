@@ -4,7 +4,7 @@ Nothing is half-registered: until the last transaction there are only files in t
 folder and unreferenced blobs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
 from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_named
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
+from bailiwick.lifecycle.measuring import Figures, ToMeasure, figures_of, to_measure
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import mark_challenger, promote
 from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out
@@ -54,9 +55,10 @@ def carry_out_training(
         held_job(session, lease)
         actor, rules = load_actor(session, lease.acts_as), platform.in_force(session).rules
         plan = plan_training(session, order, rules=rules, actor=actor, at=started_at)
+        asked = _to_measure(session, platform.in_force(session), plan, actor=actor, at=started_at)
     outcome = run_child(
         "bailiwick.training.run",
-        _spec(platform, plan, folder),
+        _spec(platform, plan, asked, folder),
         folder,
         threads=platform.settings.threads,
         beat=beat,
@@ -79,7 +81,14 @@ def carry_out_training(
         )
 
 
-def _spec(platform: Platform, plan: TrainingPlan, folder: Path) -> dict[str, Any]:
+def _to_measure(
+    session: Session, platform: Platform, plan: TrainingPlan, *, actor: Actor, at: datetime
+) -> ToMeasure:
+    tier = tier_named(platform.tiers, plan.order.risk_tier)
+    return to_measure(session, plan, tier=tier, rules=platform.rules, actor=actor, at=at)
+
+
+def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path) -> dict[str, Any]:
     """Write the job's input files; the description that the training process reads."""
     frames = [
         renamed(
@@ -87,6 +96,7 @@ def _spec(platform: Platform, plan: TrainingPlan, folder: Path) -> dict[str, Any
                 platform.blobs.verified_path(version.rows_blob),
                 version.text_columns,
                 version.label_column,
+                plan.judged.marks,
             ),
             plan.renames,
         )
@@ -99,6 +109,7 @@ def _spec(platform: Platform, plan: TrainingPlan, folder: Path) -> dict[str, Any
         "base": None,
         "compare_with": None,
         "renames": dict(plan.renames.names),
+        "measures": asked.spec(platform.blobs, folder),
     }
     parts = split(frames, plan.order.selection, seed=plan.order.seed)
     for name, frame in zip(("train", "holdout"), parts, strict=True):
@@ -132,7 +143,9 @@ def finish_training(
     learned, job = load_label(session, plan.label_id), session.get_one(Job, lease.job_id)
     raise_job(session, platform.rules.scheme, job, [learned], actor_id=lease.acts_as, at=at)
     version = _register(session, platform, lease, plan, outcome, actor, started_at, at)
-    evaluation = _evaluate(session, platform, plan, version, outcome, at=at)
+    now = _to_measure(session, platform, plan, actor=actor, at=at)
+    measured = figures_of(outcome["measured"], plan.judged, now)
+    evaluation = _evaluate(session, platform, plan, version, outcome, measured, at=at)
     add_baseline(
         session,
         version.id,
@@ -233,6 +246,7 @@ def _evaluate(
     plan: TrainingPlan,
     version: ModelVersion,
     outcome: dict[str, Any],
+    measured: Mapping[str, Figures],
     *,
     at: datetime,
 ) -> Evaluation:
@@ -247,6 +261,7 @@ def _evaluate(
         champion_accuracy=champion["accuracy"] if champion else None,
         paired=Paired(**outcome["paired"]) if outcome["paired"] else None,
         has_champion=plan.champion is not None,
+        measured=measured,
     )
     rejections = reasons_to_reject(evidence, tier_named(platform.tiers, plan.order.risk_tier))
     evaluation = Evaluation(

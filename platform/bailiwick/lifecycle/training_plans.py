@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid, NotFound
 from bailiwick.db.session import hold_labels
+from bailiwick.lifecycle.evaluation_settings import NOTHING_DECLARED, JudgedBy, judged_by
 from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
@@ -98,6 +99,7 @@ class TrainingPlan:
     text_columns: tuple[str, ...]
     label_id: str
     renames: Renames = NO_RENAMES
+    judged: JudgedBy = NOTHING_DECLARED  # as it was said when the plan was made
 
     @property
     def base(self) -> ModelVersion | None:
@@ -127,7 +129,8 @@ def plan_training(
         raise NotFound("the model or one of the dataset versions does not exist")
     champion = pointed_at(session, model.id, CHAMPION)
     order = replace(order, from_champion=order.from_champion and champion is not None)
-    plan = TrainingPlan(order, found, champion, text_columns=(), label_id="")
+    judged = judged_by(session, model.id)
+    plan = TrainingPlan(order, found, champion, text_columns=(), label_id="", judged=judged)
     plan = _labelled(session, plan, model, rules=rules, actor=actor, at=at)
     taxonomy = taxonomy_of(session, found[0].dataset_id)
     if taxonomy is not None:

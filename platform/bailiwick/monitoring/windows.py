@@ -1,11 +1,13 @@
 """Windows: the records of a deployment between two moments, with the labels known by then."""
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -42,6 +44,7 @@ class WindowRow:
     """One record of a window; `label` is None while no feedback has arrived.
 
     `text` is None where none was kept, where it was destroyed, and where nobody asked for it.
+    `segments` are values by declared name; `subject_key` is the subject's, never in clear.
     """
 
     record_id: str
@@ -54,6 +57,8 @@ class WindowRow:
     unseen_words_ratio: float | None
     text: str | None
     label: str | None
+    segments: Mapping[str, Any] = field(default_factory=dict)
+    subject_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +237,16 @@ def _row(
         unseen_words_ratio=record.unseen_words_ratio,
         text=text,
         label=label,
+        segments=_segments(record),
+        subject_key=record.subject_key,
     )
+
+
+def _segments(record: InferenceRecord | Archived) -> Mapping[str, Any]:
+    if isinstance(record.segments, str):
+        archived: dict[str, Any] = json.loads(record.segments)
+        return archived
+    return record.segments or {}
 
 
 def _texts(

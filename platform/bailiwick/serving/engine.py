@@ -1,6 +1,6 @@
 """One loaded text classifier: the code that serves a model, and that judges it in evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from bailiwick.serving import artifact as files
 from bailiwick.serving.classification import Classification, Seen
 from bailiwick.serving.hashed import NgramNetwork, NgramScorer
 from bailiwick.serving.outputs import Outputs
+from bailiwick.serving.renamed import RenamedScorer, names_now
 from bailiwick.serving.transformer import TransformerScorer
 from bailiwick.texts import measures_of
 from bailiwick.texts.languages import language_of
@@ -52,6 +53,11 @@ class Engine:
             )
         known_words = KnownWords.load(directory / files.KNOWN_WORDS)
         return cls(artifact.labels, known_words, scorer)
+
+    def renamed(self, renames: Mapping[str, str | None]) -> "Engine":
+        """The same classifier for rows whose labels are called otherwise by now."""
+        labels, places = names_now(self.labels, renames)
+        return replace(self, labels=labels, _scorer=RenamedScorer(self._scorer, places))
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """The answer for each text, in order, and what it looked like; each text computed once."""

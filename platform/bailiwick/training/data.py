@@ -1,7 +1,7 @@
 """Training frames: dated, labelled texts from Parquet, split by time and never at random."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import file_digest
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
-from bailiwick.training.spec import FrameFile
+from bailiwick.training.spec import KEY, SEGMENT, FrameFile
 
 MINIMUM_ROWS = 50
 
@@ -41,11 +41,15 @@ class OneClass(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Rows in order of time: `times` (rows,) datetime64[us] UTC, and their texts and labels."""
+    """Rows in order of time: `times` (rows,) datetime64[us] UTC, and their texts and labels.
+
+    `marks`: further columns that are judged by and not learned from; a cell may be None.
+    """
 
     times: NDArray[np.datetime64]
     texts: Sequence[str]
     labels: Sequence[str]
+    marks: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -53,7 +57,18 @@ class Frame:
     def rows(self, start: int, stop: int) -> "Frame":
         """The rows from `start` up to and without `stop`."""
         part = slice(start, stop)
-        return Frame(self.times[part], self.texts[part], self.labels[part])
+        marks = {name: values[part] for name, values in self.marks.items()}
+        return Frame(self.times[part], self.texts[part], self.labels[part], marks)
+
+    def take(self, places: NDArray[np.int64]) -> "Frame":
+        """The rows at `places`, which are in order."""
+        chosen = places.tolist()
+        return Frame(
+            self.times[places],
+            [self.texts[place] for place in chosen],
+            [self.labels[place] for place in chosen],
+            {name: [values[place] for place in chosen] for name, values in self.marks.items()},
+        )
 
 
 def read_frame(file: FrameFile) -> Frame:
@@ -89,6 +104,8 @@ def _frame(name: str, table: pa.Table) -> Frame:
             f"{name} must have the columns time (timestamp), text and label (strings); it has "
             f"{', '.join(f'{column} ({kind})' for column, kind in types.items()) or 'none'}."
         )
+    further = [name for name in table.column_names if name == KEY or name.startswith(SEGMENT)]
+    marked = table.select(further)
     table = table.select(["time", "text", "label"])
     if empty := sum(column.null_count for column in table.columns):
         raise WrongColumns(
@@ -96,8 +113,9 @@ def _frame(name: str, table: pa.Table) -> Frame:
         )
     times = table["time"].cast(pa.timestamp("us", "UTC")).to_numpy().astype("datetime64[us]")
     order = np.argsort(times, kind="stable")
-    table = table.take(order)
-    return Frame(times[order], table["text"].to_pylist(), table["label"].to_pylist())
+    table, marked = table.take(order), marked.take(order)
+    marks = {name: marked[name].to_pylist() for name in further}
+    return Frame(times[order], table["text"].to_pylist(), table["label"].to_pylist(), marks)
 
 
 def newest_tenth(frame: Frame) -> tuple[Frame, Frame]:

@@ -1,7 +1,7 @@
 """How good a classifier is on rows it never saw, alone and beside another."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,31 +70,6 @@ def evaluate(
         ece=calibration_error(confidence, right),
         unknown_label_rows=len(truth) - len(known),
     )
-
-
-def named_now(
-    probabilities: NDArray[np.float32], labels: Sequence[str], renames: Mapping[str, str | None]
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Probabilities (rows, labels) of labels as they are called now; merged ones are added up.
-
-    One that was given up keeps its name, and is never right.
-
-    >>> given = np.array([[0.2, 0.3, 0.5]], dtype=np.float32)
-    >>> found, names = named_now(given, ("Petrol", "Diesel", "Food"), {"Petrol": "Fuel"})
-    >>> names, found.tolist() == given.tolist()
-    (('Fuel', 'Diesel', 'Food'), True)
-    >>> both = {"Petrol": "Fuel", "Diesel": "Fuel"}
-    >>> named_now(given, ("Petrol", "Diesel", "Food"), both)[0].tolist()
-    [[0.5, 0.5]]
-    """
-    if not renames:
-        return probabilities, tuple(labels)
-    now = [renames.get(label) or label for label in labels]
-    names = tuple(dict.fromkeys(now))
-    found = np.zeros((len(probabilities), len(names)), dtype=np.float32)
-    for place, name in enumerate(now):
-        found[:, names.index(name)] += probabilities[:, place]
-    return found, names
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

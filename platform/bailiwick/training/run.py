@@ -12,9 +12,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bailiwick.core.errors import BailiwickError, Invalid
@@ -28,11 +28,11 @@ from bailiwick.training.evaluation import (
     evaluate,
     label_counts,
     majority_accuracy,
-    named_now,
     paired,
 )
 from bailiwick.training.export import manifest, write_artifact, write_outcome, write_reference
 from bailiwick.training.head_classifier import train_head
+from bailiwick.training.measures import Bench, Pair, measured, withhold
 from bailiwick.training.network import parameter_count
 from bailiwick.training.progress import Progress, print_line, print_progress
 from bailiwick.training.recipes import HeadRecipe
@@ -77,19 +77,34 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     if not len(holdout):
         raise TooFewRows("There are no held-out rows to judge by. Widen their time range.")
     base = read_artifact(spec.base) if spec.base else None
-    champion = Engine.load(spec.compare_with) if spec.compare_with else None
+    champion = Engine.load(spec.compare_with).renamed(spec.renames) if spec.compare_with else None
+    withheld = withhold(train, seed=spec.seed) if spec.measures.membership else None
+    if withheld:
+        train = withheld.learned
     trained = _trained(spec, train, base, progress)
     directory = spec.work_dir / "artifact"
     write_artifact(trained, spec.recipe, seed=spec.seed, directory=directory)
     progress("evaluate", 0, 1, {})
     # Judged by the code that will serve it, from the files that were written.
-    answers, evaluation = _judge(Engine.load(directory), holdout)
-    theirs, their_evaluation = _judge(champion, holdout, spec.renames) if champion else ([], None)
+    candidate, files = Engine.load(directory), manifest(directory)
+    answers, evaluation = _judge(candidate, holdout)
+    theirs, their_evaluation = _judge(champion, holdout) if champion else ([], None)
     write_reference(spec.work_dir / "reference.parquet", holdout, answers)
     labels = [answer.label for answer in answers]
+    bench = Bench(
+        pair=Pair(candidate, champion),
+        train=train,
+        holdout=holdout,
+        wanted=spec.measures,
+        withheld=withheld,
+        manifest=files,
+        champion_bytes=_bytes_of(spec.compare_with),
+        train_again=lambda: _made_again(spec, train, base),
+        seed=spec.seed,
+    )
     outcome = {
         "parameters": parameter_count(trained.network),
-        "files": manifest(directory),
+        "files": files,
         "labels": list(trained.labels),
         "metrics": {
             **trained.metrics,
@@ -110,6 +125,7 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         "training_rows": len(train),
         "training_rows_per_second": round(trained.rows_per_second, 1),
         "losses": [round(loss, 6) for loss in trained.losses],
+        "measured": measured(bench),
     }
     write_outcome(spec.work_dir / "outcome.json", outcome)
     progress("evaluate", 1, 1, {"accuracy": round(evaluation.accuracy, 4)})
@@ -124,20 +140,31 @@ def _trained(
     return train_classifier(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
 
 
+def _made_again(spec: TrainingSpec, train: Frame, base: Artifact | None) -> list[dict[str, Any]]:
+    """The manifest of a second training with the same seed; its files are not kept."""
+    with TemporaryDirectory(dir=spec.work_dir) as folder:
+        directory = Path(folder)
+        again = _trained(spec, train, base, lambda *_: None)
+        write_artifact(again, spec.recipe, seed=spec.seed, directory=directory)
+        return manifest(directory)
+
+
+def _bytes_of(directory: Path | None) -> int | None:
+    if directory is None:
+        return None
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
 def _spec(arguments: list[str]) -> TrainingSpec:
     if len(arguments) != 1:
         raise Invalid("Give one job file: python -m bailiwick.training.run SPEC.json")
     return TrainingSpec.read(Path(arguments[0]))
 
 
-def _judge(
-    engine: Engine, holdout: Frame, renames: Mapping[str, str | None] | None = None
-) -> tuple[list[Classification], Evaluation]:
-    probabilities, labels = named_now(
-        engine.probabilities(holdout.texts), engine.labels, renames or {}
-    )
-    answers = replace(engine, labels=labels).answers(holdout.texts, probabilities)
-    return answers, evaluate(probabilities, labels, holdout.labels)
+def _judge(engine: Engine, holdout: Frame) -> tuple[list[Classification], Evaluation]:
+    probabilities = engine.probabilities(holdout.texts)
+    answers = engine.answers(holdout.texts, probabilities)
+    return answers, evaluate(probabilities, engine.labels, holdout.labels)
 
 
 def _end_with_parent() -> None:

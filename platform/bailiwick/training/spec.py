@@ -24,6 +24,49 @@ class FrameFile:
     sha256: str
 
 
+SEGMENT, KEY = "segment:", "key"  # further columns of a frame: one for each segment, and the key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What the gates want measured beside what always is: declared columns, and what is dear.
+
+    `membership` withholds up to a tenth of the texts from training; `reproduce` trains twice.
+    """
+
+    golden: FrameFile | None = None
+    segments: tuple[str, ...] = ()
+    key: bool = False
+    membership: bool = False
+    reproduce: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        golden = self.golden
+        return {
+            "golden": {"path": str(golden.path), "sha256": golden.sha256} if golden else None,
+            "segments": list(self.segments),
+            "key": self.key,
+            "membership": self.membership,
+            "reproduce": self.reproduce,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        golden = values["golden"]
+        return cls(
+            golden=frame_file(golden) if golden else None,
+            segments=tuple(map(str, values["segments"])),
+            key=bool(values["key"]),
+            membership=bool(values["membership"]),
+            reproduce=bool(values["reproduce"]),
+        )
+
+
+NOTHING_MORE = Measures()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSpec:
     """One training run.
@@ -44,6 +87,7 @@ class TrainingSpec:
     threads: int = 1
     watch_parent: bool = False
     renames: Mapping[str, str | None] = field(default_factory=dict)
+    measures: Measures = NOTHING_MORE
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -61,6 +105,7 @@ class TrainingSpec:
                 threads=max(1, int(values["threads"])),
                 watch_parent=bool(values.get("watch_parent", False)),
                 renames=dict(values.get("renames", {})),
+                measures=Measures.from_dict(values.get("measures") or NOTHING_MORE.to_dict()),
             )
         except OSError as error:
             raise SpecInvalid(f"The job file {path.name} cannot be read.") from error
@@ -83,6 +128,7 @@ class TrainingSpec:
             "threads": self.threads,
             "watch_parent": self.watch_parent,
             "renames": dict(self.renames),
+            "measures": self.measures.to_dict(),
         }
 
 

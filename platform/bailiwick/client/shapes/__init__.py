@@ -98,6 +98,7 @@ from bailiwick.client.shapes.registry import (
     Deployment,
     Environment,
     Evaluation,
+    EvaluationSettings,
     File,
     Model,
     Move,
@@ -105,6 +106,7 @@ from bailiwick.client.shapes.registry import (
     Predictions,
     Rejection,
     Rollout,
+    Standing,
     Version,
 )
 from bailiwick.client.shapes.rules import (
@@ -159,6 +161,7 @@ __all__ = [
     "Environment",
     "Estimated",
     "Evaluation",
+    "EvaluationSettings",
     "Explanation",
     "Figure",
     "File",
@@ -217,6 +220,7 @@ __all__ = [
     "Scan",
     "Scheme",
     "Silence",
+    "Standing",
     "Taken",
     "Taxonomy",
     "TextErasure",

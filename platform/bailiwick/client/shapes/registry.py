@@ -35,6 +35,26 @@ class Rejection(TypedDict):
     waiver_id: str | None
 
 
+class Standing(TypedDict):
+    """A further gate: `passed`, `rejected`, `unknown` (which rejects, too) or `not required`."""
+
+    gate: str
+    asks: str
+    standing: str
+    figures: str
+
+
+class EvaluationSettings(TypedDict):
+    """What a model's versions are judged by; `golden_set` is `NAMESPACE/NAME@NUMBER`."""
+
+    golden_set: str | None
+    golden_version_id: str | None
+    segments: list[str]
+    key_column: str | None
+    set_by: str | None
+    set_at: str | None
+
+
 class Evaluation(TypedDict):
     """What the gates saw and said. `reasons` are those of the rejections."""
 
@@ -44,6 +64,7 @@ class Evaluation(TypedDict):
     risk_tier: str
     champion_version_id: str | None
     evidence: dict[str, Any]
+    standings: list[Standing]
     created_at: str
 
 

@@ -16,10 +16,11 @@ from bailiwick.console.queries import deployment_rows, explained, labels_of, sca
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_deployments, visible_models, visible_versions
+from bailiwick.lifecycle.evaluation_settings import judged_by
 from bailiwick.lifecycle.gates import Paired
 from bailiwick.lifecycle.promotion import evaluation_of
 from bailiwick.lifecycle.tables import Evaluation
-from bailiwick.lineage import Run
+from bailiwick.lineage import DatasetVersion, Run
 from bailiwick.policy import Label
 from bailiwick.registry import (
     CHALLENGER,
@@ -117,6 +118,8 @@ def model(
     ).all()
     people = [version.trained_by for version in versions]
     label = labels_of(session, [found.label_id])[found.label_id]
+    judged = judged_by(session, found.id)
+    golden = judged.golden_version_id
     return page(
         request,
         caller,
@@ -126,6 +129,8 @@ def model(
         model=found,
         label=label,
         explained=explained(caller.rules.scheme, label),
+        judged=judged,
+        golden=session.get_one(DatasetVersion, golden) if golden else None,
         rows=_version_rows(session, found.id, versions),
         following=following,
         moves=moves,

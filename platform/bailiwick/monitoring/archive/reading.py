@@ -30,6 +30,8 @@ class Archived(NamedTuple):
     unseen_words_ratio: float | None
     sealed: bytes | None
     data_key_id: str | None
+    segments: str | None  # JSON
+    subject_key: str | None
 
 
 def segments_between(
