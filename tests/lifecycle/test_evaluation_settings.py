@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.access import Principal
 from bailiwick.audit import AuditEvent
+from bailiwick.core.canonical import digest_of
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Conflict, Denied, Invalid, NotFound
 from bailiwick.lifecycle import Platform, run_next, training_jobs
@@ -239,6 +240,27 @@ def test_figures_are_stored_with_the_evaluation_and_tell_how_each_gate_stands(
     assert standing["size"] == "rejected"
     assert standing["golden_set"] == standing["reproducibility"] == "not required"
     assert standing["membership"] == "passed"
+
+
+def test_the_audit_log_has_the_figures_digest_and_no_value_of_a_segment(
+    make: Factory, tmp_path: Any
+) -> None:
+    lost = {"both": 700, "only_candidate": 40, "only_champion": 160, "neither": 100}
+    a_slice = {"by": "segment branch", "value": "Zanzibar", "rows": 1_000, "paired": lost}
+    version, evaluation = judged(
+        make, tmp_path, slices=measured()["slices"] | {"slices": [a_slice]}
+    )
+    assert "'Zanzibar'" in evaluation.reasons[0]
+    (event,) = make.session.scalars(
+        select(AuditEvent).where(
+            AuditEvent.action == "model-version.evaluated",
+            AuditEvent.subject_id == str(version.id),
+        )
+    )
+    details = json.loads(event.body)["details"]
+    assert b"Zanzibar" not in event.body
+    assert details["measured_digest"] == digest_of(evaluation.evidence["measured"])
+    assert [one["gate"] for one in details["rejections"]] == ["slices"]
 
 
 def test_an_evaluation_of_before_these_figures_can_still_be_read(
