@@ -39,6 +39,7 @@ def test_good_figures_pass_in_every_tier(tier: str) -> None:
             {"paired": {"both": 40, "only_candidate": 5, "only_champion": 5, "neither": 0}},
             "not shown to be as good on the golden set's 50 rows: +0.000 accuracy, 95 % interval",
         ),
+        ("golden_set", {"leaked_rows": 101}, "10.1% of the golden set was learned from"),
         (
             "slices",
             {"slices": [a_slice("segment region", "north", WORSE)]},

@@ -55,6 +55,7 @@ def test_a_job_measures_everything_that_it_is_asked_for_and_says_what_it_took(
     assert all(figures["seconds"] >= 0 for figures in found.values())
     assert found["reproducibility"]["same"] is True
     assert sum(found["golden_set"]["paired"].values()) == 40
+    assert found["golden_set"]["leaked_rows"] == 0
     # Trained with the champion's rows, recipe and seed it is the champion.
     assert found["golden_set"]["accuracy"] == found["golden_set"]["champion_accuracy"]
     assert found["size"]["bytes"] == found["size"]["champion_bytes"]
@@ -184,10 +185,11 @@ def test_withheld_texts_are_in_no_row_that_is_learned_from_and_members_are() -> 
     drawn = withhold(frame_of(*content), seed=1)
     assert drawn is not None
     learned = set(drawn.learned.texts)
-    assert len(drawn.members) == len(drawn.non_members) == 70
+    assert len(drawn.members) == len(drawn.non_members) == 35
     assert set(drawn.members.texts) <= learned
     assert not set(drawn.non_members.texts) & learned
-    assert len(learned) == 630
+    assert len(learned) == 665
+    assert drawn.rows == 2_000 - len(drawn.learned) >= 35 * 2
     assert set(drawn.learned.labels) == {label for _, _, label in content}
     again, other = withhold(frame_of(*content), seed=1), withhold(frame_of(*content), seed=2)
     assert again is not None

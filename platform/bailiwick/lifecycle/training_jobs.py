@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
 from bailiwick.blobs import file_digest
+from bailiwick.core.canonical import digest_of
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
 from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_named
@@ -284,14 +285,26 @@ def _evaluate(
         subject_id=version.id,
         actor_id=version.trained_by,
         at=at,
-        details={
-            "passed": evaluation.passed,
-            "rejections": evaluation.rejections,
-            "evidence": evaluation.evidence,
-            "risk_tier": evaluation.risk_tier,
-        },
+        details=_audited(evaluation),
     )
     return evaluation
+
+
+def _audited(evaluation: Evaluation) -> dict[str, Any]:
+    """What the log says: values of segments stay in the evaluation, as auditors read no data."""
+    evidence = {name: one for name, one in evaluation.evidence.items() if name != "measured"}
+    return {
+        "passed": evaluation.passed,
+        "rejections": [
+            one | {"reason": "its evaluation names the classes and segments"}
+            if one["gate"] == "slices"
+            else one
+            for one in evaluation.rejections
+        ],
+        "evidence": evidence,
+        "measured_digest": digest_of(evaluation.evidence["measured"]),
+        "risk_tier": evaluation.risk_tier,
+    }
 
 
 def _follow(

@@ -12,11 +12,16 @@ ALPHA = 0.05  # the chance that a candidate as good as its champion is rejected 
 def golden_set(figures: Mapping[str, Any], tier: Tier) -> Iterator[str]:
     """The lower end of the gain's cautious 95 % interval must lie above -`max_golden_loss`.
 
-    `figures`: {rows, accuracy, paired}; `paired` is None where there is no champion, and
-    then there is nothing to be worse than.
+    `figures`: {rows, accuracy, leaked_rows, paired}; `paired` is None where there is no
+    champion, and then there is nothing to be worse than. Golden rows that were learned from
+    prove nothing: of them there may be as many as of the newest rows (`max_leaked_ratio`).
     """
-    if not figures["rows"] > 0:
-        raise ValueError
+    leaked = figures["leaked_rows"] / figures["rows"]
+    if leaked > tier.max_leaked_ratio:
+        yield (
+            f"{leaked:.1%} of the golden set was learned from, with time, text and label, "
+            f"{tier.max_leaked_ratio:.1%} are allowed: name rows that nothing is trained on"
+        )
     if figures["paired"] is None:
         return
     paired = Paired(**figures["paired"])

@@ -57,7 +57,7 @@ def measured(bench: Bench) -> dict[str, Figures]:
     }
     if wanted.golden is not None:
         golden = wanted.golden
-        works = {**works, "golden_set": lambda: beside.golden_set(pair, read_frame(golden))}
+        works = {**works, "golden_set": lambda: _golden_set(bench, read_frame(golden))}
     if wanted.membership:
         works = {**works, "membership": lambda: _membership(bench)}
     if wanted.reproduce:
@@ -75,6 +75,13 @@ def _attempted(work: Callable[[], Figures]) -> Figures:
     except Exception as error:  # noqa: BLE001 - whatever it was: the gate is not passed
         return {"unknown": f"measuring it failed ({type(error).__name__})"}
     return found | {"seconds": round(time.perf_counter() - started, 3)}
+
+
+def _golden_set(bench: Bench, golden: Frame) -> Figures:
+    """How the golden rows were answered, and how many of them were learned from."""
+    found = beside.golden_set(bench.pair, golden)
+    shared = overlaps(bench.train, golden, keyed=False)
+    return found | {"leaked_rows": shared["leaked_rows"]}
 
 
 def _size(bench: Bench) -> Figures:
@@ -100,6 +107,7 @@ def _membership(bench: Bench) -> Figures:
     return {
         "members": len(withheld.members),
         "non_members": len(withheld.non_members),
+        "withheld_rows": withheld.rows,
         "attacks": [
             {"attack": name, **asdict(separation(members[name], others[name], seed=bench.seed))}
             for name in ATTACKS

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bailiwick.training.data import Frame
 
 Floats = NDArray[np.float64]
-WITHHELD_RATIO, MOST_WITHHELD, LEAST_WITHHELD = 0.1, 500, 30
+WITHHELD_RATIO, MOST_WITHHELD, LEAST_WITHHELD, MOST_RATIO = 0.05, 300, 30, 0.1
 LEAST_TEXTS_OF_LABEL = 10  # a label of fewer texts is not drawn from: it could be lost
 _LEAST_PROBABILITY = 1e-12
 _RESAMPLES = 1_000
@@ -27,11 +27,12 @@ _RESAMPLES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Rows to learn from, and the places of as many members and non-members in `frame`."""
+    """Rows to learn from, as many members of them as non-members, and the rows withheld."""
 
     learned: Frame
     members: Frame
     non_members: Frame
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +69,25 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType({"loss": by_loss, "confidence":
 def withhold(frame: Frame, *, seed: int) -> Withheld | None:
     """Draw texts at random, and withhold one half of them, with all rows that have them.
 
-    A tenth of the distinct texts, at most 500, is withheld; as many members are drawn with the
-    same chances. Of each text its first row is asked about. None if fewer than 30 would be.
+    Of the distinct texts one in twenty is withheld, at least 30 and at most 300; as many members
+    are drawn with the same chances. Of each text its first row is asked about. None where 30 are
+    more than a tenth of the texts, or of those whose label has enough.
     """
     text_of, first = _numbered(frame.texts)
     label_of, _ = _numbered([frame.labels[row] for row in first])
     eligible = np.flatnonzero(np.bincount(label_of)[label_of] >= LEAST_TEXTS_OF_LABEL)
-    count = min(MOST_WITHHELD, int(len(first) * WITHHELD_RATIO), len(eligible) // 2)
-    if count < LEAST_WITHHELD:
+    count = min(max(int(len(first) * WITHHELD_RATIO), LEAST_WITHHELD), MOST_WITHHELD)
+    if count > min(len(first) * MOST_RATIO, len(eligible) // 2):
         return None
     drawn = np.random.default_rng(seed).choice(eligible, 2 * count, replace=False)
     members, others = np.sort(drawn[:count]), np.sort(drawn[count:])
     learned = np.flatnonzero(~np.isin(text_of, others))
-    return Withheld(frame.take(learned), frame.take(first[members]), frame.take(first[others]))
+    return Withheld(
+        frame.take(learned),
+        frame.take(first[members]),
+        frame.take(first[others]),
+        len(frame) - len(learned),
+    )
 
 
 def separation(members: Floats, non_members: Floats, *, seed: int) -> Separation:
