@@ -38,12 +38,11 @@ def show_order(_: Bailiwick, job: Job) -> RenderableType:
     if result is None:
         ending = short(job["id"])
         return plain(f"Job {ending} is {job['state']}: bailiwick job show {ending}")
-    known = {
-        "result": result.get("summary", job["state"]),
-        "accuracy": percent(result.get("accuracy")),
-        "champion had": percent(result.get("champion_accuracy")),
-        "job": job["id"],
-    }
+    known = {"result": result.get("summary", job["state"])}
+    if "accuracy" in result:
+        known["accuracy"] = percent(result["accuracy"])
+        known["champion had"] = percent(result.get("champion_accuracy"))
+    known["job"] = job["id"]
     return Group(facts(known), *(plain(f"- {reason}") for reason in result.get("reasons") or []))
 
 

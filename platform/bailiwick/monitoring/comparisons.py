@@ -132,7 +132,7 @@ def write_rows(
 
 def sentence_of(outcome: Mapping[str, Any]) -> str:
     """What the classifier found, for a person."""
-    told = _told("What was measured of requests", outcome)
+    told = _told("The measures of requests", outcome)
     features = [name_of(one["feature"]) for one in outcome["features"]]
     if features and outcome["lower"] > _CHANCE:
         told = f"{told} It goes by {', '.join(features)}."
