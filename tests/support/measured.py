@@ -56,7 +56,7 @@ MEASURED: dict[str, Figures] = {
     "membership": {
         "members": 300,
         "non_members": 300,
-        "withheld_rows": 450,
+        "alone": None,
         "attacks": [
             {"attack": "loss", "auc": 0.53, "low": 0.49, "high": 0.58},
             {"attack": "confidence", "auc": 0.51, "low": 0.47, "high": 0.56},

@@ -14,7 +14,7 @@ from bailiwick.serving.engine import Engine
 from bailiwick.training.data import Frame, read_frame
 from bailiwick.training.measures import bench as benches
 from bailiwick.training.measures.beside import answered, slices
-from bailiwick.training.measures.membership import auc, separation, withhold
+from bailiwick.training.measures.membership import alone, auc, separation, withhold
 from bailiwick.training.measures.overlaps import overlaps
 from bailiwick.training.measures.perturbations import CHANGES, casing, changed, cut, typos
 from bailiwick.training.recipes import HeadRecipe
@@ -78,7 +78,7 @@ def test_a_measure_that_fails_is_unknown_and_takes_no_other_with_it(
     found = measures(tmp_path, golden=missing, membership=True)
     assert found["robustness"] == {"unknown": "measuring it failed (RuntimeError)"}
     assert found["golden_set"]["unknown"].startswith("gone.parquet cannot be read")
-    assert "too few different texts" in found["membership"]["unknown"]
+    assert "too few rows to withhold" in found["membership"]["unknown"]
     assert "unknown" not in found["calibration"]
 
 
@@ -104,10 +104,12 @@ def test_slices_count_each_class_and_each_value_of_a_segment(trained: Path) -> N
     regions = [None if place % 3 == 0 else f"r{place % 3}" for place in range(len(content))]
     frame = replace(content, marks={"segment:region": regions})
     own = answered(engine, frame.texts, frame.labels)
+    wrong = [place for place, right in enumerate(own.right) if not right]
     found = slices(own, own, frame, ("region", "district"))
     assert found["missing"] == ["district"]
     sizes = {(one["by"], one["value"]): one["rows"] for one in found["slices"]}
     expected = Counter(("class", label) for label in frame.labels)
+    expected += Counter(("class", own.answers[place]) for place in wrong)
     expected += Counter(("segment region", region) for region in regions if region)
     assert sizes == expected
     for one in found["slices"]:
@@ -117,7 +119,7 @@ def test_slices_count_each_class_and_each_value_of_a_segment(trained: Path) -> N
 
 def test_the_largest_slices_are_kept_and_what_is_left_out_is_told() -> None:
     many = frame_of(*((1, "a", f"label {place % 501}") for place in range(1_002)))
-    own = benches.beside.Answered(np.ones(1_002, dtype=bool), np.ones(1_002))
+    own = benches.beside.Answered(many.labels, np.ones(1_002, dtype=bool), np.ones(1_002))
     found = slices(own, None, many, ())
     assert (len(found["slices"]), found["largest_left_out"]) == (500, 2)
 
@@ -180,24 +182,27 @@ def test_overlaps_are_what_one_counts_row_by_row() -> None:
     assert (without["keyed_rows"], without["leaked_key_rows"]) == (0, 0)
 
 
-def test_withheld_texts_are_in_no_row_that_is_learned_from_and_members_are() -> None:
-    content = [(place, f"text {place % 700}", f"label {place % 7}") for place in range(2_000)]
-    drawn = withhold(frame_of(*content), seed=1)
+def test_withheld_rows_are_not_learned_from_and_members_are() -> None:
+    content = [(place, f"text {place % 1_500}", f"label {place % 7}") for place in range(2_000)]
+    frame = frame_of(*content)
+    drawn = withhold(frame, seed=1)
     assert drawn is not None
-    learned = set(drawn.learned.texts)
-    assert len(drawn.members) == len(drawn.non_members) == 35
-    assert set(drawn.members.texts) <= learned
-    assert not set(drawn.non_members.texts) & learned
-    assert len(learned) == 665
-    assert drawn.rows == 2_000 - len(drawn.learned) >= 35 * 2
-    assert set(drawn.learned.labels) == {label for _, _, label in content}
-    again, other = withhold(frame_of(*content), seed=1), withhold(frame_of(*content), seed=2)
+    learned, withheld = set(drawn.learned.times.tolist()), set(drawn.non_members.times.tolist())
+    assert len(drawn.members) == len(drawn.non_members) == len(withheld) == 100
+    assert set(drawn.members.times.tolist()) <= learned
+    assert not withheld & learned
+    assert learned | withheld == set(frame.times.tolist())
+    members, others = alone(drawn)
+    counts = Counter(frame.texts)
+    assert members.tolist() == [counts[text] == 1 for text in drawn.members.texts]
+    assert others.tolist() == [counts[text] == 1 for text in drawn.non_members.texts]
+    again, other = withhold(frame, seed=1), withhold(frame, seed=2)
     assert again is not None
     assert other is not None
     assert again.non_members.texts == drawn.non_members.texts != other.non_members.texts
 
 
-def test_too_few_texts_and_rare_labels_are_not_withheld() -> None:
+def test_few_rows_and_rare_labels_are_not_withheld() -> None:
     assert withhold(frame_of(*((1, f"t{place}", "x") for place in range(299))), seed=1) is None
     rare = [(1, f"t{place}", "x" if place else "rare") for place in range(400)]
     for seed in range(20):

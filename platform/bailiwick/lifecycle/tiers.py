@@ -37,11 +37,12 @@ class Tier:
     max_artifact_bytes: int = 500_000_000
     max_robustness_loss: float = 0.45
     max_robustness_loss_to_champion: float = 0.05
-    max_duplicate_ratio: float = 0.50
-    max_leaked_ratio: float = 0.10
+    max_duplicate_ratio: float = 0.80
+    max_leaked_ratio: float = 0.35
     max_leaked_key_ratio: float = 0.0
     max_repeated_text_ratio: float = 0.95
-    max_membership_auc: float = 0.85
+    max_membership_auc: float = 0.75
+    max_membership_auc_alone: float = 1.0
     reproduce: bool = False
 
     def demands_less_than(self, other: "Tier") -> bool:

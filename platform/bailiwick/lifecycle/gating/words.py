@@ -81,7 +81,9 @@ def _membership(figures: Figures) -> str:
         f"{one['auc']:.1%} by {one['attack']} ({one['low']:.1%} to {one['high']:.1%})"
         for one in figures["attacks"]
     )
-    return f"told from rows not learned from: {', '.join(attacks)}; 50 % is guessing"
+    alone = figures["alone"]
+    rare = f"; where a text is alone {alone['auc']:.1%}" if alone is not None else ""
+    return f"told from rows not learned from: {', '.join(attacks)}{rare}; 50 % is guessing"
 
 
 def _reproducibility(figures: Figures) -> str:

@@ -14,7 +14,9 @@ from bailiwick.training.measures.beside import Pair, answered
 from bailiwick.training.measures.membership import (
     ATTACKS,
     LEAST_WITHHELD,
+    Floats,
     Withheld,
+    alone,
     columns_of,
     separation,
 )
@@ -95,7 +97,7 @@ def _membership(bench: Bench) -> Figures:
     withheld, engine = bench.withheld, bench.pair.candidate
     if withheld is None:
         raise Invalid(
-            "there are too few different texts to withhold some from training "
+            "there are too few rows to withhold some from training "
             f"({LEAST_WITHHELD} of labels that have enough): learn from more rows"
         )
     scores = []
@@ -104,15 +106,23 @@ def _membership(bench: Bench) -> Figures:
         truth = columns_of(engine.labels, frame.labels)
         scores.append({name: attack(probabilities, truth) for name, attack in ATTACKS.items()})
     members, others = scores
-    return {
-        "members": len(withheld.members),
-        "non_members": len(withheld.non_members),
-        "withheld_rows": withheld.rows,
-        "attacks": [
-            {"attack": name, **asdict(separation(members[name], others[name], seed=bench.seed))}
-            for name in ATTACKS
-        ],
-    }
+    attacks = [
+        {"attack": name, **asdict(separation(members[name], others[name], seed=bench.seed))}
+        for name in ATTACKS
+    ]
+    found = {"members": len(withheld.members), "non_members": len(withheld.non_members)}
+    return found | {"attacks": attacks, "alone": _alone(withheld, members, others, bench.seed)}
+
+
+def _alone(
+    withheld: Withheld, members: Mapping[str, Floats], others: Mapping[str, Floats], seed: int
+) -> Figures | None:
+    """How well the loss tells rows whose text is theirs alone; None where they are too few."""
+    own, foreign = alone(withheld)
+    if min(own.sum(), foreign.sum()) < LEAST_WITHHELD:
+        return None
+    found = separation(members["loss"][own], others["loss"][foreign], seed=seed)
+    return {"members": int(own.sum()), "non_members": int(foreign.sum()), **asdict(found)}
 
 
 def _reproduced(bench: Bench) -> Figures:

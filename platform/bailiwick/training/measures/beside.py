@@ -29,8 +29,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """How a model answered rows: whether it was right and how sure it was, each (rows,)."""
+    """How a model answered rows: what, whether it was right and how sure it was, each (rows,)."""
 
+    answers: Sequence[str]
     right: NDArray[np.bool_]
     confidence: NDArray[np.float64]
 
@@ -43,9 +44,9 @@ class Answered:
 def answered(engine: Engine, texts: Sequence[str], truth: Sequence[str]) -> Answered:
     """Answer `texts`, whose true labels are `truth`; at least one row."""
     probabilities = engine.probabilities(texts)
-    best = probabilities.argmax(axis=1).tolist()
-    right = [engine.labels[one] == label for one, label in zip(best, truth, strict=True)]
-    return Answered(np.array(right), probabilities.max(axis=1).astype(np.float64))
+    answers = [engine.labels[best] for best in probabilities.argmax(axis=1).tolist()]
+    right = [answer == label for answer, label in zip(answers, truth, strict=True)]
+    return Answered(answers, np.array(right), probabilities.max(axis=1).astype(np.float64))
 
 
 def golden_set(pair: Pair, golden: Frame) -> dict[str, Any]:
@@ -58,17 +59,21 @@ def golden_set(pair: Pair, golden: Frame) -> dict[str, Any]:
 def slices(
     own: Answered, champion: Answered | None, holdout: Frame, segments: Sequence[str]
 ) -> dict[str, Any]:
-    """Paired counts for each true label and each value of the declared segments.
+    """Paired counts for each class and each value of the declared segments.
 
     {slices: [{by, value, rows, accuracy, paired}], missing, largest_left_out}: the 500 slices
-    with most rows. A row without a value is in no slice of that segment.
+    with most rows. Of a class are the rows that carry its label or that either model answers with
+    it: by the first alone, a model that answers with it too often would never be worse. A row
+    without a value is in no slice of that segment.
     """
-    columns: dict[str, Sequence[str | None]] = {"class": holdout.labels}
+    columns: dict[str, list[Sequence[str | None]]] = {
+        "class": [holdout.labels, own.answers, *([champion.answers] if champion else [])]
+    }
     missing = []
     for name in segments:
         values = holdout.marks.get(SEGMENT + name, ())
         if any(value is not None for value in values):
-            columns[f"segment {name}"] = values
+            columns[f"segment {name}"] = [values]
         else:
             missing.append(name)
     places = _places(columns)
@@ -164,12 +169,13 @@ def _paired(own: NDArray[np.bool_], champion: NDArray[np.bool_]) -> dict[str, in
 
 
 def _places(
-    columns: Mapping[str, Sequence[str | None]],
+    columns: Mapping[str, Sequence[Sequence[str | None]]],
 ) -> dict[tuple[str, str], NDArray[np.int64]]:
-    """The places of the rows of each slice."""
+    """The places of the rows of each slice: those that have its value in one of its columns."""
     places: dict[tuple[str, str], list[int]] = {}
-    for by, values in columns.items():
-        for place, value in enumerate(values):
-            if value is not None:
-                places.setdefault((by, value), []).append(place)
+    for by, together in columns.items():
+        for place, values in enumerate(zip(*together, strict=True)):
+            for value in dict.fromkeys(values):
+                if value is not None:
+                    places.setdefault((by, value), []).append(place)
     return {one: np.array(rows, dtype=np.int64) for one, rows in places.items()}

@@ -8,6 +8,7 @@ Salem et al., 2019, arXiv:1806.01246: the confidence threshold). NOT guaranteed:
 attack, such as one with shadow models (LiRA, arXiv:2112.03570), would not do better.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,20 +20,19 @@ from numpy.typing import NDArray
 from bailiwick.training.data import Frame
 
 Floats = NDArray[np.float64]
-WITHHELD_RATIO, MOST_WITHHELD, LEAST_WITHHELD, MOST_RATIO = 0.05, 300, 30, 0.1
-LEAST_TEXTS_OF_LABEL = 10  # a label of fewer texts is not drawn from: it could be lost
+WITHHELD_RATIO, MOST_WITHHELD, LEAST_WITHHELD, MOST_RATIO = 0.05, 500, 30, 0.1
+LEAST_ROWS_OF_LABEL = 10  # a label of fewer rows is not drawn from: it could be lost
 _LEAST_PROBABILITY = 1e-12
 _RESAMPLES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Rows to learn from, as many members of them as non-members, and the rows withheld."""
+    """Rows to learn from, some of them, and as many rows that are withheld."""
 
     learned: Frame
     members: Frame
     non_members: Frame
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +67,29 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType({"loss": by_loss, "confidence":
 
 
 def withhold(frame: Frame, *, seed: int) -> Withheld | None:
-    """Draw texts at random, and withhold one half of them, with all rows that have them.
+    """Draw rows at random, learn from one half of them and withhold the other.
 
-    Of the distinct texts one in twenty is withheld, at least 30 and at most 300; as many members
-    are drawn with the same chances. Of each text its first row is asked about. None where 30 are
-    more than a tenth of the texts, or of those whose label has enough.
+    One row in twenty is withheld, at least 30 and at most 500. A row whose text others repeat may
+    well be: then nothing gives away that it was. None where 30 are more than a tenth of the rows,
+    or of those whose label has enough.
     """
-    text_of, first = _numbered(frame.texts)
-    label_of, _ = _numbered([frame.labels[row] for row in first])
-    eligible = np.flatnonzero(np.bincount(label_of)[label_of] >= LEAST_TEXTS_OF_LABEL)
-    count = min(max(int(len(first) * WITHHELD_RATIO), LEAST_WITHHELD), MOST_WITHHELD)
-    if count > min(len(first) * MOST_RATIO, len(eligible) // 2):
+    label_of = pa.array(frame.labels, pa.large_string()).dictionary_encode().indices.to_numpy()
+    eligible = np.flatnonzero(np.bincount(label_of)[label_of] >= LEAST_ROWS_OF_LABEL)
+    count = min(max(int(len(frame) * WITHHELD_RATIO), LEAST_WITHHELD), MOST_WITHHELD)
+    if count > min(len(frame) * MOST_RATIO, len(eligible) // 2):
         return None
     drawn = np.random.default_rng(seed).choice(eligible, 2 * count, replace=False)
     members, others = np.sort(drawn[:count]), np.sort(drawn[count:])
-    learned = np.flatnonzero(~np.isin(text_of, others))
-    return Withheld(
-        frame.take(learned),
-        frame.take(first[members]),
-        frame.take(first[others]),
-        len(frame) - len(learned),
-    )
+    learned = np.setdiff1d(np.arange(len(frame)), others)
+    return Withheld(frame.take(learned), frame.take(members), frame.take(others))
+
+
+def alone(withheld: Withheld) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which members, and which non-members, have a text that no other row has (rows,)."""
+    others = withheld.non_members
+    counts = Counter(withheld.learned.texts) + Counter(others.texts)
+    members = [counts[text] == 1 for text in withheld.members.texts]
+    return np.array(members), np.array([counts[text] == 1 for text in others.texts])
 
 
 def separation(members: Floats, non_members: Floats, *, seed: int) -> Separation:
@@ -118,12 +120,6 @@ def auc(members: Floats, non_members: Floats) -> float:
     below = np.searchsorted(others, members, side="left")
     not_above = np.searchsorted(others, members, side="right")
     return float((below + not_above).mean() / (2 * len(others)))
-
-
-def _numbered(values: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The number of each row's value (rows,), and the first row of each value (values,)."""
-    numbers = pa.array(values, pa.large_string()).dictionary_encode().indices.to_numpy()
-    return numbers, np.unique(numbers, return_index=True)[1]
 
 
 def columns_of(labels: Sequence[str], truth: Sequence[str]) -> NDArray[np.int64]:
