@@ -39,6 +39,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "purpose": "accounting",
     }
     job = world.post("/jobs", order).json()["id"]
+    replayed = world.post("/backtests", {"deployment_id": str(deployment.id)}).json()["id"]
     check, alert = alerted(world, monitor)
     breach = _breached(world, deployment.id)
     _gather(world)
@@ -54,6 +55,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "monitor_id": monitor,
         "policy_id": policy,
         "job_id": job,
+        "backtest_id": replayed,
         "check_id": check,
         "alert_id": alert,
         "incident_id": drifted(world, monitor),
@@ -271,6 +273,7 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /retraining-policies": deployment | {"dataset": dataset},
         "PATCH /retraining-policies/{policy_id}": {"cooldown_days": 3},
         "POST /retraining-policies/{policy_id}/jobs": {"reason": "x"},
+        "POST /backtests": {"deployment_id": places["deployment_id"]},
         "POST /approvals": {"subject": {"type": "retraining-policy", "id": places["policy_id"]}},
         "POST /approvals/{approval_id}/decide": {"approve": True},
         "POST /approvals/{approval_id}/comments": {"text": "looked at it"},

@@ -34,6 +34,7 @@ class JobKind(StrEnum):
     TRAIN = "train"
     RETRAIN = "retrain"
     CHECK = "check"
+    BACKTEST = "backtest"
 
 
 class JobState(StrEnum):
