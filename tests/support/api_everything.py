@@ -39,7 +39,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "purpose": "accounting",
     }
     job = world.post("/jobs", order).json()["id"]
-    replayed = world.post("/backtests", {"deployment_id": str(deployment.id)}).json()["id"]
+    replayed = _replayed(world, str(deployment.id))
     check, alert = alerted(world, monitor)
     breach = _breached(world, deployment.id)
     _gather(world)
@@ -79,6 +79,13 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "group": "team",
         "number": "1",
     }
+
+
+def _replayed(world: World, deployment_id: str) -> str:
+    """A backtest that was asked for, and cancelled."""
+    asked = world.post("/backtests", {"deployment_id": deployment_id}).json()
+    world.post(f"/jobs/{asked['job_id']}/cancel")
+    return str(asked["id"])
 
 
 def _gather(world: World) -> None:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     TRAIN = "train"
     RETRAIN = "retrain"
     CHECK = "check"
+    BACKTEST = "backtest"
 
 
 def _jobs(_: Bailiwick, page: Page[Job]) -> RenderableType:
