@@ -68,6 +68,7 @@ LISTS = (
     "/breaches",
     "/jobs",
     "/retraining-policies",
+    "/backtests",
     "/approvals",
     "/waivers",
     "/delegations",
@@ -114,6 +115,8 @@ def test_lists_ask_as_much_of_one_row_as_of_many(world: World) -> None:
         assert world.post("/channels", more, by="admin").status_code == 201
         body |= {"dataset": f"finance/data-{number}"}
         assert world.post("/retraining-policies", body).status_code == 201
+        replayed = {"deployment_id": deployment["id"]}
+        assert world.post("/backtests", replayed).status_code == 202
     assert counts(world) == few
     assert len(world.get("/deployments").json()["items"]) == 4
     assert max(few.values()) <= 14  # lineage: two kinds of nodes, their names and their marks

@@ -30,6 +30,8 @@ HISTORY = {
     "audit_checkpoints",
     "audit_events",
     "audit_leaves",
+    "backtest_results",
+    "backtests",
     "baselines",
     "check_results",
     "data_keys",  # but for the wrapping, which goes

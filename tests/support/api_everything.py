@@ -40,6 +40,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "purpose": "accounting",
     }
     job = world.post("/jobs", order).json()["id"]
+    replayed = _replayed(world, str(deployment.id))
     check, alert = alerted(world, monitor)
     breach = _breached(world, deployment.id)
     _gather(world)
@@ -55,6 +56,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "monitor_id": monitor,
         "policy_id": policy,
         "job_id": job,
+        "backtest_id": replayed,
         "check_id": check,
         "alert_id": alert,
         "incident_id": drifted(world, monitor),
@@ -107,6 +109,13 @@ def _asked_to_label(world: World, deployment_id: UUID) -> str:
         )
         session.add(item)
         return str(item.id)
+
+
+def _replayed(world: World, deployment_id: str) -> str:
+    """A backtest that was asked for, and cancelled."""
+    asked = world.post("/backtests", {"deployment_id": deployment_id}).json()
+    world.post(f"/jobs/{asked['job_id']}/cancel")
+    return str(asked["id"])
 
 
 def _gather(world: World) -> None:
@@ -305,6 +314,7 @@ def _body(operation: Operation, places: Places) -> Any:
         "POST /retraining-policies": deployment | {"dataset": dataset},
         "PATCH /retraining-policies/{policy_id}": {"cooldown_days": 3},
         "POST /retraining-policies/{policy_id}/jobs": {"reason": "x"},
+        "POST /backtests": {"deployment_id": places["deployment_id"]},
         "POST /approvals": {"subject": {"type": "retraining-policy", "id": places["policy_id"]}},
         "POST /approvals/{approval_id}/decide": {"approve": True},
         "POST /approvals/{approval_id}/comments": {"text": "looked at it"},

@@ -308,6 +308,7 @@ STEPS = [
     Step("POST /channels", "/channels", api_bodies.channel(), by="admin"),
     Step("PATCH /channels/{name}", "/channels/fresh", {"severities": ["page"]}, by="admin"),
     Step("POST /channels/{name}/trials", "/channels/fresh/trials", by="admin"),
+    Step("POST /backtests", "/backtests", {"deployment_id": "{deployment}"}),
     Step("POST /jobs", "/jobs", ORDER, keeps="job"),
     Step("POST /jobs/{job_id}/cancel", "/jobs/{job}/cancel"),
     Step("POST /principals", "/principals", {"name": "new", "kind": "person"}, by="admin"),

@@ -1,16 +1,19 @@
-"""`bailiwick backtest`: what a retraining strategy would have done on a dated file."""
+"""`bailiwick backtest`: what a retraining strategy would have done, on a file or on a server."""
 
 import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bailiwick.cli.api_client import TokenFile, Url
+from bailiwick.cli.backtest_on_server import Server, replay_on_server, shown, written
+from bailiwick.cli.moments import BacktestSince
 from bailiwick.cli.output import percent, plain, print_text, table
 from bailiwick.core.errors import Invalid
 from bailiwick.core.settings import read_settings
@@ -38,16 +41,29 @@ from bailiwick.lineage.rows import RowSpec
 from bailiwick.training import RECIPES, HeadRecipe, Recipe
 
 app = typer.Typer()
+_NAME = "NAMESPACE/NAME"
 DEFAULT_STRATEGIES = ["frozen", "every-period", "periodic:2", "threshold", "cost-aware"]
 _RECIPES = {"head": "head", "full": "small-classifier"}
 
 
 @app.command("backtest")
 def backtest(
-    data: Annotated[Path, typer.Option(help="CSV (also gzipped) or Parquet.")],
-    text: Annotated[str, typer.Option(metavar="COL[,COL]", help="Text columns.")],
-    label: Annotated[str, typer.Option(metavar="COL", help="The column to predict.")],
-    date: Annotated[str, typer.Option(metavar="COL", help="The column that dates a row.")],
+    data: Annotated[Path | None, typer.Option(help="CSV (also gzipped) or Parquet.")] = None,
+    text: Annotated[str, typer.Option(metavar="COL[,COL]", help="Text columns.")] = "",
+    label: Annotated[str, typer.Option(metavar="COL", help="The column to predict.")] = "",
+    date: Annotated[str, typer.Option(metavar="COL", help="The column that dates a row.")] = "",
+    deployment: Annotated[
+        str | None, typer.Option(metavar=_NAME, help="On a server: its labelled requests.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar=_NAME, help="On a server: the policy of a deployment.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar=f"{_NAME}@VERSION", help="On a server: dated rows.")
+    ] = None,
+    purpose: Annotated[str | None, typer.Option(help="What for, with --dataset.")] = None,
+    since: BacktestSince = None,
+    *,
     period: Annotated[Unit, typer.Option(help="How long a period is.")] = Unit.MONTH,
     strategy: Annotated[
         list[str] | None, typer.Option(help=f"May be repeated: {', '.join(FORMS)}.")
@@ -64,7 +80,6 @@ def backtest(
     recipe: Annotated[
         str, typer.Option(help="head: a linear one on hashed n-grams; full: a transformer.")
     ] = "head",
-    *,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write every period there.")
@@ -72,8 +87,33 @@ def backtest(
     cache: Annotated[
         Path | None, typer.Option(help="Where models' answers are kept; default: work folder.")
     ] = None,
+    url: Url = None,
+    token_file: TokenFile = None,
 ) -> None:
-    """Replay a dated file: when each strategy would have retrained, and what it would have got."""
+    """Replay a dated file: when each strategy would have retrained, and what it would have got.
+
+    With --deployment, --policy or --dataset a server does it, with what was known when.
+    """
+    server = Server(url, token_file, deployment, policy, dataset, purpose, since)
+    if server.is_asked:
+        given: dict[str, Any] = {
+            "strategies": strategy,
+            "period": str(period),
+            "budget": budget,
+            "seed": seed,
+            "price_answers": price,
+            "label_delay": label_delay,
+        }
+        result = replay_on_server(server, given | {"recipe_name": _server_recipe(recipe)})
+        if json_file is not None:
+            written(result, json_file)
+        print_text(shown(result))
+        return
+    if data is None or not (text and label and date):
+        raise Invalid(
+            "say what to replay: --data FILE with --text, --label and --date, or on a server "
+            "--deployment, --policy or --dataset"
+        )
     settings = read_settings()
     chosen = _strategies(strategy or DEFAULT_STRATEGIES, budget, price)
     spec = RowSpec(tuple(part.strip() for part in text.split(",")), label, date)
@@ -96,8 +136,8 @@ def backtest(
                 refits.recipe = regularised(refits, plain_recipe, first)
             outcomes = replay(plan, chosen, refits, watch)
     if json_file is not None:
-        written = {one.strategy: one.to_list() for one in outcomes}
-        json_file.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+        periods = {one.strategy: one.to_list() for one in outcomes}
+        json_file.write_text(json.dumps(periods, indent=1) + "\n", encoding="utf-8")
     print_text(_shown(stream, plan, outcomes))
 
 
@@ -106,6 +146,11 @@ def _strategies(named: list[str], budget: int | None, price: float) -> list[Stra
     if budget is not None and "cost-aware" not in named:
         raise Invalid("--budget is for the cost-aware strategy: add --strategy cost-aware.")
     return list({one.name: one for one in chosen}.values())
+
+
+def _server_recipe(name: str) -> str:
+    _recipe(name)
+    return _RECIPES[name]
 
 
 def _recipe(name: str) -> Recipe:

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     RETRAIN = "retrain"
     CHECK = "check"
     COMPARE = "compare"
+    BACKTEST = "backtest"
 
 
 def _jobs(_: Bailiwick, page: Page[Job]) -> RenderableType:

@@ -11,6 +11,10 @@ Until = Annotated[datetime, typer.Option(formats=_FORMATS, help="When it ends, i
 Since = Annotated[
     datetime | None, typer.Option(formats=_FORMATS, help="When it begins, in UTC; default: now.")
 ]
+BacktestSince = Annotated[
+    datetime | None,
+    typer.Option(formats=_FORMATS, help="Replay from this day on; older rows teach the first."),
+]
 Deadline = Annotated[
     datetime | None,
     typer.Option("--by", formats=_FORMATS, help="Deadline in UTC; default: 14 days, at most 90."),

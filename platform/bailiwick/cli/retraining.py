@@ -31,7 +31,8 @@ Ons = Annotated[
     typer.Option(
         "--on",
         help="What else sets it off: severity:page, 'cron:0 3 1 * *', accuracy-below:0.9, "
-        "new-labels:500, new-class:30, age-days:90, new-data, label-raised; may be repeated.",
+        "new-labels:500, new-class:30, age-days:90, new-data, label-raised, erasure, new-base, "
+        "new-inputs, new-rules, 'strategy:cost-aware by=week price=80'; may be repeated.",
     ),
 ]
 OnlyIfs = Annotated[
@@ -40,6 +41,9 @@ OnlyIfs = Annotated[
 ]
 BudgetHours = Annotated[float | None, typer.Option(help="Hours of training a calendar month.")]
 Priority = Annotated[int | None, typer.Option(min=0, max=9, help="Higher ones go first.")]
+
+
+_IN_WORDS = ("cron", "severity", "strategy")
 
 
 class Finding(StrEnum):
@@ -185,7 +189,7 @@ def _triggers(written: list[str] | None) -> list[dict[str, Any]] | None:
     for one in written:
         kind, _, value = one.partition(":")
         try:
-            given: str | float | None = float(value) if kind not in ("cron", "severity") else value
+            given: str | float | None = float(value) if kind not in _IN_WORDS else value
         except ValueError:
             given = value or None
         found.append({"kind": kind, "value": given or None})

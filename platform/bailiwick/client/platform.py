@@ -9,6 +9,7 @@ from bailiwick.client.access import AccessReviews, Groups, Principals, Tokens
 from bailiwick.client.alerting import Channels, Silences
 from bailiwick.client.approvals import Approvals, Delegations, Waivers
 from bailiwick.client.audit import Audit
+from bailiwick.client.backtests import Backtests
 from bailiwick.client.datasets import Datasets
 from bailiwick.client.deployments import Deployments, Environments
 from bailiwick.client.labelled import LabelledTraffic
@@ -69,6 +70,7 @@ class Bailiwick:
         self.channels = Channels(http)
         self.jobs = Jobs(http)
         self.retraining_policies = RetrainingPolicies(http, self.deployments)
+        self.backtests = Backtests(http, self.deployments)
         self.approvals = Approvals(http)
         self.delegations = Delegations(http)
         self.waivers = Waivers(http)

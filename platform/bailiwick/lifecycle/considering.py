@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.ids import new_id
+from bailiwick.lifecycle import upstream
 from bailiwick.lifecycle.jobs import JobState
 from bailiwick.lifecycle.retrain import enqueue_retraining, unfinished
 from bailiwick.lifecycle.retraining_policies import is_approved
@@ -31,16 +32,17 @@ from bailiwick.notifications.recurrence import Weekly
 from bailiwick.policy import LabelMove
 from bailiwick.registry import STOPPED, Deployment, ModelVersion, served_version
 
+LABELS = frozenset({"new-labels", "new-class"})
 REMEMBERED_JOBS = 200  # whose causes are not acted on again
 MOST_WORDS = 1_000
-COUNTED = frozenset({"new-labels", "new-class"})
+COUNTED = frozenset({"new-labels", "new-class", "erasure", "new-inputs", "strategy"})
 
 
 def start_due(session: Session, *, counting: bool = True, at: datetime) -> int:
     """Start a job for every policy that is set off and not held back; how many.
 
     A deployment never has two retraining jobs at a time, and each cause starts one job at most.
-    Not `counting`: without the policies that count labels, which is dear where there are many.
+    Not `counting`: without the policies that count labels or walk lineage, which is dear.
     """
     query = (
         select(RetrainingPolicy, Deployment)
@@ -210,9 +212,13 @@ def _facts(
         classes=frozenset(champion.labels),
         alerts=[Loud(_key_of(one), one.kind, one.severity, one.sentence) for one in alerts],
         accuracy=_accuracy(session, deployment, champion) if "accuracy-below" in kinds else (),
-        new_labels=_new_labels(session, deployment, since) if kinds & COUNTED else {},
+        new_labels=_new_labels(session, deployment, since) if kinds & LABELS else {},
         new_data=_new_data(session, policy, since) if "new-data" in kinds else (),
         raised=_raised(session, champion) if "label-raised" in kinds else None,
+        erasures=upstream.erasures_after(session, champion) if "erasure" in kinds else (),
+        new_base=upstream.newer_base(session, champion) if "new-base" in kinds else None,
+        new_inputs=upstream.newer_inputs(session, champion, since) if "new-inputs" in kinds else (),
+        rules=upstream.rules_after(session, champion) if "new-rules" in kinds else None,
     )
 
 

@@ -15,6 +15,7 @@ from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.jobs import JobKind, Lease, LeaseLost, claim, fail, heartbeat
 from bailiwick.lifecycle.platform import Platform
+from bailiwick.lifecycle.replays import carry_out_backtest
 from bailiwick.lifecycle.retrain import carry_out_retraining
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lifecycle.traffic_comparisons import carry_out_comparison
@@ -81,6 +82,8 @@ def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
             carry_out_check(platform, lease, folder, beat)
         case JobKind.COMPARE:
             carry_out_comparison(platform, lease, folder, beat)
+        case JobKind.BACKTEST:
+            carry_out_backtest(platform, lease, folder, beat)
 
 
 class _Beat:

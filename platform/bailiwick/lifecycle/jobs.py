@@ -35,6 +35,7 @@ class JobKind(StrEnum):
     RETRAIN = "retrain"
     CHECK = "check"
     COMPARE = "compare"
+    BACKTEST = "backtest"
 
 
 class JobState(StrEnum):

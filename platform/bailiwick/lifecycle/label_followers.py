@@ -36,7 +36,8 @@ def followers_of(session: Session, scheme: Scheme, rises: Sequence[Rise]) -> lis
     policies = _about(session, RetrainingPolicy, deployments)
     kept_fit = _about(session, Monitor, deployments) | policies
     jobs = _Joins(scheme, "job")
-    jobs.follow(session, Job, Job.subject_id, kept_fit)
+    replayed = {rise.id: rise.new for rise in rises if rise.type == "dataset-version"}
+    jobs.follow(session, Job, Job.subject_id, kept_fit | deployments | replayed)
     jobs.follow(session, Job, Job.id, _jobs_of(session, runs))
     _follow_trainings(session, jobs, risen)
     schedules = _Joins(scheme, "schedule")

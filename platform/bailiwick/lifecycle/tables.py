@@ -1,4 +1,4 @@
-"""Schedules, jobs, retraining policies and the gates' verdicts."""
+"""Schedules, jobs, retraining policies, backtests and the gates' verdicts."""
 
 from datetime import datetime
 from typing import Any
@@ -143,6 +143,40 @@ class Consideration(Base):
     causes: Mapped[list[dict[str, Any]]]
     holds: Mapped[list[dict[str, Any]]]
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+
+
+class Backtest(Base):
+    """What somebody wants replayed: whose history, by which strategies. Never changes.
+
+    Its label is its job's, which rises with what was read.
+    """
+
+    __tablename__ = "backtests"
+    __table_args__ = (Index(None, "deployment_id"), Index(None, "policy_id"))
+
+    id: Mapped[Id]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployments.id"))
+    dataset_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("dataset_versions.id"))
+    policy_id: Mapped[UUID | None] = mapped_column(ForeignKey("retraining_policies.id"))
+    policy_digest: Mapped[Digest | None]  # of the policy's settings that were replayed
+    settings: Mapped[dict[str, Any]]  # `replays.Settings` as JSON
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    created_at: Mapped[datetime]
+
+
+class BacktestResult(Base):
+    """What came of a backtest. `digest`: of the blob with all periods. Never changes."""
+
+    __tablename__ = "backtest_results"
+
+    id: Mapped[Id]
+    backtest_id: Mapped[UUID] = mapped_column(ForeignKey("backtests.id"), unique=True)
+    # Of the rows that were replayed, and how: the same ones are not replayed again.
+    content_digest: Mapped[Digest] = mapped_column(index=True)
+    digest: Mapped[Digest]
+    summary: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
 
 
 class Evaluation(Base):

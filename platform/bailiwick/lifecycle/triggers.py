@@ -16,8 +16,11 @@ A cause that was acted on is done, also if the job failed: it says so, and was t
 | `age-days` | days | the champion was trained so long ago |
 | `new-data` | | a version of the policy's dataset was brought in since |
 | `label-raised` | | the champion's confidentiality label has risen since it was trained |
-
-NOT decided here: whether retraining is worth its price; that is a strategy's business.
+| `erasure` | | texts were erased since that the champion had learned from |
+| `new-base` | | the model that it was made from has a newer champion |
+| `new-inputs` | | a dataset that it learned from, through any hops, has a newer version |
+| `new-rules` | | other policies have come into force since it was trained |
+| `strategy` | `cost-aware by=week price=80 budget=12` | that strategy would retrain now |
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +29,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self, get_args
 
 from bailiwick.core.errors import Invalid
+from bailiwick.lifecycle.live_rules import LiveRule
 from bailiwick.lifecycle.schedules import next_due
+from bailiwick.lifecycle.strategies import Decision
 from bailiwick.notifications import Severity
 from bailiwick.notifications.recurrence import Weekly
 
@@ -39,10 +44,15 @@ Kind = Literal[
     "age-days",
     "new-data",
     "label-raised",
+    "erasure",
+    "new-base",
+    "new-inputs",
+    "new-rules",
+    "strategy",
 ]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 _COUNTS = ("new-labels", "new-class", "age-days")
-_BARE = ("new-data", "label-raised")
+_BARE = ("new-data", "label-raised", "erasure", "new-base", "new-inputs", "new-rules")
 # One that no interval of checks or calendars could make sense of.
 _MOST = 10**9
 
@@ -68,7 +78,10 @@ class Trigger:
             "severity": None if value in known else f"severity is one of {', '.join(known)}",
             "accuracy-below": None if 0 < number < 1 else f"{kind} takes a share between 0 and 1",
             "cron": None,
+            "strategy": None,
         }
+        if kind == "strategy":
+            LiveRule.parsed(str(value or ""))
         if kind == "cron":
             next_due(str(value), after=datetime(2026, 1, 1, tzinfo=UTC))
         if kind in _BARE:
@@ -92,6 +105,11 @@ class Trigger:
             except ValueError:
                 raise Invalid(f"{kind} takes a number: {kind}:500") from None
         return cls(kind, value or None)
+
+    @property
+    def rule(self) -> LiveRule | None:
+        """The strategy that it asks, if it asks one."""
+        return LiveRule.parsed(str(self.value)) if self.kind == "strategy" else None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -129,6 +147,8 @@ class Facts:
     """What is known of a deployment when its policy is considered.
 
     `new_labels`: labels received since, by label; `classes`: those that the champion knows.
+    `erasures`, `new_base`, `new_inputs`, `rules`: ids of what changed upstream of it. `decisions`:
+    what each strategy that is asked says, by its trigger's value, with the period as its key.
     """
 
     at: datetime
@@ -142,6 +162,11 @@ class Facts:
     new_labels: Mapping[str, int] = field(default_factory=dict)
     new_data: Sequence[str] = ()
     raised: str | None = None
+    erasures: Sequence[str] = ()
+    new_base: str | None = None
+    new_inputs: Sequence[str] = ()
+    rules: str | None = None
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +251,36 @@ def _raised(_: Trigger, facts: Facts) -> Found:
     return (facts.raised, "the champion's label has risen") if facts.raised else None
 
 
+def _erasure(_: Trigger, facts: Facts) -> Found:
+    if not facts.erasures:
+        return None
+    told = f"texts that the champion learned from were erased ({len(facts.erasures):,} times)"
+    return facts.erasures[-1], told
+
+
+def _new_base(_: Trigger, facts: Facts) -> Found:
+    said = "the model that the champion was made from has a newer champion"
+    return (facts.new_base, said) if facts.new_base else None
+
+
+def _new_inputs(_: Trigger, facts: Facts) -> Found:
+    if not facts.new_inputs:
+        return None
+    said = f"{len(facts.new_inputs)} newer version(s) of what the champion learned from"
+    return facts.new_inputs[-1], said
+
+
+def _new_rules(_: Trigger, facts: Facts) -> Found:
+    return (facts.rules, "other policies have come into force") if facts.rules else None
+
+
+def _strategy(trigger: Trigger, facts: Facts) -> Found:
+    decision = facts.decisions.get(str(trigger.value))
+    if decision is None or not decision.retrain:
+        return None
+    return f"{facts.champion}:{trigger.value}:{decision.keys[0]}"[:120], decision.reason
+
+
 _FINDERS = {
     "severity": _severity,
     "cron": _cron,
@@ -235,6 +290,11 @@ _FINDERS = {
     "age-days": _age,
     "new-data": _new_data,
     "label-raised": _raised,
+    "erasure": _erasure,
+    "new-base": _new_base,
+    "new-inputs": _new_inputs,
+    "new-rules": _new_rules,
+    "strategy": _strategy,
 }
 
 

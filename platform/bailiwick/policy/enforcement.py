@@ -35,6 +35,7 @@ READ_ACTIONS = {
     "Monitor": "monitor:read",
     "Alert": "alert:read",
     "RetrainingPolicy": "retraining-policy:read",
+    "Backtest": "backtest:read",
     "Job": "job:read",
     "Approval": "approval:read",
     "Delegation": "delegation:list",

@@ -4,7 +4,7 @@ from bailiwick.web.callers import Caller, Governed
 from bailiwick.web.decision_lists import visible_decisions
 from bailiwick.web.etags import Precondition, tag
 from bailiwick.web.explained_decisions import ExplainedDecision, explained_decision
-from bailiwick.web.job_lists import visible_jobs
+from bailiwick.web.job_lists import visible_backtests, visible_jobs
 from bailiwick.web.lookups import by_id, by_name
 from bailiwick.web.on_call import (
     governed_alert,
@@ -46,6 +46,7 @@ __all__ = [
     "resource_of_silence",
     "tag",
     "visible_alerts",
+    "visible_backtests",
     "visible_decisions",
     "visible_jobs",
     "visible_names",

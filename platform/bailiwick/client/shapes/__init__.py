@@ -26,6 +26,7 @@ from bailiwick.client.shapes.approvals import (
     Vote,
     Waiver,
 )
+from bailiwick.client.shapes.backtests import Backtest, BacktestResult
 from bailiwick.client.shapes.common import (
     Label,
     Page,
@@ -141,6 +142,8 @@ __all__ = [
     "Alias",
     "Approval",
     "AuditEvent",
+    "Backtest",
+    "BacktestResult",
     "Breach",
     "Bundle",
     "BundleApproval",

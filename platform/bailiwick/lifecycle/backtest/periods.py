@@ -46,11 +46,17 @@ def spans_of(times: NDArray[np.datetime64], unit: Unit) -> tuple[Span, ...]:
     """
     if not len(times):
         return ()
-    edges = [_floor(_moment(times[0]), unit)]
-    while edges[-1] <= _moment(times[-1]):
-        edges.append(_next(edges[-1], unit))
+    edges = edges_between(_moment(times[0]), _moment(times[-1]), unit)
     naive = np.array([edge.replace(tzinfo=None) for edge in edges], "M8[us]")
     return _cut(edges, np.searchsorted(times, naive).tolist(), unit)
+
+
+def edges_between(first: datetime, last: datetime, unit: Unit) -> list[datetime]:
+    """Where the periods that hold `first` to `last` begin, and where the last of them ends."""
+    edges = [begin_of(first, unit)]
+    while edges[-1] <= last:
+        edges.append(_next(edges[-1], unit))
+    return edges
 
 
 def _cut(edges: Sequence[datetime], rows: Sequence[int], unit: Unit) -> tuple[Span, ...]:
@@ -64,7 +70,8 @@ def _moment(time: np.datetime64) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(time.astype("int64")))
 
 
-def _floor(moment: datetime, unit: Unit) -> datetime:
+def begin_of(moment: datetime, unit: Unit) -> datetime:
+    """When the period that `moment` (UTC) lies in began."""
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     if unit is Unit.DAY:
         return day

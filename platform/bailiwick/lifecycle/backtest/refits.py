@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,8 @@ class Refits:
     """A `Learner` of one stream, recipe and seed, with `processes` at work.
 
     `cache` holds a file for each model, named after what it was made from: train once, whoever
-    asks, and go on where a run was killed. It holds no text and no label.
+    asks, and go on where a run was killed. It holds no text and no label. `oldest` says from which
+    row on the model of so many first rows learns; all of them, if nothing is said.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Refits:
         cache: Path,
         folder: Path,
         processes: int,
+        oldest: Callable[[int], int] | None = None,
     ) -> None:
         self.recipe = recipe
+        self._oldest = oldest
         self._stream, self._seed, self._cache = stream, seed, cache
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._children = [
@@ -91,9 +94,17 @@ class Refits:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for child, thread in zip(self._children, self._threads, strict=True):
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, whatever they are doing; whoever waits for one gets an error."""
+        for thread in self._threads:
+            thread.shutdown(wait=False, cancel_futures=True)
+        for child in self._children:
             child.close()
-            thread.shutdown(cancel_futures=True)
+        for child, thread in zip(self._children, self._threads, strict=True):
+            thread.shutdown()
+            child.release()
 
     def _entry(self, learned: int, asked: Sequence[Rows]) -> Entry:
         if prepared := self._prepared.get(learned):
@@ -113,7 +124,7 @@ class Refits:
         entry = _read(path)
         lacking = [rows for rows in asked if self._stream.digest(*rows) not in entry["judged"]]
         if lacking or entry["train_seconds"] is None:
-            start = 0 if isinstance(recipe, HeadRecipe) else max(0, learned - _TRANSFORMER_ROWS)
+            start = self._start(learned, recipe)
             answer = self._children[place].ask(
                 {"recipe": recipe.to_dict(), "learn": [start, learned], "judge": lacking}
             )
@@ -124,9 +135,18 @@ class Refits:
             _write(path, entry)
         return entry
 
+    def _start(self, learned: int, recipe: Recipe) -> int:
+        at_most = learned if isinstance(recipe, HeadRecipe) else _TRANSFORMER_ROWS
+        oldest = 0 if self._oldest is None else self._oldest(learned)
+        return max(oldest, learned - at_most)
+
     def _key(self, learned: int, recipe: Recipe) -> str:
         rows = self._stream.digest_until(learned)
-        return digest_of([_FORMAT, rows, recipe.to_dict(), self._seed])
+        made_of: list[Any] = [_FORMAT, rows, recipe.to_dict(), self._seed]
+        start = self._start(learned, recipe)
+        if start and isinstance(recipe, HeadRecipe):
+            made_of.append(start)
+        return digest_of(made_of)
 
 
 class _Child:
@@ -142,6 +162,7 @@ class _Child:
         }
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
+        self._closed = False
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to one request. Raises `Invalid` for what it says is wrong with the rows."""
@@ -164,14 +185,20 @@ class _Child:
         return answer
 
     def close(self) -> None:
-        """End it, whatever it is doing."""
-        if self._process is None:
-            return
-        with self._process:
+        """End it for good, whatever it is doing."""
+        self._closed = True
+        if self._process is not None:
             self._process.terminate()
-        self._process = None
+
+    def release(self) -> None:
+        """Wait for its end, and give its pipes back; nobody asks it any more."""
+        if self._process is not None:
+            with self._process:
+                pass
 
     def _started(self) -> "subprocess.Popen[str]":
+        if self._closed:
+            raise JobProcessFailed("the training process was ended")
         if self._process is None:
             self._folder.mkdir(parents=True)
             spec = self._folder / "spec.json"

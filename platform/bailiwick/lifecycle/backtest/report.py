@@ -31,6 +31,13 @@ class Outcome:
         return sum(one.retrained for one in self.results)
 
     @property
+    def wrong(self) -> int:
+        """How many rows it answered wrong."""
+        return sum(
+            round(one.rows * (1 - one.accuracy)) for one in self.results if one.accuracy is not None
+        )
+
+    @property
     def train_seconds(self) -> float:
         """Seconds of a processor, trials included."""
         return sum(one.train_seconds for one in self.results)
@@ -54,17 +61,11 @@ def recovered_ratio(outcome: Outcome, others: Sequence[Outcome]) -> float | None
 def regret_answers(outcome: Outcome, others: Sequence[Outcome]) -> int | None:
     """Wrong answers more than with retraining every period; None where that was not replayed."""
     every = _named("every-period", others)
-    return None if every is None else _wrong(outcome) - _wrong(every)
+    return None if every is None else outcome.wrong - every.wrong
 
 
 def _named(name: str, outcomes: Sequence[Outcome]) -> Outcome | None:
     return next((one for one in outcomes if one.strategy == name), None)
-
-
-def _wrong(outcome: Outcome) -> int:
-    return sum(
-        round(one.rows * (1 - one.accuracy)) for one in outcome.results if one.accuracy is not None
-    )
 
 
 def _mean(values: Sequence[float | None]) -> float:

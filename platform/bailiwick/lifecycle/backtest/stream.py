@@ -99,10 +99,15 @@ def open_stream(
     """
     ingested = ingest(source, spec, folder / "rows", max_bytes=max_bytes)
     frame = frame_of(ingested.accepted_path, spec.text, spec.label)
+    return stream_of(frame, unit, folder, set_aside=ingested.rejected), ingested
+
+
+def stream_of(frame: pa.Table, unit: Unit, folder: Path, *, set_aside: int = 0) -> Stream:
+    """A frame (time, text, label) as a stream; rows of one moment keep their order."""
     times = frame["time"].to_numpy()
     order = np.argsort(times, kind="stable")
     frame = frame.take(order).combine_chunks()
     path = folder / "frame.parquet"
     write_frame(frame, path)
     spans = spans_of(times[order].astype("M8[us]"), unit)
-    return Stream(path, file_digest(path), spans, ingested.rejected, frame), ingested
+    return Stream(path, file_digest(path), spans, set_aside, frame)

@@ -11,7 +11,15 @@ from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.backtest.learner import Judged, Learner, Rows
 from bailiwick.lifecycle.backtest.periods import Span
-from bailiwick.lifecycle.strategies import Known, Lived, Strategy, Threshold, Trial, alarm
+from bailiwick.lifecycle.strategies import (
+    Known,
+    Lived,
+    Retrained,
+    Strategy,
+    Threshold,
+    Trial,
+    alarm,
+)
 
 _TRIED_RATIO = 1 / 3  # of the newest labelled period, its newest rows: what a challenger is put to
 _LEAST_TRIED = 30  # rows
@@ -75,6 +83,8 @@ class Course:
     results: list[Result] = field(default_factory=list)
     _since: list[tuple[int, Judged]] = field(default_factory=list)  # the serving model's periods
     _trials: list[Trial] = field(default_factory=list)
+    _retrained: list[Retrained] = field(default_factory=list)
+    _answered: set[str] = field(default_factory=set)
 
     def live(self, period: int, clock: ReplayClock, learner: Learner) -> None:
         """Answer `period`, which has now ended, and decide."""
@@ -89,7 +99,8 @@ class Course:
         decision = self.strategy.decide(known) if known.periods_left else None
         retrain = decision is not None and decision.retrain and known.behind > 0
         if retrain:
-            self._retrain(plan.labelled(clock), learner)
+            self._retrain(period, plan.labelled(clock), learner)
+            self._answered.update(decision.keys if decision else ())
         self.results.append(
             Result(
                 span.name,
@@ -107,9 +118,11 @@ class Course:
     def _learned(self) -> int:
         return self.plan.spans[self.through].stop
 
-    def _retrain(self, labelled: int, learner: Learner) -> None:
+    def _retrain(self, period: int, labelled: int, learner: Learner) -> None:
         self.through, self.retrains, self._since = labelled, self.retrains + 1, []
-        self.seconds += learner.train_seconds(self._learned)
+        seconds = learner.train_seconds(self._learned)
+        self._retrained.append(Retrained(period, labelled, seconds))
+        self.seconds += seconds
         self.labels = max(self.labels, self._learned)
 
     def _known(self, period: int, labelled: int, learner: Learner) -> Known:
@@ -136,6 +149,8 @@ class Course:
             periods_left=left,
             lived=lived,
             trials=tuple(self._trials),
+            retrained=tuple(self._retrained),
+            answered=frozenset(self._answered),
         )
 
     def _behind(self, labelled: int) -> int:

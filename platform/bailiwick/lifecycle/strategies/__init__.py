@@ -6,7 +6,14 @@ rule states its assumptions where it is written.
 """
 
 from bailiwick.lifecycle.strategies.cost_aware import DEFAULT_PRICE_ANSWERS, CostAware
-from bailiwick.lifecycle.strategies.known import Decision, Known, Lived, Strategy, Trial
+from bailiwick.lifecycle.strategies.known import (
+    Decision,
+    Known,
+    Lived,
+    Retrained,
+    Strategy,
+    Trial,
+)
 from bailiwick.lifecycle.strategies.names import FORMS, Hindsight, strategy_named
 from bailiwick.lifecycle.strategies.simple import Frozen, Periodic
 from bailiwick.lifecycle.strategies.threshold import DEFAULT_POINTS, Threshold, alarm
@@ -22,6 +29,7 @@ __all__ = [
     "Known",
     "Lived",
     "Periodic",
+    "Retrained",
     "Strategy",
     "Threshold",
     "Trial",

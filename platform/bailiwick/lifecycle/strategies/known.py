@@ -1,6 +1,6 @@
 """What a strategy may know when a period has ended, and what it answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -41,12 +41,22 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrained:
+    """A retraining at the end of `period` on all labels up to those of period `through`."""
+
+    period: int
+    through: int
+    train_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """All that is known at the end of `period`, in order of time; nothing of later periods.
 
     `behind`: periods with labels that the serving model has not learned; 0: there is nothing
     new. `periods_left`: periods that the plan still has, None without an end. `lived` holds the
-    serving model's periods alone, `trials` all, whichever model served.
+    serving model's periods alone, `trials` all, whichever model served. `retrained`: what has been
+    done so far; `answered`: the keys of the causes that it answered.
     """
 
     period: int
@@ -55,14 +65,17 @@ class Known:
     periods_left: int | None
     lived: tuple[Lived, ...]
     trials: tuple[Trial, ...]
+    retrained: tuple[Retrained, ...] = ()
+    answered: frozenset[str] = field(default=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to retrain now, with the reason in a sentence."""
+    """Whether to retrain now, with the reason in a sentence, and the keys of its causes, if any."""
 
     retrain: bool
     reason: str
+    keys: tuple[str, ...] = ()
 
 
 class Strategy(Protocol):

@@ -1,0 +1,52 @@
+"""Backtests on the server, their results, and what strategies decided of live policies."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+from bailiwick.db import history
+
+revision = "202611231410"
+down_revision = "202611231350"
+branch_labels = None
+depends_on = None
+
+JSON = sa.JSON().with_variant(JSONB(), "postgresql")
+TABLES = ("backtests", "backtest_results")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "backtests",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("job_id", sa.Uuid(), sa.ForeignKey("jobs.id"), nullable=False),
+        sa.Column("deployment_id", sa.Uuid(), sa.ForeignKey("deployments.id"), nullable=True),
+        sa.Column(
+            "dataset_version_id", sa.Uuid(), sa.ForeignKey("dataset_versions.id"), nullable=True
+        ),
+        sa.Column("policy_id", sa.Uuid(), sa.ForeignKey("retraining_policies.id"), nullable=True),
+        sa.Column("policy_digest", sa.String(64), nullable=True),
+        sa.Column("settings", JSON, nullable=False),
+        sa.Column("created_by", sa.Uuid(), sa.ForeignKey("principals.id"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.UniqueConstraint("job_id"),
+    )
+    op.create_index("ix_backtests_deployment_id", "backtests", ["deployment_id"])
+    op.create_index("ix_backtests_policy_id", "backtests", ["policy_id"])
+    op.create_table(
+        "backtest_results",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("backtest_id", sa.Uuid(), sa.ForeignKey("backtests.id"), nullable=False),
+        sa.Column("content_digest", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("summary", JSON, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.UniqueConstraint("backtest_id"),
+    )
+    op.create_index("ix_backtest_results_content_digest", "backtest_results", ["content_digest"])
+    history.protect(TABLES)
+
+
+def downgrade() -> None:
+    for table in reversed(TABLES):
+        op.drop_table(table)

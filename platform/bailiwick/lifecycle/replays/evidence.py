@@ -1,0 +1,41 @@
+"""Results of backtests, for those who look at them and for those who approve a policy."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bailiwick.lifecycle.tables import Backtest, BacktestResult
+
+
+def results_of(session: Session, ids: Iterable[UUID]) -> dict[UUID, BacktestResult]:
+    """The results of these backtests, by the backtest's id; of those that have come to one."""
+    query = select(BacktestResult).where(BacktestResult.backtest_id.in_(list(ids)))
+    return {one.backtest_id: one for one in session.scalars(query)}
+
+
+def newest_of_policies(
+    session: Session, policies: Iterable[tuple[UUID, str]]
+) -> dict[UUID, tuple[Backtest, BacktestResult]]:
+    """What each of these policies (id, digest of its settings) would have done: the newest answer.
+
+    Of exactly these settings; by the policy's id, in one query however many they are.
+    """
+    digests = dict(policies)
+    newest = (
+        select(func.max(Backtest.id))
+        .join(BacktestResult, BacktestResult.backtest_id == Backtest.id)
+        .where(Backtest.policy_id.in_(digests), Backtest.policy_digest.in_(digests.values()))
+        .group_by(Backtest.policy_id, Backtest.policy_digest)
+    )
+    rows = session.execute(
+        select(Backtest, BacktestResult)
+        .join(BacktestResult, BacktestResult.backtest_id == Backtest.id)
+        .where(Backtest.id.in_(newest))
+    )
+    return {
+        one.policy_id: (one, result)
+        for one, result in rows
+        if one.policy_id is not None and digests[one.policy_id] == one.policy_digest
+    }
