@@ -219,3 +219,28 @@ def test_a_file_without_tiers_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"gates\.yaml cannot be read"):
         load_tiers(tmp_path / "gates.yaml")
+
+
+def test_a_file_from_before_the_later_values_means_those_of_the_shipped_standard_tier(
+    tmp_path: Path,
+) -> None:
+    standard = load_tiers(bundled("policies") / "gates.yaml")["standard"]
+    values = {name: getattr(standard, name) for name in {*NUMBERS, "reproduce"} - LATER}
+    (tmp_path / "gates.yaml").write_text(yaml.safe_dump({"tiers": {"standard": values}}))
+    assert load_tiers(tmp_path / "gates.yaml")["standard"] == standard
+
+
+@pytest.mark.parametrize("value", [1, 0, "yes", None])
+def test_whether_to_train_twice_is_said_with_true_or_false(tmp_path: Path, value: object) -> None:
+    values = dict.fromkeys(set(NUMBERS) - LATER, 1) | {"reproduce": value}
+    (tmp_path / "gates.yaml").write_text(yaml.safe_dump({"tiers": {"mine": values}}))
+    with pytest.raises(Invalid, match=r"wrong here: reproduce\)"):
+        load_tiers(tmp_path / "gates.yaml")
+
+
+def test_each_tier_of_the_shipped_ones_demands_at_least_what_the_one_below_does() -> None:
+    tiers = load_tiers(bundled("policies") / "gates.yaml")
+    assert not tiers["standard"].demands_less_than(tiers["low"])
+    assert not tiers["high"].demands_less_than(tiers["standard"])
+    assert tiers["low"].demands_less_than(tiers["standard"])
+    assert [tiers[name].approvals for name in ("low", "standard", "high")] == [0, 1, 2]

@@ -218,11 +218,11 @@ def test_the_auc_is_the_share_of_pairs_and_its_interval_holds_one_half_for_equal
     pairs = [(a > b) + (a == b) / 2 for a in members for b in others]
     assert auc(members, others) == pytest.approx(np.mean(pairs))
     held = 0
-    for seed in range(40):
+    for seed in range(20):
         same = np.random.default_rng(seed).normal(size=(2, 150))
         found = separation(same[0], same[1], seed=seed)
         held += found.low <= 0.5 <= found.high
-    assert held >= 35
+    assert held >= 17
 
 
 def test_a_model_that_memorises_is_told_from_one_that_does_not(tmp_path: Path) -> None:
