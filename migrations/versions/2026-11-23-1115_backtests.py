@@ -45,8 +45,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_backtest_results_content_digest", "backtest_results", ["content_digest"])
     history.protect(TABLES)
+    op.add_column(
+        "approval_requests", sa.Column("evidence", JSON, nullable=False, server_default="[]")
+    )
+    op.add_column(
+        "retraining_considerations",
+        sa.Column("decisions", JSON, nullable=False, server_default="[]"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("retraining_considerations", "decisions")
+    op.drop_column("approval_requests", "evidence")
     for table in reversed(TABLES):
         op.drop_table(table)

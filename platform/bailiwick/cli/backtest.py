@@ -96,7 +96,12 @@ def backtest(
     """
     server = Server(url, token_file, deployment, policy, dataset, purpose, since)
     if server.is_asked:
-        given = {"strategies": strategy, "period": str(period), "budget": budget, "seed": seed}
+        given: dict[str, object] = {
+            "strategies": strategy,
+            "period": str(period),
+            "budget": budget,
+            "seed": seed,
+        }
         given |= {"price_answers": price, "label_delay": label_delay}
         result = replay_on_server(server, given | {"recipe_name": _server_recipe(recipe)})
         if json_file is not None:

@@ -114,7 +114,8 @@ class Consideration(Base):
     """What set a retraining policy off, and what came of it: a job, or what held it back.
 
     `causes`: [{kind, key, sentence}]; `holds`: [{why, sentence}], empty where a job was started.
-    A row when any of it is new. Never changes.
+    `decisions`: [{strategy, period, retrain, reason}] of the strategies that were asked. A row when
+    any of it is new. Never changes.
     """
 
     __tablename__ = "retraining_considerations"
@@ -125,6 +126,7 @@ class Consideration(Base):
     at: Mapped[datetime]
     causes: Mapped[list[dict[str, Any]]]
     holds: Mapped[list[dict[str, Any]]]
+    decisions: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
 
 

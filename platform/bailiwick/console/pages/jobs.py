@@ -111,6 +111,10 @@ def _about(caller: Caller, found: Job) -> Deployment | RegisteredModel | None:
                 visible_models(caller),
             )
         )
+    if found.kind == JobKind.BACKTEST:
+        return session.scalar(
+            select(Deployment).where(Deployment.id == found.subject_id, visible_deployments(caller))
+        )
     owner = RetrainingPolicy if found.kind == JobKind.RETRAIN else Monitor
     return session.scalar(
         select(Deployment)
