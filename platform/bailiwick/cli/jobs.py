@@ -35,6 +35,7 @@ class Kind(StrEnum):
     RETRAIN = "retrain"
     CHECK = "check"
     BACKTEST = "backtest"
+    TRIAL = "trial"
 
 
 def _jobs(_: Bailiwick, page: Page[Job]) -> RenderableType:

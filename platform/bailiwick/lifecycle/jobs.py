@@ -35,6 +35,7 @@ class JobKind(StrEnum):
     RETRAIN = "retrain"
     CHECK = "check"
     BACKTEST = "backtest"
+    TRIAL = "trial"
 
 
 class JobState(StrEnum):

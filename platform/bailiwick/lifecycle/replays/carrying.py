@@ -98,9 +98,9 @@ def _allowed(session: Session, platform: Platform, lease: Lease, *, at: datetime
     """Its principal may still have it; the job's label comes to cover what is read."""
     now, job = platform.in_force(session), session.get_one(Job, lease.job_id)
     backtest = _ordered(session, job)
-    source, settings = stored_source(session, backtest), _settings(backtest)
+    source, purpose = stored_source(session, backtest), _settings(backtest).purpose
     actor = load_actor(session, lease.acts_as)
-    _, label = require_rights(session, source, settings, rules=now.rules, actor=actor, at=at)
+    _, label = require_rights(session, source, purpose, rules=now.rules, actor=actor, at=at)
     raise_job(session, now.rules.scheme, job, [label], actor_id=lease.acts_as, at=at)
 
 
