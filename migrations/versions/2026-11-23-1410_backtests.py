@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 JSON = sa.JSON().with_variant(JSONB(), "postgresql")
-TABLES = ("backtests", "backtest_results")
+TABLES = ("backtests", "backtest_results", "challenger_trials")
 
 
 def upgrade() -> None:
@@ -44,9 +44,37 @@ def upgrade() -> None:
         sa.UniqueConstraint("backtest_id"),
     )
     op.create_index("ix_backtest_results_content_digest", "backtest_results", ["content_digest"])
+    op.create_table(
+        "challenger_trials",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("policy_id", sa.Uuid(), sa.ForeignKey("retraining_policies.id"), nullable=False),
+        sa.Column("champion_id", sa.Uuid(), sa.ForeignKey("model_versions.id"), nullable=False),
+        sa.Column("job_id", sa.Uuid(), sa.ForeignKey("jobs.id"), nullable=False),
+        sa.Column("unit", sa.String(10), nullable=False),
+        sa.Column("start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("end", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("tried_rows", sa.Integer(), nullable=False),
+        sa.Column("age", sa.Integer(), nullable=False),
+        *(
+            sa.Column(name, sa.Double(), nullable=False)
+            for name in ("accuracy", "gain", "standard_error")
+        ),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.UniqueConstraint("policy_id", "unit", "start", "champion_id"),
+    )
     history.protect(TABLES)
+    op.add_column(
+        "approval_requests", sa.Column("evidence", JSON, nullable=False, server_default="[]")
+    )
+    op.add_column(
+        "retraining_considerations",
+        sa.Column("decisions", JSON, nullable=False, server_default="[]"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("retraining_considerations", "decisions")
+    op.drop_column("approval_requests", "evidence")
     for table in reversed(TABLES):
         op.drop_table(table)

@@ -33,6 +33,7 @@ HISTORY = {
     "backtest_results",
     "backtests",
     "baselines",
+    "challenger_trials",
     "check_results",
     "data_keys",  # but for the wrapping, which goes
     "dataset_versions",

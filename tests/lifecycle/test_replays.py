@@ -13,13 +13,16 @@ from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import run_next
 from bailiwick.lifecycle.backtest import Unit, refits
 from bailiwick.lifecycle.jobs import JobState
-from bailiwick.lifecycle.replays import history
+from bailiwick.lifecycle.replays import evidence_of, history
 from bailiwick.lifecycle.replays.orders import source_of
-from bailiwick.lifecycle.retraining_policies import update_retraining_policy
+from bailiwick.lifecycle.retraining_policies import (
+    ask_for_policy_approval,
+    update_retraining_policy,
+)
 from bailiwick.lifecycle.tables import BacktestResult, Job, RetrainingPolicy
 from bailiwick.lineage import LineageEdge, Run
 from bailiwick.monitoring import Outcome, log_feedback
-from bailiwick.policy import DeniedByPolicy, load_actor
+from bailiwick.policy import ApprovalRequest, DeniedByPolicy, load_actor
 from bailiwick.registry import Deployment
 from support.backtests import InProcess
 from support.lifecycle_world import World, audited
@@ -141,6 +144,26 @@ def test_a_policy_is_replayed_by_its_own_triggers(past: Past) -> None:
         "frozen",
         "hindsight:1",
     ]
+
+
+def test_the_answer_is_laid_before_those_who_approve_the_policy(past: Past) -> None:
+    past.live()
+    with past.world.platform.database.transaction() as session:
+        policy = session.get_one(RetrainingPolicy, past.world.policy.id)
+        actor = load_actor(session, past.world.engineer_id)
+        update_retraining_policy(
+            session, policy, {"cooldown_days": 3}, actor=actor, at=past.clock.now()
+        )
+        request = ask_for_policy_approval(session, policy, actor=actor, at=past.clock.now()).id
+    asked = past.order(past.settings("policy", since=begin_of_month(1)), policy=True)
+    carried_out(past, asked)
+    found, _ = result_of(past, asked)
+    attached = {"type": "backtest", "id": str(asked), "digest": found.digest}
+    with past.world.platform.database.transaction() as session:
+        policy = session.get_one(RetrainingPolicy, past.world.policy.id)
+        assert session.get_one(ApprovalRequest, request).evidence == [attached]
+        assert audited(session, request) == ["approval.requested", "approval.evidence-attached"]
+        assert evidence_of(session, policy) == [attached]
 
 
 def test_a_policy_that_changed_meanwhile_is_not_replayed(past: Past) -> None:

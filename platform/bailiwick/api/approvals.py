@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, Schema, Text
-from bailiwick.lifecycle import promotion, retraining_policies, waivers
+from bailiwick.lifecycle import promotion, replays, retraining_policies, waivers
 from bailiwick.lifecycle.subjects import known_subjects, void_reasons
 from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.policy import (
@@ -85,6 +85,14 @@ class VoteOut(Schema):
     at: datetime
 
 
+class EvidenceOut(Schema):
+    """What was found out about a subject: a backtest, and the digest of its result."""
+
+    type: str
+    id: UUID
+    digest: str
+
+
 class ApprovalOut(Schema):
     """A request for approval of one exact subject: its digest, under its label.
 
@@ -105,6 +113,7 @@ class ApprovalOut(Schema):
     void: str | None
     created_at: datetime
     expires_at: datetime
+    evidence: list[EvidenceOut]
     votes: list[VoteOut]
 
 
@@ -179,6 +188,7 @@ def request(body: ApprovalIn, caller: Governed, response: Response) -> ApprovalO
             actor=caller.actor,
             at=caller.at,
             expires_at=body.expires_at,
+            evidence=replays.evidence_of(caller.session, policy),
         )
     tag(response, asked)
     return _shown(caller, [asked])[0]

@@ -128,7 +128,7 @@ def list_jobs(
     caller: Governed,
     paging: Paging,
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None,
-    kind: Literal["train", "retrain", "check", "compare", "backtest"] | None = None,
+    kind: (Literal["train", "retrain", "check", "compare", "backtest", "trial"] | None) = None,
     subject_id: UUID | None = None,
 ) -> JobPage:
     """The jobs that the caller may see, newest first."""

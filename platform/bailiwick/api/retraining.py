@@ -48,7 +48,9 @@ class TriggerIn(Body):
     """One kind of reason to retrain, with the value that it takes.
 
     `severity` (note, warning, page), `cron` (five fields, UTC), `accuracy-below` (a share),
-    `new-labels`, `new-class` (rows), `age-days`, `new-data` and `label-raised` (no value).
+    `new-labels`, `new-class` (rows), `age-days`, `strategy` (such as `cost-aware by=week price=80
+    budget=12`, `threshold:5 by=month`, `periodic:4`); `new-data`, `label-raised`, `erasure`,
+    `new-base`, `new-inputs` and `new-rules` take no value.
     """
 
     kind: Kind
@@ -168,13 +170,26 @@ class HoldOut(Schema):
     sentence: str
 
 
+class StrategySaidOut(Schema):
+    """What a strategy said at the end of a period, and why."""
+
+    strategy: str
+    period: str
+    retrain: bool
+    reason: str
+
+
 class ConsiderationOut(Schema):
-    """What set a policy off and what came of it: a job, or what held it back."""
+    """What set a policy off and what came of it: a job, or what held it back.
+
+    `decisions`: of the strategies that it asks; alone where none wanted to retrain.
+    """
 
     id: UUID
     at: datetime
     causes: list[CauseOut]
     holds: list[HoldOut]
+    decisions: list[StrategySaidOut]
     job_id: UUID | None
 
 

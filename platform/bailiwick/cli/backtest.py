@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -96,14 +96,13 @@ def backtest(
     """
     server = Server(url, token_file, deployment, policy, dataset, purpose, since)
     if server.is_asked:
-        given: dict[str, Any] = {
+        given: dict[str, object] = {
             "strategies": strategy,
             "period": str(period),
             "budget": budget,
             "seed": seed,
-            "price_answers": price,
-            "label_delay": label_delay,
         }
+        given |= {"price_answers": price, "label_delay": label_delay}
         result = replay_on_server(server, given | {"recipe_name": _server_recipe(recipe)})
         if json_file is not None:
             written(result, json_file)

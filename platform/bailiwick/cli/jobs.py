@@ -36,6 +36,7 @@ class Kind(StrEnum):
     CHECK = "check"
     COMPARE = "compare"
     BACKTEST = "backtest"
+    TRIAL = "trial"
 
 
 def _jobs(_: Bailiwick, page: Page[Job]) -> RenderableType:

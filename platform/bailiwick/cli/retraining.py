@@ -103,12 +103,22 @@ def _written(trigger: dict[str, Any]) -> str:
     return trigger["kind"] if value is None else f"{trigger['kind']}:{shown}"
 
 
+def _came_of(one: Consideration) -> str:
+    """A job, what was held back, or nothing that anybody wanted."""
+    if one["job_id"]:
+        return f"job {short(one['job_id'])}"
+    return "held" if one["holds"] else "nothing"
+
+
 def _considered(_: Bailiwick, found: list[Consideration]) -> RenderableType:
     rows = (
         (
             moment(one["at"]),
-            f"job {short(one['job_id'])}" if one["job_id"] else "held",
-            "; ".join(said["sentence"] for said in (*one["causes"], *one["holds"])),
+            _came_of(one),
+            "; ".join(
+                [said["sentence"] for said in (*one["causes"], *one["holds"])]
+                or [f"{said['strategy']}: {said['reason']}" for said in one["decisions"]]
+            ),
         )
         for one in found
     )

@@ -1,8 +1,9 @@
 """Retraining policies are considered: what sets them off, what holds them back, what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -10,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle import upstream
+from bailiwick.lifecycle.asking import ask, decided
 from bailiwick.lifecycle.jobs import JobState
 from bailiwick.lifecycle.retrain import enqueue_retraining, unfinished
 from bailiwick.lifecycle.retraining_policies import is_approved
+from bailiwick.lifecycle.strategies import Decision
 from bailiwick.lifecycle.tables import Consideration, Job, RetrainingPolicy
+from bailiwick.lifecycle.trials import order_trial
 from bailiwick.lifecycle.triggers import (
     Accuracy,
     Cause,
@@ -78,7 +82,10 @@ def _consider(
     found = [cause_of(Trigger(**one), facts) for one in policy.triggers]
     causes = [_answered(alert) for alert in alerts if alert.kind in policy.on_alert]
     causes = [one for one in (*causes, *found) if one is not None and one.key not in done]
+    decisions = _told(facts)
     if not causes:
+        if decisions:
+            _note(session, policy, (), (), None, decisions, at=at)
         return False
     held = holds(
         facts,
@@ -98,7 +105,7 @@ def _consider(
             actor_id=policy.acts_as,
             at=at,
         )
-    _note(session, policy, causes, held, job, at=at)
+    _note(session, policy, causes, held, job, decisions, at=at)
     return job is not None
 
 
@@ -125,6 +132,7 @@ def _note(
     causes: Sequence[Cause],
     held: Sequence[Hold],
     job: Job | None,
+    decisions: Sequence[Mapping[str, Any]],
     *,
     at: datetime,
 ) -> None:
@@ -135,6 +143,7 @@ def _note(
         at=at,
         causes=[asdict(one) for one in causes],
         holds=[asdict(one) for one in held],
+        decisions=list(map(dict, decisions)),
         job_id=job.id if job is not None else None,
     )
     last = session.scalar(
@@ -143,14 +152,69 @@ def _note(
         .order_by(Consideration.at.desc(), Consideration.id.desc())
         .limit(1)
     )
-    if job is None and last is not None and last.job_id is None and _gist(last) == _gist(row):
+    if job is None and last is not None and _says_nothing_new(row, last):
         return
     session.add(row)
     session.flush()
 
 
+def _says_nothing_new(row: Consideration, last: Consideration) -> bool:
+    """Without a cause, the same decisions; else the same causes, held back by the same."""
+    if not row.causes:
+        return row.decisions == last.decisions
+    return last.job_id is None and _gist(last) == _gist(row)
+
+
 def _gist(row: Consideration) -> tuple[list[str], list[str]]:
     return [one["key"] for one in row.causes], [one["why"] for one in row.holds]
+
+
+def _told(facts: Facts) -> list[dict[str, Any]]:
+    """What the strategies said, and why, as it is written down."""
+    return [
+        {
+            "strategy": value,
+            "period": one.keys[0],
+            "retrain": one.retrain,
+            "reason": one.reason,
+        }
+        for value, one in facts.decisions.items()
+    ]
+
+
+def _decisions(
+    session: Session,
+    policy: RetrainingPolicy,
+    deployment: Deployment,
+    champion: ModelVersion,
+    jobs: Sequence[Job],
+    *,
+    at: datetime,
+) -> dict[str, Decision]:
+    """What each strategy of an approved policy says; one that wants a trial gets it ordered."""
+    asked_for = [Trigger(**one) for one in (*policy.triggers, *policy.only_if)]
+    rules = {str(one.value): rule for one in asked_for if (rule := one.rule) is not None}
+    if not rules or not is_approved(session, policy):
+        return {}
+    ended = [job.created_at for job in jobs if job.state == JobState.SUCCEEDED]
+    found = {}
+    for value, rule in rules.items():
+        asked = ask(session, policy, deployment, champion, rule, retrained=ended, at=at)
+        if asked is None:
+            continue
+        found[value] = decided(rule, asked)
+        if rule.strategy.tries and asked.newest is not None and not asked.trial_is_there:
+            order_trial(
+                session,
+                policy,
+                deployment,
+                champion,
+                rule.unit,
+                asked.newest,
+                age=asked.known.behind,
+                at=at,
+            )
+    return found
 
 
 def _newest_jobs(session: Session, policy: RetrainingPolicy) -> Sequence[Job]:
@@ -219,6 +283,9 @@ def _facts(
         new_base=upstream.newer_base(session, champion) if "new-base" in kinds else None,
         new_inputs=upstream.newer_inputs(session, champion, since) if "new-inputs" in kinds else (),
         rules=upstream.rules_after(session, champion) if "new-rules" in kinds else None,
+        decisions=_decisions(session, policy, deployment, champion, jobs, at=at)
+        if "strategy" in kinds
+        else {},
     )
 
 

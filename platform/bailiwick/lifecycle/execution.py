@@ -21,6 +21,7 @@ from bailiwick.lifecycle.tables import Job
 from bailiwick.lifecycle.traffic_comparisons import carry_out_comparison
 from bailiwick.lifecycle.training_jobs import carry_out_training
 from bailiwick.lifecycle.training_plans import TrainingOrder
+from bailiwick.lifecycle.trials import carry_out_trial
 from bailiwick.policy import record_denial
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,8 @@ def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
             carry_out_comparison(platform, lease, folder, beat)
         case JobKind.BACKTEST:
             carry_out_backtest(platform, lease, folder, beat)
+        case JobKind.TRIAL:
+            carry_out_trial(platform, lease, folder, beat)
 
 
 class _Beat:

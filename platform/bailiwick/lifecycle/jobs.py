@@ -36,6 +36,7 @@ class JobKind(StrEnum):
     CHECK = "check"
     COMPARE = "compare"
     BACKTEST = "backtest"
+    TRIAL = "trial"
 
 
 class JobState(StrEnum):

@@ -4,7 +4,7 @@ A policy acts only after somebody else has approved exactly its settings (their 
 changing them voids the approval. Promotions under an approved policy need no further one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -205,8 +205,9 @@ def ask_for_policy_approval(
     actor: Actor,
     at: datetime,
     expires_at: datetime | None = None,
+    evidence: Sequence[Mapping[str, str]] = (),
 ) -> ApprovalRequest:
-    """Ask somebody else to approve the policy as it stands."""
+    """Ask somebody else to approve the policy as it stands, with what was found out about it."""
     return request_approval(
         session,
         policy_subject(session, policy),
@@ -215,6 +216,7 @@ def ask_for_policy_approval(
         actor=actor,
         at=at,
         expires_at=expires_at,
+        evidence=evidence,
     )
 
 

@@ -131,7 +131,8 @@ class Consideration(Base):
     """What set a retraining policy off, and what came of it: a job, or what held it back.
 
     `causes`: [{kind, key, sentence}]; `holds`: [{why, sentence}], empty where a job was started.
-    A row when any of it is new. Never changes.
+    `decisions`: [{strategy, period, retrain, reason}] of the strategies that were asked. A row when
+    any of it is new. Never changes.
     """
 
     __tablename__ = "retraining_considerations"
@@ -142,7 +143,33 @@ class Consideration(Base):
     at: Mapped[datetime]
     causes: Mapped[list[dict[str, Any]]]
     holds: Mapped[list[dict[str, Any]]]
+    decisions: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+
+
+class ChallengerTrial(Base):
+    """How a challenger did beside the serving version on the newest labels of one period.
+
+    What `strategies.Trial` says of it, for the strategies of a policy. Never changes.
+    """
+
+    __tablename__ = "challenger_trials"
+    __table_args__ = (UniqueConstraint("policy_id", "unit", "start", "champion_id"),)
+
+    id: Mapped[Id]
+    policy_id: Mapped[UUID] = mapped_column(ForeignKey("retraining_policies.id"))
+    champion_id: Mapped[UUID] = mapped_column(ForeignKey("model_versions.id"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    unit: Mapped[str] = mapped_column(String(10))  # of the period: day, week, ...
+    start: Mapped[datetime]
+    end: Mapped[datetime]
+    rows: Mapped[int]
+    tried_rows: Mapped[int]
+    age: Mapped[int]
+    accuracy: Mapped[float]
+    gain: Mapped[float]
+    standard_error: Mapped[float]
+    at: Mapped[datetime]
 
 
 class Backtest(Base):

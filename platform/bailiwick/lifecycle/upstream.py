@@ -61,7 +61,7 @@ def newer_base(session: Session, champion: ModelVersion) -> str | None:
     """
     own = select(ModelVersion.id, ModelVersion.base_version_id)
     rows = session.execute(own.where(ModelVersion.model_id == champion.model_id))
-    bases = {row.id: row.base_version_id for row in rows}
+    bases: dict[UUID, UUID | None] = {row.id: row.base_version_id for row in rows}
     base: UUID | None = champion.id
     while base in bases:
         base = bases[base]

@@ -6,7 +6,7 @@ States: `open` → `approved` | `rejected` | `withdrawn`. An open or approved on
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -35,10 +35,12 @@ def request_approval(
     actor: Actor,
     at: datetime,
     expires_at: datetime | None = None,
+    evidence: Sequence[Mapping[str, str]] = (),
 ) -> ApprovalRequest:
     """Ask for `required` approvals; an open request for the same state is returned as it is.
 
-    `expires_at`: the deadline, at most `MAX_LIFETIME` away. Whether the actor may ask is the
+    `expires_at`: the deadline, at most `MAX_LIFETIME` away. `evidence`: [{type, id, digest}] of
+    what was found out about the subject. Whether the actor may ask is the
     caller's to require; this works for every kind of subject.
     """
     deadline = at + LIFETIME if expires_at is None else expires_at
@@ -72,6 +74,7 @@ def request_approval(
         state=OPEN,
         created_at=at,
         expires_at=deadline,
+        evidence=list(map(dict, evidence)),
     )
     session.add(request)
     session.flush()
@@ -86,9 +89,46 @@ def request_approval(
             "subject": {"type": subject.type, "id": str(subject.id), "digest": subject.digest},
             "purpose": purpose,
             "required": required,
+            **({"evidence": request.evidence} if evidence else {}),
         },
     )
     return request
+
+
+def attach_evidence(
+    session: Session,
+    subject: Subject,
+    evidence: Mapping[str, str],
+    *,
+    purpose: str,
+    actor_id: UUID,
+    at: datetime,
+) -> None:
+    """Lay what was found out ({type, id, digest}) before those who are to answer about it.
+
+    To the open requests about exactly this state; they change by it, so that an answer given in
+    ignorance of it (`If-Match`) is refused.
+    """
+    asked = session.scalars(
+        select(ApprovalRequest).where(
+            ApprovalRequest.subject_id == subject.id,
+            ApprovalRequest.subject_digest == subject.digest,
+            ApprovalRequest.purpose == purpose,
+            stands(OPEN, at),
+        )
+    )
+    for request in asked:
+        request.evidence = [*request.evidence, dict(evidence)]
+        session.flush()
+        record(
+            session,
+            "approval.evidence-attached",
+            subject_type="approval",
+            subject_id=request.id,
+            actor_id=actor_id,
+            at=at,
+            details=dict(evidence),
+        )
 
 
 def approval_resource(session: Session, request: ApprovalRequest) -> Resource:

@@ -105,6 +105,8 @@ class ApprovalRequest(Revised, Base):
     state: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    # [{type, id, digest}]: what was found out about the subject, for those who answer.
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     votes: Mapped[list["ApprovalVote"]] = relationship(
         order_by="ApprovalVote.at", viewonly=True, lazy="selectin"
     )

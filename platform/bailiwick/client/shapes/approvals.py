@@ -33,6 +33,7 @@ class Approval(TypedDict):
     void: str | None
     created_at: str
     expires_at: str
+    evidence: list[dict[str, str]]
     votes: list[Vote]
 
 

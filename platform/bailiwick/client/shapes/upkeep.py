@@ -141,4 +141,5 @@ class Consideration(TypedDict):
     at: str
     causes: list[dict[str, str]]
     holds: list[dict[str, str]]
+    decisions: list[dict[str, Any]]
     job_id: str | None

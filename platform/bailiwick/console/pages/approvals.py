@@ -17,7 +17,7 @@ from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_approvals
 from bailiwick.lifecycle import waivers
 from bailiwick.lifecycle.subjects import known_subjects, void_reasons
-from bailiwick.lifecycle.tables import Evaluation
+from bailiwick.lifecycle.tables import Backtest, BacktestResult, Evaluation, Job
 from bailiwick.policy import (
     Actor,
     ApprovalComment,
@@ -33,7 +33,7 @@ from bailiwick.policy import (
 )
 from bailiwick.policy.delegations import involving, lenders_to, standing_of, usable_voices
 from bailiwick.policy.votes import why_heard
-from bailiwick.web import Caller, Governed, acts
+from bailiwick.web import Caller, Governed, acts, visible_backtests
 
 MAX_COMMENT_LENGTH = 2_000
 SHOWN_REQUESTS, SHOWN_DELEGATIONS = 100, 20
@@ -89,6 +89,7 @@ def approvals(request: Request, caller: Governed) -> Response:
         title="Approvals",
         section="approvals",
         rows=rows,
+        replayed=_replayed(caller, found),
         delegations=[(one, standing_of(one, caller.at)) for one in lent],
         may_lend_in=sorted(
             place
@@ -193,6 +194,20 @@ def _rows(caller: Caller, found: Sequence[ApprovalRequest]) -> list[RequestRow]:
             )
         )
     return rows
+
+
+def _replayed(caller: Caller, found: Sequence[ApprovalRequest]) -> dict[str, BacktestResult]:
+    """The backtests that requests carry as evidence, as far as the caller may see them, by id."""
+    ids = [UUID(str(one["id"])) for request in found for one in request.evidence]
+    if not ids:
+        return {}
+    query = (
+        select(BacktestResult)
+        .join(Backtest, Backtest.id == BacktestResult.backtest_id)
+        .join(Job, Job.id == Backtest.job_id)
+        .where(Backtest.id.in_(ids), visible_backtests(caller))
+    )
+    return {str(one.backtest_id): one for one in caller.session.scalars(query)}
 
 
 def _unused(

@@ -15,8 +15,16 @@ from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.traffic import traffic_story
 from bailiwick.console.visibility import visible_datasets, visible_deployments, visible_jobs
+from bailiwick.lifecycle.replays import backtest_resource, newest_of_policies
 from bailiwick.lifecycle.retraining_policies import is_approved
-from bailiwick.lifecycle.tables import Consideration, Job, RetrainingPolicy, Schedule
+from bailiwick.lifecycle.tables import (
+    Backtest,
+    BacktestResult,
+    Consideration,
+    Job,
+    RetrainingPolicy,
+    Schedule,
+)
 from bailiwick.lineage import Dataset
 from bailiwick.monitoring import CheckResult, Monitor, closed_until, keeping_of
 from bailiwick.policy import Unseen
@@ -39,6 +47,7 @@ class Retraining:
     approved: bool
     jobs: list[Job]
     considered: list[Consideration]  # newest first
+    replayed: tuple[Backtest, BacktestResult] | None  # of exactly these settings
 
 
 @router.get("/deployments", **acts("deployment:list"))
@@ -97,6 +106,9 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
         archived_until=closed_until(session, found.id),
         acting=acting_for(caller, deployment_subject(found)),
         may_waive=caller.may(resource, "waiver:request"),
+        may_replay=caller.may(
+            resource, "backtest:start", {"purpose": found.purpose, "input_label": resource.label}
+        ),
     )
 
 
@@ -147,4 +159,15 @@ def _retraining(caller: Caller, found: Deployment) -> Retraining | None:
         approved=is_approved(session, policy),
         jobs=list(jobs),
         considered=list(considered),
+        replayed=_replayed(caller, policy),
     )
+
+
+def _replayed(caller: Caller, policy: RetrainingPolicy) -> tuple[Backtest, BacktestResult] | None:
+    """What it would have done, if that was asked and the caller may see the answer."""
+    found = newest_of_policies(caller.session, [(policy.id, policy.digest)]).get(policy.id)
+    if found is None or not caller.may(
+        backtest_resource(caller.session, found[0]), "backtest:read"
+    ):
+        return None
+    return found

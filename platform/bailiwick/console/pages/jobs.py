@@ -111,7 +111,7 @@ def _about(caller: Caller, found: Job) -> Deployment | RegisteredModel | None:
                 visible_models(caller),
             )
         )
-    if found.kind == JobKind.COMPARE:
+    if found.kind in (JobKind.COMPARE, JobKind.BACKTEST, JobKind.TRIAL):
         return session.scalar(
             select(Deployment).where(Deployment.id == found.subject_id, visible_deployments(caller))
         )

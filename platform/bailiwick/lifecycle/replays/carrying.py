@@ -16,6 +16,7 @@ from bailiwick.lifecycle.backtest import Stream
 from bailiwick.lifecycle.backtest.stream import stream_of
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
+from bailiwick.lifecycle.replays.evidence import as_evidence
 from bailiwick.lifecycle.replays.history import History, read_history
 from bailiwick.lifecycle.replays.orders import Source, require_rights, stored_source
 from bailiwick.lifecycle.replays.policy import PolicyTerms
@@ -28,10 +29,13 @@ from bailiwick.lifecycle.replays.replaying import (
     result_of,
 )
 from bailiwick.lifecycle.replays.settings import ReplaySettings
+from bailiwick.lifecycle.retraining_policies import PURPOSE as MANDATE
+from bailiwick.lifecycle.retraining_policies import policy_subject
 from bailiwick.lifecycle.rises import raise_job
-from bailiwick.lifecycle.tables import Backtest, BacktestResult, Job
+from bailiwick.lifecycle.tables import Backtest, BacktestResult, Job, RetrainingPolicy
 from bailiwick.lineage import Node, record_run
 from bailiwick.policy import load_actor
+from bailiwick.policy.approvals import attach_evidence
 
 _FORMAT = 1  # counts up when the same rows and settings would give another result
 
@@ -94,9 +98,9 @@ def _allowed(session: Session, platform: Platform, lease: Lease, *, at: datetime
     """Its principal may still have it; the job's label comes to cover what is read."""
     now, job = platform.in_force(session), session.get_one(Job, lease.job_id)
     backtest = _ordered(session, job)
-    source, settings = stored_source(session, backtest), _settings(backtest)
+    source, purpose = stored_source(session, backtest), _settings(backtest).purpose
     actor = load_actor(session, lease.acts_as)
-    _, label = require_rights(session, source, settings, rules=now.rules, actor=actor, at=at)
+    _, label = require_rights(session, source, purpose, rules=now.rules, actor=actor, at=at)
     raise_job(session, now.rules.scheme, job, [label], actor_id=lease.acts_as, at=at)
 
 
@@ -185,6 +189,17 @@ def _record(
         at=at,
         details={"digest": result.digest, "content_digest": result.content_digest},
     )
+    policy, ordered = task.source.policy, session.get_one(Backtest, task.backtest_id)
+    if policy is not None:
+        subject = policy_subject(session, session.get_one(RetrainingPolicy, policy.id))
+        attach_evidence(
+            session,
+            subject,
+            as_evidence(ordered, result),
+            purpose=MANDATE,
+            actor_id=lease.acts_as,
+            at=at,
+        )
     best = max(told["strategies"], key=lambda one: one["accuracy"])
     summary = f"{best['strategy']} did best: {best['accuracy']:.1%}, {best['retrains']} retrainings"
     outcome = {"backtest_id": str(task.backtest_id), "digest": result.digest, "summary": summary}

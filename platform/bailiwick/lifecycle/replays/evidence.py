@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bailiwick.lifecycle.tables import Backtest, BacktestResult
+from bailiwick.lifecycle.tables import Backtest, BacktestResult, RetrainingPolicy
 
 
 def results_of(session: Session, ids: Iterable[UUID]) -> dict[UUID, BacktestResult]:
@@ -39,3 +39,14 @@ def newest_of_policies(
         for one, result in rows
         if one.policy_id is not None and digests[one.policy_id] == one.policy_digest
     }
+
+
+def evidence_of(session: Session, policy: RetrainingPolicy) -> list[dict[str, str]]:
+    """What the policy as it stands would have done, as a request for its approval carries it."""
+    found = newest_of_policies(session, [(policy.id, policy.digest)]).get(policy.id)
+    return [] if found is None else [as_evidence(*found)]
+
+
+def as_evidence(backtest: Backtest, result: BacktestResult) -> dict[str, str]:
+    """A backtest by its id and its result's digest."""
+    return {"type": "backtest", "id": str(backtest.id), "digest": result.digest}

@@ -100,7 +100,7 @@ def order_backtest(
     if POLICY in settings.strategies and source.policy is None:
         raise Invalid("the strategy policy replays a retraining policy: name one (policy_id)")
     hold_labels(session)
-    label_id, _ = require_rights(session, source, settings, rules=rules, actor=actor, at=at)
+    label_id, _ = require_rights(session, source, settings.purpose, rules=rules, actor=actor, at=at)
     backtest_id, actor_id = new_id(), UUID(actor.id)
     job = enqueue(
         session,
@@ -148,7 +148,7 @@ def order_backtest(
 def require_rights(
     session: Session,
     source: Source,
-    settings: ReplaySettings,
+    purpose: str,
     *,
     rules: Rules,
     actor: Actor,
@@ -156,7 +156,7 @@ def require_rights(
 ) -> tuple[str, Label]:
     """The actor may learn from all that is read, for the purpose; the joined label and its id."""
     label_id, label = join_stored(session, rules.scheme, source.labels)
-    context = {"purpose": settings.purpose, "input_label": label}
+    context = {"purpose": purpose, "input_label": label}
     resources: list[Resource] = []
     asked: list[tuple[str, Resource, Mapping[str, Any]]] = []
     if source.deployment is not None:

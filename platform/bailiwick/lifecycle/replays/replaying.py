@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from bailiwick.lifecycle.strategies import Hindsight, Strategy
 from bailiwick.training import HeadRecipe
 
 Beat = Callable[[dict[str, Any] | None], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ def replay_beside(
     def watch(what: str, done: int, steps: int) -> None:
         told.update(stage=what, step=done, steps=steps)
 
+    def walked() -> list[Outcome]:
+        return _outcomes(stream, plan, settings, terms, refits, watch)
+
     with (
         ThreadPoolExecutor(1) as thread,
         Refits(
@@ -85,10 +89,17 @@ def replay_beside(
             oldest=None if learning is None else _oldest(stream, learning),
         ) as refits,
     ):
-        walking = thread.submit(_outcomes, stream, plan, settings, terms, refits, watch)
-        while not wait([walking], timeout=work.beat_seconds).done:
-            beat(dict(told) or None)
-        return walking.result()
+        return beside(thread, walked, lambda: beat(dict(told) or None), work.beat_seconds)
+
+
+def beside(
+    thread: ThreadPoolExecutor, work: Callable[[], T], beat: Callable[[], None], seconds: float
+) -> T:
+    """What `work` comes to in the thread, with a `beat` every so many seconds meanwhile."""
+    working = thread.submit(work)
+    while not wait([working], timeout=seconds).done:
+        beat()
+    return working.result()
 
 
 def _outcomes(
