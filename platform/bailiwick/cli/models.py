@@ -84,14 +84,16 @@ def _version(_: Bailiwick, version: Version) -> RenderableType:
     )
     rejections = judged["rejections"] if judged else []
     reasons = [plain(_rejection(rejection)) for rejection in rejections]
-    standings = table(
-        ("GATE", "STANDING", "MEASURED"),
-        (
-            (one["gate"], one["standing"], one["figures"])
-            for one in (judged["standings"] if judged else ())
-        ),
-    )
-    return Group(shown, *reasons, "", standings, "", files)
+    return Group(shown, *reasons, *_standings(version), "", files)
+
+
+def _standings(version: Version) -> list[RenderableType]:
+    """How each further gate stands; nothing for evaluations of before there were any."""
+    judged = version["evaluation"]
+    if judged is None or not judged["standings"]:
+        return []
+    rows = ((one["gate"], one["standing"], one["figures"]) for one in judged["standings"])
+    return ["", table(("GATE", "STANDING", "MEASURED"), rows)]
 
 
 def _rejection(one: Rejection) -> str:

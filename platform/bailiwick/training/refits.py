@@ -10,8 +10,8 @@ by one line on standard output:
 
 The newest models are kept. A model is the one that a training job would make of the same rows,
 recipe and seed, but for a head's calibration, which changes no answer, and for the rows that a
-membership test withholds. It ends at once with its
-standard input, and with 2 and `{"error": ...}` where rows cannot be learned from.
+membership test withholds. It ends at once with its standard input, and with 2 and
+`{"error": ...}` where rows cannot be learned from.
 """
 
 import base64
