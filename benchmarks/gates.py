@@ -108,7 +108,7 @@ def judge(name: str, tier: Tier, folder: Path) -> tuple[Verdicts, list[float]]:
         newest = slice(max(0, place - 3), place + 1)
         pairs = list(zip(quarters[newest], apart[newest], strict=True))
         known = pa.concat_tables([one.filter(pa.array(~golden)) for one, golden in pairs])
-        train, holdout = split([known], Selection(HOLDOUT, MAX_ROWS))
+        train, holdout = split([known], Selection(HOLDOUT, MAX_ROWS), seed=1)
         work = folder / f"{place}"
         work.mkdir()
         golden_rows = pa.concat_tables([one.filter(pa.array(golden)) for one, golden in pairs])
