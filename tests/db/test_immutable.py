@@ -43,6 +43,7 @@ HISTORY = {
     "joined_feedback",
     "label_checks",
     "record_segments",
+    "rollout_events",
     "labels",
     "lineage_edges",
     "model_versions",
@@ -97,6 +98,9 @@ CHANGEABLE = {
     "registered_models",
     "retraining_policies",
     "role_bindings",
+    "rollout_plans",
+    "rollout_records",  # judged once
+    "rollouts",
     "schedules",
     "tokens",
 }

@@ -31,6 +31,23 @@ from bailiwick.registry.registered_models import (
     find_model,
     model_resource,
 )
+from bailiwick.registry.rollouts import (
+    CANARY,
+    FULL,
+    ROLLED_BACK,
+    RUNNING,
+    SHADOW,
+    Rollout,
+    RolloutEvent,
+    RolloutPlan,
+    RolloutRecord,
+    Routing,
+    newest_rollout,
+    routing_of,
+    running_rollout,
+    running_rollouts,
+    versions_to_keep_warm,
+)
 from bailiwick.registry.service_history import versions_served
 from bailiwick.registry.tables import (
     CHALLENGER,
@@ -57,9 +74,14 @@ from bailiwick.registry.versions import (
 
 __all__ = [
     "ACTIVE",
+    "CANARY",
     "CHALLENGER",
     "CHAMPION",
+    "FULL",
     "PROTECTED_ALIASES",
+    "ROLLED_BACK",
+    "RUNNING",
+    "SHADOW",
     "STOPPED",
     "WAIVABLE_DEPLOYMENTS",
     "WAIVABLE_VERSIONS",
@@ -71,6 +93,11 @@ __all__ = [
     "Environment",
     "ModelVersion",
     "RegisteredModel",
+    "Rollout",
+    "RolloutEvent",
+    "RolloutPlan",
+    "RolloutRecord",
+    "Routing",
     "create_deployment",
     "create_environment",
     "create_model",
@@ -88,6 +115,9 @@ __all__ = [
     "raise_deployment_label",
     "register_version",
     "require_servable",
+    "routing_of",
+    "running_rollout",
+    "running_rollouts",
     "served_version",
     "served_versions",
     "serving_context",
@@ -100,4 +130,5 @@ __all__ = [
     "version_subject",
     "versions_by_id",
     "versions_served",
+    "versions_to_keep_warm",
 ]
