@@ -47,7 +47,7 @@ class Wager:
 
     @property
     def log_evidence(self) -> float:
-        """ln E_t."""
+        """Ln E_t."""
         largest = max(self.log_wealth)
         mean = sum(math.exp(one - largest) for one in self.log_wealth) / len(self.log_wealth)
         return largest + math.log(mean)
@@ -104,9 +104,9 @@ def group_size(first: int, second: int) -> int:
 
 
 def differences(standing: Sequence[float], other: Sequence[float]) -> list[float]:
-    """other - standing by pairs; values of the arm with more are averaged. Both in [0, 1].
+    """By how much `other` is above `standing`, pair by pair; both hold values in [0, 1].
 
-    Values that do not fill a group are left out, without a look at what they are.
+    Of the arm with more values, groups are averaged; what fills no group is left out, unseen.
 
     >>> differences([0, 0, 1, 1], [1, 0])
     [1.0, -1.0]

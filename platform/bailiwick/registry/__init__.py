@@ -110,6 +110,7 @@ __all__ = [
     "followers",
     "materialise",
     "model_resource",
+    "newest_rollout",
     "pointed_at",
     "previously_pointed_at",
     "raise_deployment_label",

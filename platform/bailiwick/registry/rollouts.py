@@ -165,7 +165,7 @@ def routing_of(session: Session, deployment: Deployment) -> Routing:
         "alias": CHAMPION,
         "deployment_id": deployment.id,
     }
-    row = session.execute(_ROUTING, asked).first()
+    row: Any = session.execute(_ROUTING, asked).first()  # None where nothing was joined
     if row is None:
         raise Conflict("this deployment's model has no champion; promote a version first")
     version, challenger, rollout_id, share, state = row
