@@ -49,7 +49,12 @@ def test_rows_are_answered_in_order_by_the_version_that_is_served(world: World, 
     assert answer.status_code == 200, answer.text
     assert told["version"] == 1
     assert [p["record_id"] for p in told["predictions"]][:2] == ["a", "b"]
-    assert told["predictions"][0] == {"record_id": "a", "label": "Fuel", "confidence": 0.9}
+    assert told["predictions"][0] == {
+        "record_id": "a",
+        "label": "Fuel",
+        "confidence": 0.9,
+        "version": 1,
+    }
     assert told["predictions"][2]["record_id"]
     (asked,) = world.gateway.asked
     assert asked[0] == told["version_id"]

@@ -48,6 +48,7 @@ HISTORY = {
     "joined_feedback",
     "label_checks",
     "record_segments",
+    "rollout_events",
     "labels",
     "lineage_edges",
     "model_versions",
@@ -104,6 +105,9 @@ CHANGEABLE = {
     "registered_models",
     "retraining_policies",
     "role_bindings",
+    "rollout_plans",
+    "rollout_records",  # judged once
+    "rollouts",
     "schedules",
     "tokens",
 }

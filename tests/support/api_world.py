@@ -46,18 +46,28 @@ class FakeGateway(Gateway):
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[str]]] = []
         self.down = False
+        self.broken: set[str] = set()  # versions that cannot answer
+        self.said: dict[str, str] = {}  # what versions answer, where it is not "Fuel"
+        self.kept: list[str] = []
 
     def classify(self, version_id: str, texts: Sequence[str]) -> list[Classification]:
         """One answer a text."""
         if self.down:
             raise Unavailable("The model server is not reachable. Start it with `bailiwick serve`.")
+        if version_id in self.broken:
+            raise Unavailable("The model server cannot load this version.")
         self.asked.append((version_id, list(texts)))
+        label = self.said.get(version_id, "Fuel")
         return [
             Classification(
-                "Fuel", 0.9, Descriptors(len(text), len(text.split()), 0.25), seen_of(text)
+                label, 0.9, Descriptors(len(text), len(text.split()), 0.25), seen_of(text)
             )
             for text in texts
         ]
+
+    def keep(self, version_ids: Sequence[str]) -> None:
+        """Note what is to stay in memory."""
+        self.kept = list(version_ids)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -1,8 +1,9 @@
 """The application: API under `/api/v1`, console under `/console`, operations at the root."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 from anyio import CapacityLimiter, create_task_group, sleep
 from anyio.to_thread import run_sync
@@ -50,10 +51,13 @@ from bailiwick.api import (
     waivers,
     watching,
 )
+from bailiwick.core.errors import BailiwickError
 from bailiwick.db.session import MAX_WAITING_WRITERS
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.policy.tallies import FLUSH_SECONDS
+from bailiwick.registry import versions_to_keep_warm
 from bailiwick.serving import Gateway
+from bailiwick.serving.observing import Observer
 from bailiwick.web import Problem, install
 from bailiwick.web.pending_sign_ins import new_start_throttle
 from bailiwick.web.problem import ProblemResponse
@@ -61,6 +65,7 @@ from bailiwick.web.proofs import new_bearer_throttle
 
 V1 = "/api/v1"
 FOLD_SECONDS = 0.5
+WARM_SECONDS = 10.0
 MAX_INTAKE_THREADS = 8  # bodies that are read at the same time; below MAX_WAITING_WRITERS
 DESCRIPTION = """Governance and lifecycle of private small language models.
 
@@ -104,15 +109,37 @@ async def _fold_log(platform: Platform) -> None:
         await run_sync(platform.database.fold_log)
 
 
+async def _keep_warm(platform: Platform, gateway: Gateway) -> None:
+    """Have the model server hold both sides of rollouts, and where one may go back to."""
+    kept: set[UUID] = set()
+    while True:
+        kept = await run_sync(keep_warm, platform, gateway, kept)
+        await sleep(WARM_SECONDS)
+
+
+def keep_warm(platform: Platform, gateway: Gateway, kept: set[UUID]) -> set[UUID]:
+    """One turn of it, after `kept` was; a model server that is down is told the next time."""
+    with suppress(BailiwickError):
+        with platform.database.reading() as session:
+            wanted = versions_to_keep_warm(session, at=platform.clock.now())
+        if wanted or kept:
+            gateway.keep([str(one) for one in sorted(wanted)])
+        return wanted
+    return kept
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     platform: Platform = app.state.platform
     gateway: Gateway = app.state.gateway
+    observer: Observer = app.state.observer
     async with create_task_group() as background:
         background.start_soon(_write_counts, platform)
         background.start_soon(_fold_log, platform)
+        background.start_soon(_keep_warm, platform, gateway)
         yield
         background.cancel_scope.cancel()
+    await run_sync(observer.close)
     gateway.close()
     platform.close()
 
@@ -121,6 +148,7 @@ def attach(app: FastAPI, platform: Platform, gateway: Gateway) -> None:
     """Let the application answer for this installation; its routes know none."""
     app.state.platform = platform
     app.state.gateway = gateway
+    app.state.observer = Observer(platform.database, gateway) if platform is not None else None
     app.state.waiting_room = CapacityLimiter(MAX_WAITING_WRITERS)
     app.state.intake_room = CapacityLimiter(MAX_INTAKE_THREADS)
     app.state.bearer_failures = new_bearer_throttle()

@@ -1,6 +1,7 @@
 """`/deployments/{id}/predict` and `/accuracy`: a deployment answers, and how well it did."""
 
-import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,10 +12,9 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, Schema
-from bailiwick.core.errors import Conflict, Invalid
+from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.compliance import is_tolerated
-from bailiwick.lineage.rows import compose_text
 from bailiwick.monitoring import (
     Inference,
     Pseudonyms,
@@ -22,9 +22,19 @@ from bailiwick.monitoring import (
     log_inferences,
 )
 from bailiwick.policy import DeniedByPolicy, Resource, Unseen
-from bailiwick.registry import ACTIVE, Deployment, ModelVersion, deployment_resource, served_version
+from bailiwick.registry import ACTIVE, Deployment, deployment_resource, routing_of
 from bailiwick.serving import Gateway
+from bailiwick.serving.answering import (
+    Answered,
+    Answers,
+    NotAnswered,
+    Route,
+    Row,
+    answer,
+    route_of,
+)
 from bailiwick.serving.classification import Classification
+from bailiwick.serving.observing import Observed, Observer, Shadowed
 from bailiwick.web import Caller, Governed, GovernedRoute, acts
 
 router = APIRouter(prefix="/deployments", tags=["running models"], route_class=GovernedRoute)
@@ -40,6 +50,11 @@ class Instance(Body):
     features: dict[str, Value] = Field(description="The model's text columns and their values.")
     record_id: RecordId | None = None
     at: AwareDatetime | None = Field(None, description="When it happened; default: now.")
+    key: RecordId | None = Field(
+        None,
+        description="Whom it is about: one side of a canary answers all of one key. Default: "
+        "`record_id`. Not kept.",
+    )
 
 
 class PredictIn(Body):
@@ -54,10 +69,15 @@ class Prediction(Schema):
     record_id: str
     label: str
     confidence: float
+    version: int = Field(description="That gave it: while a version is rolled out, there are two.")
 
 
 class PredictOut(Schema):
-    """Answers in the order of the instances, and the version that gave them."""
+    """Answers in the order of the instances, and the version that gave them.
+
+    Where two gave them, as one is being rolled out, that is the champion; each prediction says
+    which one gave it.
+    """
 
     version: int
     version_id: UUID
@@ -86,49 +106,39 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
     _require_predict(caller, deployment, resource)
     if deployment.state != ACTIVE:
         raise Conflict("this deployment is stopped; start it with PATCH {state: active}")
-    version = served_version(caller.session, deployment)
-    texts = [_text(instance, version, place) for place, instance in enumerate(body.instances)]
-    keeps_text, version_id, number = deployment.keeps_text, version.id, version.number
+    route = route_of(routing_of(caller.session, deployment))
+    keeps_text = deployment.keeps_text
     # The model's answer can take long: no connection or transaction waits for it.
     caller.session.close()
-    gateway: Gateway = request.app.state.gateway
-    began = time.perf_counter()
-    answers = gateway.classify(str(version_id), texts)
-    latency_ms = (time.perf_counter() - began) * 1_000  # of the request: its rows share it
-    inferences = [
-        Inference(
-            record_id=instance.record_id or str(new_id()),
-            at=instance.at or caller.at,
-            prediction=answer.label,
-            confidence=answer.confidence,
-            characters=answer.descriptors.characters,
-            words=answer.descriptors.words,
-            unseen_words_ratio=answer.descriptors.unseen_words_ratio,
-            text=text if keeps_text else None,
-            latency_ms=latency_ms,
-            **_seen(answer, caller.platform.pseudonyms),
-        )
-        for instance, answer, text in zip(body.instances, answers, texts, strict=True)
-    ]
+    rows = [_row(instance) for instance in body.instances]
+    answers = _answers(request, route, rows, at=caller.at)
+    inferences = defaultdict[UUID, list[Inference]](list)
+    for instance, row, given in zip(body.instances, rows, answers.answered, strict=True):
+        logged = _inference(row, given, instance.at or caller.at, caller, keeps_text=keeps_text)
+        inferences[given.version.id].append(logged)
     with caller.platform.database.transaction() as session:
-        log_inferences(
-            session,
-            deployment_id,
-            version_id,
-            inferences,
-            vault=caller.platform.texts,
-            at=caller.at,
-        )
+        for version_id, of_version in inferences.items():
+            log_inferences(
+                session,
+                deployment_id,
+                version_id,
+                of_version,
+                vault=caller.platform.texts,
+                at=caller.at,
+            )
+    versions = {given.version.id: given.version for given in answers.answered}
+    told = route.champion if len(versions) > 1 else answers.answered[0].version
     return PredictOut(
-        version=number,
-        version_id=version_id,
+        version=told.number,
+        version_id=told.id,
         predictions=[
             Prediction(
-                record_id=inference.record_id,
-                label=inference.prediction,
-                confidence=answer.confidence,
+                record_id=row.record_id,
+                label=given.classification.label,
+                confidence=given.classification.confidence,
+                version=given.version.number,
             )
-            for inference, answer in zip(inferences, answers, strict=True)
+            for row, given in zip(rows, answers.answered, strict=True)
         ],
     )
 
@@ -176,10 +186,42 @@ def _seen(answer: Classification, pseudonyms: Pseudonyms) -> dict[str, Any]:
     return asdict(answer.seen) | dict(zip(("text_key", "form_key"), keys, strict=True))
 
 
-def _text(instance: Instance, version: ModelVersion, place: int) -> str:
+def _row(instance: Instance) -> Row:
+    record_id = instance.record_id or str(new_id())
+    return Row(record_id, instance.key or record_id, instance.features)
+
+
+def _answers(request: Request, route: Route, rows: Sequence[Row], *, at: datetime) -> Answers:
+    """The answers; what guards are to learn of them is written beside, and holds nothing up."""
+    gateway: Gateway = request.app.state.gateway
+    observer: Observer = request.app.state.observer
+    rollout_id = route.rollout_id
     try:
-        return compose_text(instance.features, version.text_columns)
-    except KeyError as error:
-        raise Invalid(
-            f"instance {place} lacks {error}; this model reads {', '.join(version.text_columns)}"
-        ) from error
+        answers = answer(gateway, route, rows)
+    except NotAnswered as error:
+        if rollout_id is not None and error.outcomes:
+            observer.note(Observed(rollout_id, error.outcomes, at))
+        raise error.cause from error
+    if rollout_id is not None and answers.outcomes:
+        observer.note(Observed(rollout_id, answers.outcomes, at))
+    if rollout_id is not None and route.shadows and route.challenger is not None:
+        observer.note(Shadowed(rollout_id, route.challenger, rows, answers.answered, at))
+    return answers
+
+
+def _inference(
+    row: Row, given: Answered, at: datetime, caller: Caller, *, keeps_text: bool
+) -> Inference:
+    answered = given.classification
+    return Inference(
+        record_id=row.record_id,
+        at=at,
+        prediction=answered.label,
+        confidence=answered.confidence,
+        characters=answered.descriptors.characters,
+        words=answered.descriptors.words,
+        unseen_words_ratio=answered.descriptors.unseen_words_ratio,
+        text=given.text if keeps_text else None,
+        latency_ms=given.latency_ms,  # of the request: its rows share it
+        **_seen(answered, caller.platform.pseudonyms),
+    )

@@ -12,6 +12,12 @@ from bailiwick.db.session import hold_labels
 from bailiwick.lifecycle.compliance import review_deployments
 from bailiwick.lifecycle.gates import Tier, tier_named
 from bailiwick.lifecycle.relabelling import raise_served
+from bailiwick.lifecycle.rollouts.starting import (
+    begin_rollouts,
+    note_return,
+    planned_followers,
+    stop_rollouts,
+)
 from bailiwick.lifecycle.tables import Evaluation
 from bailiwick.lifecycle.waivers import excused_gates, gates_passed
 from bailiwick.monitoring import close, standing_alerts
@@ -29,6 +35,7 @@ from bailiwick.registry import (
     CHAMPION,
     ModelVersion,
     RegisteredModel,
+    Rollout,
     followers,
     pointed_at,
     previously_pointed_at,
@@ -89,12 +96,17 @@ def promote(
     *,
     reason: str,
     mandate: bool = False,
+    rolled_out_since: datetime | None = None,
     rules: Rules,
     tiers: Mapping[str, Tier],
     actor: Actor,
     at: datetime,
-) -> None:
+) -> list[Rollout]:
     """Make the version champion if gates, approvals and policy allow it.
+
+    Where a deployment that follows has a rollout plan, the version is rolled out there first, and
+    the champion moves when that is through: the rollouts are the answer, empty where it has moved
+    at once. `rolled_out_since`: they are through; approvals count as of their beginning.
 
     A gate that this exact version failed is excused by a waiver that acts now, and by nothing
     else; the move's event names it.
@@ -103,9 +115,10 @@ def promote(
     has been replaced since, the evaluation is stale and the promotion refused. Every
     deployment that follows the champion must be cleared for the version's label.
     """
-    _take_turns(session, version.model_id)
+    take_turns(session, version.model_id)
     version = _kept_as_it_is(session, version)
     evaluation = evaluation_of(session, version)
+    asked_at = rolled_out_since or at
     excused = excused_gates(session, version, at=at)
     champion = pointed_at(session, version.model_id, CHAMPION)
     tier = tier_named(tiers, evaluation.risk_tier) if evaluation else None
@@ -118,7 +131,9 @@ def promote(
         resource=version_resource(session, version),
         context={
             "gates_passed": gates_passed(evaluation, excused),
-            "approvals": count_approvals(session, version_subject(version), purpose=PURPOSE, at=at),
+            "approvals": count_approvals(
+                session, version_subject(version), purpose=PURPOSE, at=asked_at
+            ),
             "approvals_required": needed,
         },
         at=at,
@@ -130,6 +145,21 @@ def promote(
             "this version was compared with a champion that has been replaced since; "
             "train or evaluate it again"
         )
+    if champion is not None and champion.id != version.id and rolled_out_since is None:
+        planned = planned_followers(session, version.model_id)
+        if planned:
+            mark_challenger(session, version, reason=reason, actor=actor, at=at)
+            return begin_rollouts(
+                session,
+                champion,
+                version,
+                planned,
+                reason=reason,
+                mandate=mandate,
+                rules=rules,
+                actor=actor,
+                at=at,
+            )
     failed = [rejection["gate"] for rejection in evaluation.rejections] if evaluation else []
     _point_champion(
         session,
@@ -140,6 +170,7 @@ def promote(
         actor=actor,
         at=at,
     )
+    return []
 
 
 def roll_back(
@@ -151,8 +182,12 @@ def roll_back(
     actor: Actor,
     at: datetime,
 ) -> ModelVersion:
-    """Make the previous champion champion again. Skips the comparison, not policy or audit."""
-    _take_turns(session, model_id)
+    """Make the previous champion champion again. Skips the comparison, not policy or audit.
+
+    It answers from the next request on, whatever plans there are.
+    """
+    take_turns(session, model_id)
+    left = pointed_at(session, model_id, CHAMPION)
     previous = previously_pointed_at(session, model_id, CHAMPION)
     if previous is None:
         raise Conflict("this model has had one champion only; there is nothing to go back to")
@@ -166,6 +201,8 @@ def roll_back(
         at=at,
     )
     _point_champion(session, previous, reason=reason, rules=rules, actor=actor, at=at)
+    if left is not None:
+        note_return(session, left, why=reason, actor_id=UUID(actor.id), at=at)
     return previous
 
 
@@ -176,7 +213,7 @@ def mark_challenger(
     move_alias(session, version, CHALLENGER, reason=reason, actor_id=UUID(actor.id), at=at)
 
 
-def _take_turns(session: Session, model_id: UUID) -> None:
+def take_turns(session: Session, model_id: UUID) -> None:
     """Lock the model's row: of two promotions the second sees the first one's champion.
 
     Labels are held before, so that one that rises at the same moment finds what is promoted.
@@ -217,6 +254,8 @@ def _point_champion(
     at: datetime,
     excused: Mapping[str, UUID] | None = None,
 ) -> None:
+    said = f"version {version.number} became champion"
+    stop_rollouts(session, version.model_id, why=said, actor_id=UUID(actor.id), at=at)
     following = followers(session, version.model_id, stopped=True)
     for deployment in following:
         # A stopped one is asked when it starts; it tells of the version from now on.
@@ -234,7 +273,6 @@ def _point_champion(
         raise_served(session, deployment, version, rules=rules, actor_id=UUID(actor.id), at=at)
         for alert in standing_alerts(session, deployment.id):
             # What was wrong was wrong with the old version; the new one has its own baseline.
-            said = f"version {version.number} became champion"
             close(session, alert, resolution=said, actor_id=UUID(actor.id), at=at)
     move_alias(
         session,
@@ -249,7 +287,7 @@ def _point_champion(
         session,
         rules=rules,
         deployments=following,
-        cause=f"version {version.number} became champion",
+        cause=said,
         actor=actor,
         at=at,
     )

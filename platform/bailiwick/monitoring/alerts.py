@@ -45,7 +45,7 @@ class Signal:
     """Something is there that somebody should know: what raises an alert, or keeps one standing.
 
     `cause` groups: signals of one cause are one alert, whatever their kind. Exactly one of check,
-    incident and label incident (with their monitor) and breach is given.
+    incident and label incident (with their monitor) and breach is given; none of them by rollouts.
     """
 
     deployment_id: UUID
@@ -61,6 +61,7 @@ class Signal:
     incident_id: UUID | None = None
     label_incident_id: UUID | None = None
     breach_id: UUID | None = None
+    rollout_id: UUID | None = None
 
 
 def signal(session: Session, sent: Signal, *, actor_id: UUID, at: datetime) -> Alert:
@@ -285,6 +286,7 @@ def _renew(alert: Alert, sent: Signal) -> None:
     """The newest of what is known of it."""
     alert.kind, alert.sentence = sent.kind, sent.sentence
     alert.check_id, alert.breach_id = sent.check_id, sent.breach_id
+    alert.rollout_id = sent.rollout_id
     alert.incident_id, alert.label_incident_id = sent.incident_id, sent.label_incident_id
     alert.owner_id = sent.owner_id
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bailiwick.db.base import Base, Digest, Id, Name, Revised
 from bailiwick.monitoring.embeddings import EMBEDDING_BYTES
 
-MONITOR, POLICY = "monitor", "policy"  # what alerts come from
+MONITOR, POLICY, ROLLOUT = "monitor", "policy", "rollout"  # what alerts come from
 _OF_SUBJECT = text("subject_key IS NOT NULL AND data_key_id IS NOT NULL")
 
 
@@ -190,7 +190,7 @@ class Alert(Revised, Base):
             "AND (CASE WHEN check_id IS NULL THEN 0 ELSE 1 END) "
             "+ (CASE WHEN incident_id IS NULL THEN 0 ELSE 1 END) "
             "+ (CASE WHEN label_incident_id IS NULL THEN 0 ELSE 1 END) = 1) "
-            "OR (source = 'policy' AND breach_id IS NOT NULL)",
+            "OR (source = 'policy' AND breach_id IS NOT NULL) OR source = 'rollout'",
             name="source",
         ),
         Index(
@@ -217,6 +217,7 @@ class Alert(Revised, Base):
         ForeignKey("label_incidents.id"), index=True
     )
     breach_id: Mapped[UUID | None] = mapped_column(ForeignKey("breaches.id"))
+    rollout_id: Mapped[UUID | None] = mapped_column(ForeignKey("rollouts.id"), index=True)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))  # whom it is for
     kind: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20))

@@ -15,6 +15,7 @@ from bailiwick.notifications.outbox import Notice, announce, call_off
 from bailiwick.notifications.recurrence import Weekly
 from bailiwick.notifications.sealing import Vault
 from bailiwick.notifications.sending import send_next
+from bailiwick.notifications.serving_changes import announce_serving
 from bailiwick.notifications.severity import OUT_OF_POLICY, Severity, severity_of
 from bailiwick.notifications.silences import (
     Hold,
@@ -43,6 +44,7 @@ __all__ = [
     "Vault",
     "Weekly",
     "announce",
+    "announce_serving",
     "call_off",
     "create_channel",
     "create_silence",

@@ -17,7 +17,7 @@ MOVES = {
     "worsened": "got worse",
     "resolved": "is over",
 }
-RESOLVED, TRIAL = "resolved", "trial"
+RESOLVED, TRIAL, SERVE = "resolved", "trial", "serve"
 
 
 class NotDelivered(BailiwickError):
@@ -46,6 +46,8 @@ def message_of(
     """The message of one event; `name` is the deployment's, None if the channel may not know it."""
     if facts["move"] == TRIAL:
         return Message(TRIAL, "Bailiwick: a trial", f"This channel works. Message {message_id}", {})
+    if facts["move"] == SERVE:
+        return _serving(facts, name, link)
     if name is None:
         over = " is over" if facts["move"] == RESOLVED else ""
         title = f"an alert of severity {severity}{over}"
@@ -58,3 +60,9 @@ def message_of(
         "\n".join([*lines, f"message: {message_id}"]),
         {**facts, "severity": severity, "deployment": name, "link": link},
     )
+
+
+def _serving(facts: Mapping[str, Any], name: str | None, link: str) -> Message:
+    """Which version should serve; a channel that may not know the deployment learns its id."""
+    title = f"the version to serve of {name or facts['deployment_id']} changed"
+    return Message("deployment.serve", title, f"{title}: see {link}", {**facts, "deployment": name})

@@ -276,8 +276,14 @@ def _message(
         severity=delivery.severity,
         name=name,
         message_id=str(delivery.id),
-        link=f"{public_url.rstrip('/')}/console/alerts/{delivery.alert_id}",
+        link=f"{public_url.rstrip('/')}{_page(delivery)}",
     )
+
+
+def _page(delivery: Delivery) -> str:
+    if delivery.alert_id is None and delivery.deployment_id is not None:
+        return f"/console/deployments/{delivery.deployment_id}"
+    return f"/console/alerts/{delivery.alert_id}"
 
 
 def _is_held(session: Session, delivery: Delivery, deployment: Deployment, at: datetime) -> bool:

@@ -8,6 +8,7 @@
 | skew: a version's first requests are unlike the rows it was evaluated on | warning |
 | out of policy, and the platform will stop the deployment, or has | page |
 | out of policy, and nothing stops it | warning |
+| a rollout was rolled back, waits for traffic, or another version serves than was told | warning |
 | a kind that these rules do not know | warning |
 
 A page wakes somebody, a warning is for working hours, a note is for whoever looks.

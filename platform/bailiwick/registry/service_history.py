@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bailiwick.registry.rollouts import versions_rolled_out
 from bailiwick.registry.tables import CHAMPION, AliasMove, Deployment
 
 
@@ -25,10 +26,12 @@ def versions_served(session: Session, deployments: Sequence[Deployment]) -> dict
     """The versions that each of these deployments serves or has served, by deployment id.
 
     A pinned one serves its version alone. The others have served every version that was champion
-    at some time since they were made, the moment of their making included. One query.
+    at some time since they were made, the moment of their making included, and what was rolled
+    out to them. Two queries.
     """
     following = {one.model_id for one in deployments if one.pinned_version_id is None}
     reigns = _reigns(session, following) if following else {}
+    beside = versions_rolled_out(session, [one.id for one in deployments]) if following else {}
     return {
         one.id: {one.pinned_version_id}
         if one.pinned_version_id is not None
@@ -37,6 +40,7 @@ def versions_served(session: Session, deployments: Sequence[Deployment]) -> dict
             for reign in reigns.get(one.model_id, ())
             if reign.until is None or reign.until >= one.created_at
         }
+        | beside.get(one.id, set())
         for one in deployments
     }
 

@@ -7,15 +7,17 @@ request came here; `fetch` gives the verified files of a version.
 import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
+from typing import Annotated, ClassVar, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -50,9 +52,22 @@ class ClassifyRequest(BaseModel):
     """The texts to classify, and by which model version."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+    expected: ClassVar = "version_id and texts, 1 to 4096 strings"
 
     version_id: str = Field(min_length=1, max_length=128)
     texts: list[str] = Field(min_length=1, max_length=4096)
+
+
+class KeepRequest(BaseModel):
+    """The versions to hold in memory from now on."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    expected: ClassVar = "version_ids, at most 64 strings"
+
+    version_ids: list[Annotated[str, Field(min_length=1, max_length=128)]] = Field(max_length=64)
+
+
+T = TypeVar("T", ClassifyRequest, KeepRequest)
 
 
 def create_app(
@@ -81,11 +96,14 @@ def create_app(
         yield
         await run_in_threadpool(app.state.batcher.close)
 
-    async def classify(request: Request) -> Response:
+    def check(request: Request) -> None:
         given = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(given, expected):
             raise Unauthenticated("The secret of the model server is missing or wrong.")
-        asked = _parsed(await _body(request))
+
+    async def classify(request: Request) -> Response:
+        check(request)
+        asked = _parsed(ClassifyRequest, await _body(request))
         engine = engines.loaded(asked.version_id)
         if engine is None:
             engine = await run_in_threadpool(engines.get, asked.version_id)
@@ -94,17 +112,35 @@ def create_app(
             {"version_id": asked.version_id, "predictions": [_flat(answer) for answer in answers]}
         )
 
+    async def keep(request: Request) -> Response:
+        check(request)
+        asked = _parsed(KeepRequest, await _body(request))
+        missing = engines.keep(asked.version_ids)
+        return Response(
+            to_json({"loading": len(missing)}),
+            media_type="application/json",
+            background=BackgroundTask(_load, engines, missing),
+        )
+
     async def healthz(_: Request) -> Response:
         return _json({"status": "ok"})
 
     return Starlette(
         routes=[
             Route("/classify", classify, methods=["POST"]),
+            Route("/keep", keep, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
         ],
         exception_handlers={BailiwickError: _problem},
         lifespan=lifespan,
     )
+
+
+def _load(engines: Engines, version_ids: list[str]) -> None:
+    """One after the other; what cannot be loaded tells whoever asks for it."""
+    for version_id in version_ids:
+        with suppress(BailiwickError, OSError):
+            engines.get(version_id)
 
 
 async def _body(request: Request) -> bytes:
@@ -119,18 +155,16 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parsed(body: bytes) -> ClassifyRequest:
+def _parsed(kind: type[T], body: bytes) -> T:
     try:
-        return ClassifyRequest.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         # The place and the kind of a mistake, never the value: that may be confidential.
         places = "; ".join(
             f"{'.'.join(map(str, mistake['loc'])) or 'body'}: {mistake['type']}"
             for mistake in error.errors(include_input=False, include_url=False)[:5]
         )
-        raise Invalid(
-            f"Send JSON with version_id and texts, 1 to 4096 strings ({places})."
-        ) from None
+        raise Invalid(f"Send JSON with {kind.expected} ({places}).") from None
 
 
 def _flat(answer: Classification) -> dict[str, object]:

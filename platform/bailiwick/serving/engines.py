@@ -1,8 +1,11 @@
-"""The engines in memory: loaded once however many ask, the least recently used dropped first."""
+"""The engines in memory: loaded once however many ask, the least recently used dropped first.
+
+What is kept is not dropped: both sides of a rollout, and the version that it may go back to.
+"""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -10,13 +13,24 @@ from bailiwick.serving.engine import Engine
 
 
 class Engines:
-    """At most `capacity` engines by version id. Thread-safe."""
+    """At most `capacity` engines by version id, and those to keep. Thread-safe."""
 
     def __init__(self, fetch: Callable[[str], Path], *, capacity: int) -> None:
         self._fetch = fetch
         self._capacity = capacity
         self._loaded: OrderedDict[str, Future[Engine]] = OrderedDict()
+        self._kept: frozenset[str] = frozenset()
         self._lock = threading.Lock()
+
+    def keep(self, version_ids: Collection[str]) -> list[str]:
+        """From now on drop none of these, and others as usual; those that are still to be loaded.
+
+        They count beyond the capacity, so that keeping them drops nothing that is in use.
+        """
+        with self._lock:
+            self._kept = frozenset(version_ids)
+            self._drop()
+            return [one for one in version_ids if one not in self._loaded]
 
     def loaded(self, version_id: str) -> Engine | None:
         """The engine if it is in memory; never blocks on a disk."""
@@ -53,5 +67,9 @@ class Engines:
             return
         future.set_result(engine)
         with self._lock:
-            while len(self._loaded) > self._capacity:
-                self._loaded.popitem(last=False)
+            self._drop()
+
+    def _drop(self) -> None:
+        others = [one for one in self._loaded if one not in self._kept]
+        for version_id in others[: max(len(others) - self._capacity, 0)]:
+            del self._loaded[version_id]

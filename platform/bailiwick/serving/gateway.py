@@ -51,6 +51,15 @@ class Gateway:
             raise self._error(response)
         return [_classification(answer) for answer in from_json(response.content)["predictions"]]
 
+    def keep(self, version_ids: Sequence[str]) -> None:
+        """Have exactly these versions loaded and kept in memory, until told otherwise.
+
+        Returns at once; they load meanwhile. Raises what `classify` raises.
+        """
+        response = self._post(to_json({"version_ids": list(version_ids)}), "/keep")
+        if response.status_code != HTTPStatus.OK:
+            raise self._error(response)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -66,13 +75,13 @@ class Gateway:
     ) -> None:
         self.close()
 
-    def _post(self, body: bytes) -> httpx.Response:
+    def _post(self, body: bytes, path: str = "/classify") -> httpx.Response:
         try:
             try:
-                return self._client.post("/classify", content=body)
+                return self._client.post(path, content=body)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 # A kept connection that the server had closed; asking twice changes nothing.
-                return self._client.post("/classify", content=body)
+                return self._client.post(path, content=body)
         except httpx.TimeoutException as error:
             raise Unavailable(
                 f"The model server at {self._url} did not answer in time. "

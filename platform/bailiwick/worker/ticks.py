@@ -7,7 +7,9 @@ from bailiwick.lifecycle import Platform, run_next
 from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.label_watching import watch_all_labels
+from bailiwick.lifecycle.rolling_out import judge_all
 from bailiwick.lifecycle.schedules import fire_due
+from bailiwick.lifecycle.serving_elsewhere import check_all_elsewhere
 from bailiwick.lifecycle.waivers import end_expired_waivers
 from bailiwick.lifecycle.watching import watch_all
 from bailiwick.monitoring import forget_rejected
@@ -51,6 +53,16 @@ def count_labels(platform: Platform) -> None:
     """Start the retraining that new labels call for."""
     with platform.database.transaction() as session:
         start_due(session, at=platform.clock.now())
+
+
+def judge_rollouts(platform: Platform) -> None:
+    """Take rollouts on, or back, by what their requests showed since."""
+    judge_all(platform)
+
+
+def check_served_elsewhere(platform: Platform) -> None:
+    """Find out whether other systems serve the versions that they were told to."""
+    check_all_elsewhere(platform)
 
 
 def stop_out_of_policy(platform: Platform) -> None:
