@@ -23,16 +23,19 @@ def newest_of_policies(
     Of exactly these settings; by the policy's id, in one query however many they are.
     """
     digests = dict(policies)
-    newest = (
-        select(func.max(Backtest.id))
+    of_one = (Backtest.policy_id, Backtest.policy_digest)
+    place = func.row_number().over(partition_by=of_one, order_by=Backtest.id.desc())
+    answered = (
+        select(Backtest.id, place.label("place"))
         .join(BacktestResult, BacktestResult.backtest_id == Backtest.id)
         .where(Backtest.policy_id.in_(digests), Backtest.policy_digest.in_(digests.values()))
-        .group_by(Backtest.policy_id, Backtest.policy_digest)
+        .subquery()
     )
     rows = session.execute(
         select(Backtest, BacktestResult)
         .join(BacktestResult, BacktestResult.backtest_id == Backtest.id)
-        .where(Backtest.id.in_(newest))
+        .join(answered, answered.c.id == Backtest.id)
+        .where(answered.c.place == 1)
     )
     return {
         one.policy_id: (one, result)
