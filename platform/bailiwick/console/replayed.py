@@ -17,6 +17,7 @@ from bailiwick.console.charts import (
     Series,
     line_chart,
 )
+from bailiwick.lifecycle.replays import in_order
 
 EVERY, FROZEN = "every-period", "frozen"
 STYLES = ("subject", "reference", "reference-2", "reference-3")
@@ -36,7 +37,7 @@ class ReplayedStory:
 def replayed_story(result: Mapping[str, Any]) -> ReplayedStory:
     """From a backtest's result, as its blob holds it."""
     spans = [(_moment(one["start"]), _moment(one["end"])) for one in result["periods"]]
-    strategies: Mapping[str, Periods] = result["strategies"]
+    strategies: Mapping[str, Periods] = in_order(result)
     lines = [
         (line, _accuracy(line["strategy"], strategies, spans))
         for line in result["summary"]["strategies"]

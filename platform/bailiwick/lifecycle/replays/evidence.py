@@ -1,6 +1,7 @@
 """Results of backtests, for those who look at them and for those who approve a policy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -41,6 +42,14 @@ def newest_of_policies(
         one.policy_id: (one, result)
         for one, result in rows
         if one.policy_id is not None and digests[one.policy_id] == one.policy_digest
+    }
+
+
+def in_order(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The periods of each strategy, in the order in which they were named: blobs sort by name."""
+    return {
+        one["strategy"]: result["strategies"][one["strategy"]]
+        for one in result["summary"]["strategies"]
     }
 
 
