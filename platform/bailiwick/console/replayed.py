@@ -38,8 +38,11 @@ def replayed_story(result: Mapping[str, Any]) -> ReplayedStory:
     """From a backtest's result, as its blob holds it."""
     spans = [(_moment(one["start"]), _moment(one["end"])) for one in result["periods"]]
     strategies: Mapping[str, Periods] = in_order(result)
+    known = [one["accuracy"] for some in strategies.values() for one in some]
+    known = [one for one in known if one is not None]
+    reach = [min(known, default=0.0), max(known, default=1.0)]
     lines = [
-        (line, _accuracy(line["strategy"], strategies, spans))
+        (line, _accuracy(line["strategy"], strategies, spans, reach))
         for line in result["summary"]["strategies"]
     ]
     regretted = [name for name in strategies if name not in (EVERY, FROZEN)][: len(STYLES)]
@@ -62,7 +65,10 @@ def replayed_story(result: Mapping[str, Any]) -> ReplayedStory:
 
 
 def _accuracy(
-    name: str, strategies: Mapping[str, Periods], spans: Sequence[tuple[datetime, datetime]]
+    name: str,
+    strategies: Mapping[str, Periods],
+    spans: Sequence[tuple[datetime, datetime]],
+    reach: Sequence[float],
 ) -> Markup:
     """One strategy over time, beside retraining every period where that was replayed."""
     mine = strategies[name]
@@ -87,6 +93,7 @@ def _accuracy(
         last=spans[-1][1],
         series=series,
         marks=marks,
+        holds=reach,
     )
     return line_chart(chart, SMALL)
 
