@@ -18,6 +18,7 @@ from bailiwick.lifecycle.replays import (
     ReplaySettings,
     Source,
     backtest_resource,
+    in_order,
     order_backtest,
     results_of,
     source_of,
@@ -162,7 +163,7 @@ def read_backtest(backtest_id: UUID, caller: Governed) -> BacktestResultOut:
     kept: dict[str, Any] = {"periods": None, "strategies": None}
     if found.digest is not None:
         result = json.loads(caller.platform.blobs.read_bytes(found.digest))
-        kept = {name: result[name] for name in kept}
+        kept = {"periods": result["periods"], "strategies": in_order(result)}
     return BacktestResultOut(**found.model_dump(), **kept)
 
 

@@ -61,6 +61,7 @@ class Chart:
     limit: tuple[str, float] | None = None
     unit: Literal["ratio", "number"] = "ratio"
     from_zero: bool = False
+    holds: Sequence[float] = ()  # values that the axis has room for, so that charts compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class _Frame:
 def line_chart(chart: Chart, size: Size) -> Markup:
     """Lines over time with axes, a limit and marks; points outside [first, last] are left out."""
     values = [point.value for series in chart.series for point in series.points]
+    values += chart.holds
     if chart.limit is not None:
         values.append(chart.limit[1])
     low = 0.0 if chart.from_zero else min(values, default=0.0)

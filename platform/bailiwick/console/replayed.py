@@ -17,6 +17,7 @@ from bailiwick.console.charts import (
     Series,
     line_chart,
 )
+from bailiwick.lifecycle.replays import in_order
 
 EVERY, FROZEN = "every-period", "frozen"
 STYLES = ("subject", "reference", "reference-2", "reference-3")
@@ -36,9 +37,12 @@ class ReplayedStory:
 def replayed_story(result: Mapping[str, Any]) -> ReplayedStory:
     """From a backtest's result, as its blob holds it."""
     spans = [(_moment(one["start"]), _moment(one["end"])) for one in result["periods"]]
-    strategies: Mapping[str, Periods] = result["strategies"]
+    strategies: Mapping[str, Periods] = in_order(result)
+    known = [one["accuracy"] for some in strategies.values() for one in some]
+    known = [one for one in known if one is not None]
+    reach = [min(known, default=0.0), max(known, default=1.0)]
     lines = [
-        (line, _accuracy(line["strategy"], strategies, spans))
+        (line, _accuracy(line["strategy"], strategies, spans, reach))
         for line in result["summary"]["strategies"]
     ]
     regretted = [name for name in strategies if name not in (EVERY, FROZEN)][: len(STYLES)]
@@ -61,7 +65,10 @@ def replayed_story(result: Mapping[str, Any]) -> ReplayedStory:
 
 
 def _accuracy(
-    name: str, strategies: Mapping[str, Periods], spans: Sequence[tuple[datetime, datetime]]
+    name: str,
+    strategies: Mapping[str, Periods],
+    spans: Sequence[tuple[datetime, datetime]],
+    reach: Sequence[float],
 ) -> Markup:
     """One strategy over time, beside retraining every period where that was replayed."""
     mine = strategies[name]
@@ -86,6 +93,7 @@ def _accuracy(
         last=spans[-1][1],
         series=series,
         marks=marks,
+        holds=reach,
     )
     return line_chart(chart, SMALL)
 

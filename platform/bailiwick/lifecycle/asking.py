@@ -4,6 +4,7 @@ The counts of labels are those that labelled traffic is watched by (`monitoring.
 deployment needs a monitor for its labels to be seen here.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -113,9 +114,9 @@ def _learned_until(session: Session, champion: ModelVersion) -> datetime:
 
 def _labelled(hours: Sequence[LabelledHour], edges: Sequence[datetime]) -> list[Labelled]:
     """Hours added up by period, where there are enough of them."""
-    found = []
+    found, starts = [], [one.start for one in hours]
     for place, (start, end) in enumerate(pairwise(edges)):
-        inside = [one for one in hours if start <= one.start < end]
+        inside = hours[bisect_left(starts, start) : bisect_left(starts, end)]
         rows, correct = sum(one.rows for one in inside), sum(one.correct for one in inside)
         if rows >= LEAST_LABELS:
             found.append(Labelled(place, start, end, rows, correct))

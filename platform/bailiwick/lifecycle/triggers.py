@@ -278,7 +278,7 @@ def _strategy(trigger: Trigger, facts: Facts) -> Found:
     decision = facts.decisions.get(str(trigger.value))
     if decision is None or not decision.retrain:
         return None
-    return f"{facts.champion}:{trigger.value}:{decision.keys[0]}"[:120], decision.reason
+    return f"{facts.champion}:{decision.keys[0]}:{trigger.value}"[:120], decision.reason
 
 
 _FINDERS = {

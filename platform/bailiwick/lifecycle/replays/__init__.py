@@ -5,7 +5,12 @@ walks the strategies of `lifecycle.backtest` through it, and keeps the result as
 """
 
 from bailiwick.lifecycle.replays.carrying import carry_out_backtest
-from bailiwick.lifecycle.replays.evidence import evidence_of, newest_of_policies, results_of
+from bailiwick.lifecycle.replays.evidence import (
+    evidence_of,
+    in_order,
+    newest_of_policies,
+    results_of,
+)
 from bailiwick.lifecycle.replays.orders import (
     Source,
     backtest_resource,
@@ -22,6 +27,7 @@ __all__ = [
     "backtest_resource",
     "carry_out_backtest",
     "evidence_of",
+    "in_order",
     "newest_of_policies",
     "order_backtest",
     "results_of",

@@ -1,6 +1,7 @@
 """Results of backtests, for those who look at them and for those who approve a policy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -23,21 +24,32 @@ def newest_of_policies(
     Of exactly these settings; by the policy's id, in one query however many they are.
     """
     digests = dict(policies)
-    newest = (
-        select(func.max(Backtest.id))
+    of_one = (Backtest.policy_id, Backtest.policy_digest)
+    place = func.row_number().over(partition_by=of_one, order_by=Backtest.id.desc())
+    answered = (
+        select(Backtest.id, place.label("place"))
         .join(BacktestResult, BacktestResult.backtest_id == Backtest.id)
         .where(Backtest.policy_id.in_(digests), Backtest.policy_digest.in_(digests.values()))
-        .group_by(Backtest.policy_id, Backtest.policy_digest)
+        .subquery()
     )
     rows = session.execute(
         select(Backtest, BacktestResult)
         .join(BacktestResult, BacktestResult.backtest_id == Backtest.id)
-        .where(Backtest.id.in_(newest))
+        .join(answered, answered.c.id == Backtest.id)
+        .where(answered.c.place == 1)
     )
     return {
         one.policy_id: (one, result)
         for one, result in rows
         if one.policy_id is not None and digests[one.policy_id] == one.policy_digest
+    }
+
+
+def in_order(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The periods of each strategy, in the order in which they were named: blobs sort by name."""
+    return {
+        one["strategy"]: result["strategies"][one["strategy"]]
+        for one in result["summary"]["strategies"]
     }
 
 
