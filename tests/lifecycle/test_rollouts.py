@@ -326,7 +326,7 @@ def test_approvals_count_as_of_the_beginning_and_the_starter_must_still_be_allow
     assert one.rollout.state == FULL
 
 
-def test_who_lost_their_role_meanwhile_makes_no_champion(make: Factory, clock: ReplayClock) -> None:
+def test_who_lost_their_role_meanwhile_makes_no_champion(make: Factory) -> None:
     one = begun(make)
     make.engineer.disabled_at = make.at
     make.session.flush()

@@ -1,4 +1,4 @@
-"""Where another system answers: does it serve the version that it was told to?
+"""Where another system answers: whether it serves the version that it was told to.
 
 The inference log says so. Only requests of the last `grace_minutes` count, and only those that
 came so long after the last change: whoever is told needs time to follow. A request of a version
