@@ -8,11 +8,12 @@ from sqlalchemy import select
 
 from bailiwick.access import add_member, create_group, grant_role
 from bailiwick.core.ids import new_id
+from bailiwick.lifecycle.rollouts import Plan, set_plan
 from bailiwick.lineage import DatasetVersion, Run, set_mark
 from bailiwick.monitoring import CheckResult, Monitor, evaluate
 from bailiwick.monitoring.labelling import LabellingItem, LabellingRound
 from bailiwick.policy import ApprovalRequest, Decision, Label, PolicyBundle, bundle_digest
-from bailiwick.registry import ModelVersion, RegisteredModel
+from bailiwick.registry import Deployment, ModelVersion, RegisteredModel, Rollout
 from bailiwick.registry.tables import Breach
 from factories import CONFIDENTIAL
 from support import api_bodies
@@ -62,6 +63,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "incident_id": drifted(world, monitor),
         "breach_id": breach,
         "silence_id": silence,
+        "rollout_id": _rolled_out(world, deployment.id),
         "channel": "pager",
         "approval_id": str(approval),
         "run_id": str(run),
@@ -116,6 +118,40 @@ def _replayed(world: World, deployment_id: str) -> str:
     asked = world.post("/backtests", {"deployment_id": deployment_id}).json()
     world.post(f"/jobs/{asked['job_id']}/cancel")
     return str(asked["id"])
+
+
+def _rolled_out(world: World, deployment_id: UUID) -> str:
+    """The deployment has a plan, and a rollout that was stopped."""
+    at = world.platform.clock.now()
+    with world.platform.database.transaction() as session:
+        version = session.scalars(select(ModelVersion)).first()
+        assert version is not None
+        deployment = session.get_one(Deployment, deployment_id)
+        engineer = world.principals["engineer"].id
+        set_plan(session, deployment, Plan(), actor_id=engineer, at=at)
+        rollout = Rollout(
+            id=new_id(),
+            deployment_id=deployment_id,
+            model_id=version.model_id,
+            from_version_id=version.id,
+            to_version_id=version.id,
+            plan=Plan().to_json(),
+            reference={},
+            reason="x",
+            mandate=False,
+            state="stopped",
+            step=0,
+            share=0.0,
+            evidence={},
+            moves=0,
+            started_by=engineer,
+            started_at=at,
+            step_started_at=at,
+            ended_at=at,
+            ended_why="x",
+        )
+        session.add(rollout)
+        return str(rollout.id)
 
 
 def _gather(world: World) -> None:
@@ -294,6 +330,10 @@ def _body(operation: Operation, places: Places) -> Any:
         "PUT /deployments/{deployment_id}/records": {"hot_days": 2_000},
         "POST /deployments/{deployment_id}/comparisons": api_bodies.spans_of_days(),
         "POST /deployments/{deployment_id}/labelling": api_bodies.days_to_label(),
+        "PUT /deployments/{deployment_id}/rollout-plan": {"canary_shares": [0.5]},
+        "POST /deployments/{deployment_id}/rollout/advance": {"reason": "x"},
+        "POST /deployments/{deployment_id}/rollout/stop": {"reason": "x"},
+        "POST /deployments/{deployment_id}/rollout/rollback": {"reason": "x"},
         "PUT /deployments/{deployment_id}/intake": {"segments": ["region"]},
         "POST /otlp/v1/traces": api_bodies.spans(places["deployment_id"]),
         "POST /monitors": deployment,

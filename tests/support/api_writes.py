@@ -80,6 +80,11 @@ def find_something_to_label(world: World, places: dict[str, str]) -> None:
 UPLOAD = {"data": api_bodies.SPEC, "files": {"file": ("rows.csv", api_bodies.CSV)}}
 WATCHED = {"deployment_id": "{deployment}", "acts_as": "robot"}
 BY_CHECKS = {"alarms_by": "checks"}
+PROMOTE = Step(
+    "PUT /models/{ns}/{name}/aliases/champion",
+    "/models/finance/classifier/aliases/champion",
+    {"version": 2, "reason": "better"},
+)
 STEPS = [
     Step("POST /models", "/models", api_bodies.model()),
     Step("PATCH /models/{ns}/{name}", "/models/finance/notes", {"description": "new"}),
@@ -183,10 +188,32 @@ STEPS = [
         by="approver",
     ),
     Step(
-        "PUT /models/{ns}/{name}/aliases/champion",
-        "/models/finance/classifier/aliases/champion",
-        {"version": 2, "reason": "better"},
+        "PUT /deployments/{deployment_id}/rollout-plan",
+        "/deployments/{deployment}/rollout-plan",
+        {"canary_shares": [0.5]},
     ),
+    PROMOTE,
+    Step(
+        "POST /deployments/{deployment_id}/rollout/stop",
+        "/deployments/{deployment}/rollout/stop",
+        {"reason": "not yet"},
+    ),
+    PROMOTE,
+    Step(
+        "POST /deployments/{deployment_id}/rollout/advance",
+        "/deployments/{deployment}/rollout/advance",
+        {"reason": "known to be good"},
+    ),
+    Step(
+        "POST /deployments/{deployment_id}/rollout/rollback",
+        "/deployments/{deployment}/rollout/rollback",
+        {"reason": "not good after all"},
+    ),
+    Step(
+        "DELETE /deployments/{deployment_id}/rollout-plan",
+        "/deployments/{deployment}/rollout-plan",
+    ),
+    PROMOTE,
     Step(
         "POST /models/{ns}/{name}/aliases/champion/rollback",
         "/models/finance/classifier/aliases/champion/rollback",

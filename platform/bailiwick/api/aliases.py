@@ -35,6 +35,10 @@ class AliasOut(Schema):
     version: int
     version_id: UUID
     moved_at: datetime
+    rollouts: list[UUID] = Field(
+        default_factory=list,
+        description="Of a promotion: what is under way before the champion moves.",
+    )
 
 
 class AliasIn(Body):
@@ -85,11 +89,15 @@ def read_alias(ns: str, name: str, alias: str, caller: Governed, response: Respo
 def promote(
     ns: str, name: str, body: AliasIn, caller: Governed, response: Response, seen: Precondition
 ) -> AliasOut:
-    """Promote a version: its gates, approvals and the policy decide."""
+    """Promote a version: its gates, approvals and the policy decide.
+
+    Where a deployment has a rollout plan, the answer is the champion that still stands, and the
+    `rollouts` at whose end it moves.
+    """
     version = governed_version(caller, ns, name, body.version, action="version:read")
     pointer = caller.session.get(Alias, (version.model_id, "champion"))
     seen.check(pointer)
-    promotion.promote(
+    begun = promotion.promote(
         caller.session,
         version,
         reason=body.reason,
@@ -100,8 +108,13 @@ def promote(
     )
     moved = caller.session.get_one(Alias, (version.model_id, "champion"))
     tag(response, moved)
+    champion = pointed_at(caller.session, version.model_id, "champion") or version
     return AliasOut(
-        alias="champion", version=version.number, version_id=version.id, moved_at=moved.moved_at
+        alias="champion",
+        version=champion.number,
+        version_id=champion.id,
+        moved_at=moved.moved_at,
+        rollouts=[one.id for one in begun],
     )
 
 

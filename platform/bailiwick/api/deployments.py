@@ -15,11 +15,13 @@ from bailiwick.lifecycle.compliance import unresolved_breaches
 from bailiwick.lifecycle.operation import start, stop
 from bailiwick.policy import PLATFORM, Resource, Unseen, load_label
 from bailiwick.registry import (
+    SHADOW,
     STOPPED,
     WAIVABLE_DEPLOYMENTS,
     Deployment,
     Environment,
     ModelVersion,
+    Rollout,
     create_deployment,
     create_environment,
     deployment_resource,
@@ -28,8 +30,11 @@ from bailiwick.registry import (
     find_model,
     find_version,
     model_resource,
-    served_version,
+    routing_of,
+    running_rollout,
+    running_rollouts,
     served_versions,
+    versions_by_id,
 )
 from bailiwick.web import (
     Cursor,
@@ -92,13 +97,29 @@ class DeploymentPatch(Body):
     state: Literal["active", "stopped"]
 
 
+class ChallengerOut(Schema):
+    """The version that is being rolled out: in the shadow, or answering a share of the requests.
+
+    Request keys are split by the first 53 bits of SHA-256 over the rollout's 16 bytes and the key:
+    this version answers those that, as a fraction of 1, lie below `share`.
+    """
+
+    rollout_id: UUID
+    state: Literal["shadow", "canary"]
+    share: float
+    version: int
+    version_id: UUID
+    manifest_digest: str
+
+
 class RolloutOut(Schema):
-    """Which version answers, and by which rule."""
+    """Which version answers, by which rule, and which one is being rolled out beside it."""
 
     follows: Literal["champion", "pinned"]
     version: int
     version_id: UUID
     manifest_digest: str
+    challenger: ChallengerOut | None = None
 
 
 class DeploymentOut(Schema):
@@ -245,10 +266,16 @@ def update_deployment(
 
 
 @router.get("/deployments/{deployment_id}/rollout", **acts("deployment:read"))
-def read_rollout(deployment_id: UUID, caller: Governed) -> RolloutOut:
-    """Which version answers now."""
+def read_rollout(deployment_id: UUID, caller: Governed, response: Response) -> RolloutOut:
+    """Which version answers now, or should, where another system serves.
+
+    The tag changes when the answer does: ask again with `If-None-Match`.
+    """
     deployment = governed_deployment(caller, deployment_id)
-    return _rollout(deployment, served_version(caller.session, deployment))
+    tag(response, deployment)
+    routing = routing_of(caller.session, deployment)
+    running = running_rollout(caller.session, deployment_id) if routing.rollout_id else None
+    return _rollout(deployment, routing.version, running, routing.challenger)
 
 
 def governed_deployment(
@@ -262,12 +289,28 @@ def governed_deployment(
     return deployment
 
 
-def _rollout(deployment: Deployment, version: ModelVersion) -> RolloutOut:
+def _rollout(
+    deployment: Deployment,
+    version: ModelVersion,
+    running: Rollout | None,
+    challenger: ModelVersion | None,
+) -> RolloutOut:
+    beside = None
+    if running is not None and challenger is not None:
+        beside = ChallengerOut(
+            rollout_id=running.id,
+            state="shadow" if running.state == SHADOW else "canary",
+            share=running.share,
+            version=challenger.number,
+            version_id=challenger.id,
+            manifest_digest=challenger.manifest_digest,
+        )
     return RolloutOut(
         follows="pinned" if deployment.pinned_version_id else "champion",
         version=version.number,
         version_id=version.id,
         manifest_digest=version.manifest_digest,
+        challenger=beside,
     )
 
 
@@ -275,6 +318,8 @@ def _shown(caller: Governed, deployments: list[Deployment]) -> list[DeploymentOu
     """Deployments with labels, waivers and served versions, in a few queries for all of them."""
     labels = labels_by_id(caller.session, [deployment.label_id for deployment in deployments])
     served = served_versions(caller.session, deployments)
+    running = running_rollouts(caller.session, [deployment.id for deployment in deployments])
+    beside = versions_by_id(caller.session, [one.to_version_id for one in running.values()])
     waivers = waivers_shown(caller, map(deployment_subject, deployments))
     broken = unresolved_breaches(caller.session, [deployment.id for deployment in deployments])
     breaches = {one.deployment_id: one for one in breaches_shown(caller, list(broken.values()))}
@@ -291,7 +336,12 @@ def _shown(caller: Governed, deployments: list[Deployment]) -> list[DeploymentOu
             label=labels[deployment.label_id],
             waivers=waivers[deployment.id],
             breach=breaches.get(deployment.id),
-            rollout=_rollout(deployment, served[deployment.id]),
+            rollout=_rollout(
+                deployment,
+                served[deployment.id],
+                one := running.get(deployment.id),
+                beside[one.to_version_id] if one is not None else None,
+            ),
             created_at=deployment.created_at,
         )
         for deployment in deployments

@@ -119,7 +119,9 @@ def advance(
     if rollout.passed_at is not None:
         raise Conflict("this rollout is through its steps and waits for the other deployments")
     plan, evidence = Plan.from_json(rollout.plan), Evidence.from_json(rollout.evidence)
-    if any(one.breached for one in standings(evidence, plan, _reference(rollout))):
+    if any(
+        one.breached for one in standings(evidence, plan, Reference.from_json(rollout.reference))
+    ):
         raise Conflict("a guard of this rollout is breached, so it cannot go on; stop it")
     starter = load_actor(session, rollout.started_by)
     _go_on(session, platform, rollout, reason, starter, at, by=UUID(actor.id))
@@ -181,10 +183,6 @@ def _is_warm(rollout: Rollout, at: datetime) -> bool:
     return rollout.state == FULL and rollout.warm_until is not None and at < rollout.warm_until
 
 
-def _reference(rollout: Rollout) -> Reference:
-    return Reference.from_json(rollout.reference) if rollout.reference else Reference()
-
-
 def _progress(rollout: Rollout) -> Progress:
     return Progress(
         rollout.step,
@@ -227,7 +225,8 @@ def _take_in(session: Session, platform: Platform, rollout: Rollout, at: datetim
         rollout.reference = reference_of(session, rollout, platform.blobs).to_json()
     if plan.served == ELSEWHERE:
         note_requests_elsewhere(session, rollout)
-    reference, evidence = _reference(rollout), Evidence.from_json(rollout.evidence)
+    reference = Reference.from_json(rollout.reference)
+    evidence = Evidence.from_json(rollout.evidence)
     evidence = take_requests(session, rollout, evidence, plan, reference, at=at)
     evidence = take_labels(session, rollout, evidence, plan, reference, at=at)
     rollout.evidence = evidence.to_json()

@@ -317,7 +317,7 @@ def _follow(
     actor: Actor,
     at: datetime,
 ) -> str:
-    """Under an approved retraining policy a passed challenger is promoted at once.
+    """Under an approved retraining policy a passed challenger is promoted, or rolled out, at once.
 
     People approved the policy's own settings: what was trained with others waits for them.
     """
@@ -329,7 +329,7 @@ def _follow(
     policy = session.get_one(RetrainingPolicy, policy_id)
     if not is_approved(session, policy) or not is_carried_out(policy, plan.order):
         return "passed"
-    promote(
+    begun = promote(
         session,
         version,
         reason=f"challenger of retraining policy {policy_id} passed its gates",
@@ -339,4 +339,4 @@ def _follow(
         actor=actor,
         at=at,
     )
-    return "promoted"
+    return "rolling-out" if begun else "promoted"

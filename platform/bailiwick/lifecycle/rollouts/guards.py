@@ -66,6 +66,8 @@ class Reference:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Reference":
         """The reference that `to_json` wrote."""
+        if not value:
+            return cls()  # not known yet
         curves = {
             name: Curve(tuple(value[name]["edges"]), tuple(value[name]["rates"]))
             for name in ("champion", "challenger")
