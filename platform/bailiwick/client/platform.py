@@ -15,6 +15,7 @@ from bailiwick.client.labelled import LabelledTraffic
 from bailiwick.client.labels import Breaches, Labels
 from bailiwick.client.lineage import LineageGraph
 from bailiwick.client.models import Models
+from bailiwick.client.rollouts import Rollouts
 from bailiwick.client.rules import Rules
 from bailiwick.client.shapes import (
     Accepted,
@@ -57,6 +58,7 @@ class Bailiwick:
         self.lineage = LineageGraph(http)
         self.environments = Environments(http)
         self.deployments = Deployments(http)
+        self.rollouts = Rollouts(http, self.deployments)
         self.labels = Labels(http, self.deployments)
         self.breaches = Breaches(http)
         self.monitors = Monitors(http, self.deployments)

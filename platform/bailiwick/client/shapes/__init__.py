@@ -91,6 +91,7 @@ from bailiwick.client.shapes.registry import (
     Accepted,
     Accuracy,
     Alias,
+    Challenger,
     Deployment,
     Environment,
     Evaluation,
@@ -102,6 +103,13 @@ from bailiwick.client.shapes.registry import (
     Rejection,
     Rollout,
     Version,
+)
+from bailiwick.client.shapes.rollouts import (
+    Guard,
+    RolloutDetail,
+    RolloutMove,
+    RolloutPlan,
+    RolloutRun,
 )
 from bailiwick.client.shapes.rules import (
     AuditEvent,
@@ -139,6 +147,7 @@ __all__ = [
     "Bundle",
     "BundleApproval",
     "BundleDetail",
+    "Challenger",
     "Channel",
     "Check",
     "Checkpoint",
@@ -159,6 +168,7 @@ __all__ = [
     "Figure",
     "File",
     "Group",
+    "Guard",
     "HeldRole",
     "Holding",
     "Impact",
@@ -205,6 +215,10 @@ __all__ = [
     "Rise",
     "Role",
     "Rollout",
+    "RolloutDetail",
+    "RolloutMove",
+    "RolloutPlan",
+    "RolloutRun",
     "RulesInForce",
     "Run",
     "Scan",
