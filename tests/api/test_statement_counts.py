@@ -1,10 +1,7 @@
 """Lists ask the database a fixed number of questions, however many rows they show."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from bailiwick.access import add_member, create_group, grant_role
@@ -12,24 +9,8 @@ from factories import Factory
 from support.api_bodies import channel, instances, silence, waiver
 from support.api_everything import furnish
 from support.api_world import World
+from support.counting import counted
 from support.waiving import acting
-
-
-@contextmanager
-def counted(world: World) -> Iterator[list[str]]:
-    """The statements that run within."""
-    statements: list[str] = []
-
-    def note(_c: object, _k: object, statement: str, *_: object) -> None:
-        if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE")):
-            statements.append(statement)
-
-    engine = world.platform.database.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def more_of_everything(session: Session, world: World) -> None:

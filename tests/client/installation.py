@@ -39,6 +39,9 @@ class FakeModels:
         UUID(version_id)
         return [Classification("Fuel", 0.875, Descriptors(len(text), 2, 0.0)) for text in texts]
 
+    def keep(self, version_ids: Sequence[str]) -> None:
+        """Everything is in memory."""
+
     def close(self) -> None:
         """Nothing to close."""
 

@@ -304,6 +304,7 @@ SHAPES = {
     "LineageStep": "LineageStep",
     "MarkOnColumn": "MarkOnColumn",
     "Prediction": "Prediction",
+    "RolloutDetail": "RolloutDetail",
     "bailiwick__api__retraining__PolicyOut": "RetrainingPolicy",
     "ConsiderationOut": "Consideration",
     "bailiwick__api__policies__PolicyOut": "Policy",

@@ -42,13 +42,14 @@ class AlertOut(Schema):
 
     id: UUID
     deployment_id: UUID
-    source: Literal["monitor", "policy"]
+    source: Literal["monitor", "policy", "rollout"]
     cause: str
     monitor_id: UUID | None
     check_id: UUID | None
     incident_id: UUID | None
     label_incident_id: UUID | None
     breach_id: UUID | None
+    rollout_id: UUID | None
     owner_id: UUID
     kind: str
     severity: Literal["note", "warning", "page"]

@@ -40,7 +40,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Hours = Annotated[float, Field(ge=0)]
 
 
-class LimitsIn(Body):
+class RolloutLimitsIn(Body):
     """How much worse than the champion a version may be, in shares of requests or of accuracy."""
 
     errors: Share = 0.01
@@ -51,7 +51,7 @@ class LimitsIn(Body):
     accuracy: Share | None = 0.05
 
 
-class PlanIn(Body):
+class RolloutPlanIn(Body):
     """By which steps the deployment comes to a new champion; see docs/rollout.md."""
 
     shadow_hours: Hours = 0.0
@@ -62,22 +62,22 @@ class PlanIn(Body):
     max_hours: Hours = 168.0
     warm_hours: Hours = 24.0
     false_rollbacks: Annotated[float, Field(gt=0, le=0.5)] = 0.05
-    limits: LimitsIn = Field(default_factory=LimitsIn)
+    limits: RolloutLimitsIn = Field(default_factory=RolloutLimitsIn)
     served: Literal["here", "elsewhere"] = "here"
     grace_minutes: Annotated[float, Field(gt=0)] = 30.0
     channel: Annotated[str | None, Field(description="A webhook channel to tell.")] = None
 
 
-class PlanOut(Schema):
+class RolloutPlanOut(Schema):
     """A deployment's plan, and who set it."""
 
-    settings: PlanIn
+    settings: RolloutPlanIn
     digest: str
     set_by: UUID
     set_at: datetime
 
 
-class MoveIn(Body):
+class RolloutMoveIn(Body):
     """Why."""
 
     reason: Text
@@ -99,7 +99,7 @@ class GuardOut(Schema):
     breached: bool
 
 
-class MoveOut(Schema):
+class RolloutMoveOut(Schema):
     """One move of a rollout."""
 
     number: int
@@ -127,7 +127,7 @@ class RolloutRunOut(Schema):
     requests: int = Field(description="Of the new version, judged in this step.")
     labels: int
     guards: list[GuardOut]
-    plan: PlanIn
+    plan: RolloutPlanIn
     reason: str
     started_by: UUID
     started_at: datetime
@@ -142,7 +142,7 @@ class RolloutRunOut(Schema):
 class RolloutDetail(RolloutRunOut):
     """A rollout with all its moves."""
 
-    moves: list[MoveOut]
+    moves: list[RolloutMoveOut]
 
 
 class RolloutPage(Page):
@@ -152,27 +152,31 @@ class RolloutPage(Page):
 
 
 @router.get("/{deployment_id}/rollout-plan", **acts("deployment:read"))
-def read_plan(deployment_id: UUID, caller: Governed, response: Response) -> PlanOut:
+def read_plan(deployment_id: UUID, caller: Governed, response: Response) -> RolloutPlanOut:
     """By which steps the deployment comes to a new champion."""
     governed_deployment(caller, deployment_id)
     row = caller.session.get(RolloutPlan, deployment_id)
     if row is None:
         raise NotFound("this deployment has no rollout plan; it follows promotions at once")
     tag(response, row)
-    return PlanOut.model_validate(row)
+    return RolloutPlanOut.model_validate(row)
 
 
 @router.put("/{deployment_id}/rollout-plan", **acts("rollout:plan"))
 def write_plan(
-    deployment_id: UUID, body: PlanIn, caller: Governed, response: Response, seen: Precondition
-) -> PlanOut:
+    deployment_id: UUID,
+    body: RolloutPlanIn,
+    caller: Governed,
+    response: Response,
+    seen: Precondition,
+) -> RolloutPlanOut:
     """Set the plan; it holds from the next promotion on."""
     deployment = governed_deployment(caller, deployment_id)
     seen.check(caller.session.get(RolloutPlan, deployment_id))
     plan = Plan.from_json(body.model_dump())
     row = set_plan(caller.session, deployment, plan, actor_id=caller.principal_id, at=caller.at)
     tag(response, row)
-    return PlanOut.model_validate(row)
+    return RolloutPlanOut.model_validate(row)
 
 
 @router.delete("/{deployment_id}/rollout-plan", status_code=204, **acts("rollout:plan"))
@@ -208,7 +212,7 @@ def read_rollout_run(
 
 
 @router.post("/{deployment_id}/rollout/advance", **acts("rollout:advance"))
-def advance(deployment_id: UUID, body: MoveIn, caller: Governed) -> RolloutDetail:
+def advance(deployment_id: UUID, body: RolloutMoveIn, caller: Governed) -> RolloutDetail:
     """Go to the next step now, without waiting for its time and requests; not past a breach."""
     deployment = governed_deployment(caller, deployment_id)
     rollout = rolling_out.advance(
@@ -223,7 +227,7 @@ def advance(deployment_id: UUID, body: MoveIn, caller: Governed) -> RolloutDetai
 
 
 @router.post("/{deployment_id}/rollout/stop", **acts("rollout:stop"))
-def stop(deployment_id: UUID, body: MoveIn, caller: Governed) -> RolloutDetail:
+def stop(deployment_id: UUID, body: RolloutMoveIn, caller: Governed) -> RolloutDetail:
     """End the rollout that is under way; the champion answers everything."""
     deployment = governed_deployment(caller, deployment_id)
     rollout = rolling_out.stop(
@@ -233,7 +237,7 @@ def stop(deployment_id: UUID, body: MoveIn, caller: Governed) -> RolloutDetail:
 
 
 @router.post("/{deployment_id}/rollout/rollback", **acts("rollout:rollback"))
-def roll_back(deployment_id: UUID, body: MoveIn, caller: Governed) -> RolloutDetail:
+def roll_back(deployment_id: UUID, body: RolloutMoveIn, caller: Governed) -> RolloutDetail:
     """Go back to the version before, also once the rollout is full, while that one is warm."""
     deployment = governed_deployment(caller, deployment_id)
     rollout = rolling_out.roll_back(
@@ -254,13 +258,13 @@ def _detail(caller: Governed, rollout: Rollout) -> RolloutDetail:
         .order_by(RolloutEvent.number)
     )
     (shown,) = _shown(caller, [rollout])
-    moves = [MoveOut.model_validate(one) for one in events]
+    moves = [RolloutMoveOut.model_validate(one) for one in events]
     return RolloutDetail(**shown.model_dump(), moves=moves)
 
 
 def _shown(caller: Governed, rollouts: list[Rollout]) -> list[RolloutRunOut]:
     ids = {one for row in rollouts for one in (row.from_version_id, row.to_version_id)}
-    versions = versions_by_id(caller.session, ids)
+    versions = versions_by_id(caller.session, sorted(ids))
     return [
         RolloutRunOut(
             from_version=versions[row.from_version_id].number,
@@ -280,7 +284,7 @@ def _progress(row: Rollout) -> dict[str, Any]:
         "requests": evidence.requests,
         "labels": evidence.labels,
         "guards": [GuardOut.model_validate(one) for one in standings(evidence, plan, reference)],
-        "plan": PlanIn(**row.plan),
+        "plan": RolloutPlanIn(**row.plan),
     }
 
 

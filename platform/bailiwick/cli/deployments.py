@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from bailiwick.cli import erasures, intake, records
+from bailiwick.cli import erasures, intake, records, rollouts
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.output import (
     facts,
@@ -26,6 +26,7 @@ from bailiwick.core.errors import Invalid
 app = typer.Typer(no_args_is_help=True, help="Environments and deployments.")
 environments = typer.Typer(no_args_is_help=True, help="Places to run models in.")
 app.add_typer(environments, name="environment")
+app.add_typer(rollouts.app, name="rollout")
 app.registered_commands.extend(intake.app.registered_commands)
 app.registered_commands.extend(erasures.app.registered_commands)
 app.registered_commands.extend(records.app.registered_commands)

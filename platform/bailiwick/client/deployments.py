@@ -140,18 +140,28 @@ class Deployments(Capability):
         *,
         record_ids: Sequence[str] | None = None,
         times: Sequence[datetime] | None = None,
+        keys: Sequence[str] | None = None,
     ) -> Predictions:
         """Classify rows (text column: value), at most 2,000 in a call.
 
         `record_ids` are yours, for feedback later; without them each row gets one, so that a
         repeated request counts once. `times` say when the rows happened; without them: now.
+        `keys` say whom rows are about: while a version is rolled out, one side answers all of one.
         """
         features = list(rows)
         ids = record_ids or [str(uuid4()) for _ in features]
-        if len(ids) != len(features) or (times is not None and len(times) != len(features)):
-            raise MisusedClient("give one record id and one time for each row, or none at all")
+        columns = [one for one in (ids, times, keys) if one is not None]
+        if any(len(one) != len(features) for one in columns):
+            raise MisusedClient(
+                "give one record id, one time and one key for each row, or none at all"
+            )
         instances = [
-            given(features=dict(row), record_id=ids[place], at=times and _moment(times[place]))
+            given(
+                features=dict(row),
+                record_id=ids[place],
+                at=times and _moment(times[place]),
+                key=keys and keys[place],
+            )
             for place, row in enumerate(features)
         ]
         address = f"{self._at(deployment)}/predict"

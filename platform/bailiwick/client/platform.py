@@ -17,6 +17,7 @@ from bailiwick.client.labelling import Labelling
 from bailiwick.client.labels import Breaches, Labels
 from bailiwick.client.lineage import LineageGraph
 from bailiwick.client.models import Models
+from bailiwick.client.rollouts import Rollouts
 from bailiwick.client.rules import Rules
 from bailiwick.client.shapes import (
     Accepted,
@@ -59,6 +60,7 @@ class Bailiwick:
         self.lineage = LineageGraph(http)
         self.environments = Environments(http)
         self.deployments = Deployments(http)
+        self.rollouts = Rollouts(http, self.deployments)
         self.labels = Labels(http, self.deployments)
         self.breaches = Breaches(http)
         self.monitors = Monitors(http, self.deployments)

@@ -96,6 +96,7 @@ from bailiwick.client.shapes.registry import (
     Accepted,
     Accuracy,
     Alias,
+    Challenger,
     Deployment,
     Environment,
     Evaluation,
@@ -109,6 +110,13 @@ from bailiwick.client.shapes.registry import (
     Rollout,
     Standing,
     Version,
+)
+from bailiwick.client.shapes.rollouts import (
+    Guard,
+    RolloutDetail,
+    RolloutMove,
+    RolloutPlan,
+    RolloutRun,
 )
 from bailiwick.client.shapes.rules import (
     AuditEvent,
@@ -148,6 +156,7 @@ __all__ = [
     "Bundle",
     "BundleApproval",
     "BundleDetail",
+    "Challenger",
     "Channel",
     "Check",
     "Checkpoint",
@@ -169,6 +178,7 @@ __all__ = [
     "Figure",
     "File",
     "Group",
+    "Guard",
     "HeldRole",
     "Holding",
     "Impact",
@@ -218,6 +228,10 @@ __all__ = [
     "Rise",
     "Role",
     "Rollout",
+    "RolloutDetail",
+    "RolloutMove",
+    "RolloutPlan",
+    "RolloutRun",
     "RulesInForce",
     "Run",
     "Scan",

@@ -98,6 +98,7 @@ class Alias(TypedDict):
     version: int
     version_id: str
     moved_at: str
+    rollouts: list[str]
 
 
 class Move(TypedDict):
@@ -123,13 +124,25 @@ class Environment(TypedDict):
     created_at: str
 
 
+class Challenger(TypedDict):
+    """The version that is being rolled out beside the champion."""
+
+    rollout_id: str
+    state: str
+    share: float
+    version: int
+    version_id: str
+    manifest_digest: str
+
+
 class Rollout(TypedDict):
-    """Which version answers, and by which rule."""
+    """Which version answers, by which rule, and which one is being rolled out beside it."""
 
     follows: str
     version: int
     version_id: str
     manifest_digest: str
+    challenger: Challenger | None
 
 
 class Deployment(TypedDict):
@@ -156,6 +169,7 @@ class Prediction(TypedDict):
     record_id: str
     label: str
     confidence: float
+    version: int
 
 
 class Predictions(TypedDict):

@@ -59,6 +59,7 @@ class Alert(TypedDict):
     incident_id: str | None
     label_incident_id: str | None
     breach_id: str | None
+    rollout_id: str | None
     owner_id: str
     kind: str
     severity: str
