@@ -25,6 +25,7 @@ from bailiwick.console.pages import (
     models,
     overview,
     policies,
+    rollouts,
     silences,
     waivers,
 )
@@ -38,6 +39,7 @@ _STATIC = Path(__file__).parent / "static"
 _SECTIONS = (
     overview,
     deployments,
+    rollouts,
     models,
     datasets,
     alerts,
