@@ -15,6 +15,7 @@ from bailiwick.lifecycle.promotion import promote
 from bailiwick.lifecycle.promotion import roll_back as roll_back_champion
 from bailiwick.lifecycle.rolling_out import advance, judge_all, judge_one, roll_back, stop
 from bailiwick.lifecycle.rollouts import Next, Plan, Verdict, plan_of, remove_plan, set_plan
+from bailiwick.lifecycle.rollouts.observed import forget_records
 from bailiwick.monitoring import Alert, Outcome, log_feedback
 from bailiwick.registry import (
     CANARY,
@@ -29,7 +30,7 @@ from bailiwick.registry import (
     versions_served,
     versions_to_keep_warm,
 )
-from bailiwick.registry.rollouts import RolloutRecord
+from bailiwick.registry.rollouts import RolloutEvent, RolloutRecord
 from factories import Factory
 from support.lifecycle_world import at_once, audited, rival_of
 from support.rollouts import QUICK, SHADOW_FIRST, begun, commit_begun, moves, observe
@@ -368,6 +369,20 @@ def test_what_the_environment_is_not_cleared_for_is_not_rolled_out(make: Factory
             actor=make.actor(make.engineer),
             at=make.at,
         )
+
+
+def test_requests_of_long_ended_rollouts_are_forgotten_and_their_evidence_is_not(
+    make: Factory,
+) -> None:
+    one = begun(make)
+    observe(make.session, one.rollout, CHAMPION, 60, at=make.at)
+    observe(make.session, one.rollout, CANARY, 60, at=make.at, failed=lambda _: True)
+    judged(make, one.rollout)
+    assert forget_records(make.session, at=make.at + timedelta(days=29)) == 0
+    assert forget_records(make.session, at=make.at + timedelta(days=31)) == 120
+    event = make.session.scalars(select(RolloutEvent).order_by(RolloutEvent.number.desc())).first()
+    assert event is not None
+    assert event.evidence["wagers"]["canary:errors"]["rows"] == 60
 
 
 def test_ticks_of_two_processes_at_once_judge_each_request_once(

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bailiwick.core.clock import ReplayClock
+from bailiwick.lifecycle import Platform
 from bailiwick.lifecycle.rolling_out import judge_one
 from bailiwick.lifecycle.rollouts import Plan
 from bailiwick.lifecycle.serving_elsewhere import check_elsewhere
@@ -14,7 +15,7 @@ from bailiwick.monitoring import Alert, log_inferences
 from bailiwick.notifications import Delivery
 from bailiwick.registry import CANARY, ModelVersion
 from factories import Factory
-from support.alerting import channel
+from support.alerting import SECRET, channel, is_genuine, receiving, send_all
 from support.lifecycle_world import requests
 from support.rollouts import Begun, begun
 
@@ -73,3 +74,17 @@ def test_each_move_is_told_to_the_webhook_without_a_text(make: Factory) -> None:
     assert facts["challenger_id"] == str(one.second.id)
     assert (facts["state"], facts["share"], facts["number"]) == (CANARY, 0.5, 1)
     assert "reason" not in facts
+
+
+def test_a_signed_webhook_says_what_should_serve(platform: Platform, clock: ReplayClock) -> None:
+    with receiving() as receiver:
+        with platform.database.transaction() as session:
+            make = Factory(session, platform)
+            channel(make, "servers", address=receiver.url)
+            one = begun(make, replace(THERE, channel="servers"))
+        assert send_all(platform) == 1
+        (headers, body), (told,) = receiver.arrived[0], receiver.bodies
+    assert is_genuine(headers, body, secret=SECRET, at=clock.now())
+    assert told["type"] == "deployment.serve"
+    assert told["data"]["version_id"] == str(one.first.id)
+    assert told["data"]["deployment"] == "finance/cards"

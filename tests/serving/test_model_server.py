@@ -113,6 +113,21 @@ def test_the_least_recently_used_engine_makes_room(gateway: Gateway, fetched: li
     assert fetched == ["v-a", "v-b", "v-c", "v-b"]
 
 
+def test_versions_to_keep_are_loaded_ahead_and_stay(
+    gateway: Gateway, url: str, fetched: list[str]
+) -> None:
+    fetched.clear()
+    gateway.keep(["v-before", "unknown", "v-after"])
+    gateway.classify("v-after", ["bp"])  # waits for the load that is under way, or makes it
+    for version_id in ("v-d", "v-e", "v-f", "v-before", "v-after"):
+        gateway.classify(version_id, ["bp"])
+    assert fetched.count("v-before") == fetched.count("v-after") == 1
+    gateway.keep([])
+    assert httpx.post(f"{url}/keep", json={"version_ids": []}).status_code == 401
+    with pytest.raises(Invalid, match="at most 64 strings"):
+        gateway.keep(["v"] * 65)
+
+
 @pytest.mark.parametrize("header", [None, "Bearer wrong", SECRET, "Bearer ünsecret"])
 def test_a_wrong_secret_is_refused(url: str, header: str | None) -> None:
     headers = [(b"authorization", header.encode())] if header else []

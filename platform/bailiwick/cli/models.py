@@ -57,6 +57,15 @@ def _model(model: Model) -> RenderableType:
     )
 
 
+def _promoted(_: Bailiwick, one: Alias) -> RenderableType:
+    if not one["rollouts"]:
+        return plain(f"Version {one['version']} is {one['alias']}.")
+    return plain(
+        f"Version {one['version']} stays champion while the other one is rolled out to "
+        f"{len(one['rollouts'])} deployment(s); see `bailiwick deploy rollout show`."
+    )
+
+
 def _version(_: Bailiwick, version: Version) -> RenderableType:
     judged = version["evaluation"]
     shown = facts(
@@ -176,7 +185,7 @@ def list_versions(
     return client.models.versions_page(model, limit=limit, cursor=cursor)
 
 
-@command(app, "promote", show=said("Version {version} is {alias}."))
+@command(app, "promote", show=_promoted)
 def promote(client: Bailiwick, version: VersionName, reason: Reason) -> Alias:
     """Make a version champion: its gates, approvals and the policy decide."""
     return client.models.promote(version, reason=reason)

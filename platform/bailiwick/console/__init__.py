@@ -26,6 +26,7 @@ from bailiwick.console.pages import (
     models,
     overview,
     policies,
+    rollouts,
     silences,
     waivers,
 )
@@ -39,6 +40,7 @@ _STATIC = Path(__file__).parent / "static"
 _SECTIONS = (
     overview,
     deployments,
+    rollouts,
     models,
     datasets,
     alerts,

@@ -38,13 +38,14 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 16)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 17)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
         self._every(ticks.watch_traffic, WATCH_SECONDS)
         self._every(ticks.watch_labels, WATCH_SECONDS)
         self._every(ticks.judge_rollouts, ROLLOUT_SECONDS)
         self._every(ticks.check_served_elsewhere, COUNT_SECONDS)
+        self._every(ticks.forget_rollout_records, FORGET_SECONDS)
         self._every(ticks.answer_alerts, interval_seconds)
         self._every(ticks.count_labels, COUNT_SECONDS)
         self._every(ticks.stop_out_of_policy, interval_seconds)

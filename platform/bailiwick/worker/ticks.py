@@ -8,6 +8,7 @@ from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.label_watching import watch_all_labels
 from bailiwick.lifecycle.rolling_out import judge_all
+from bailiwick.lifecycle.rollouts.observed import forget_records
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.serving_elsewhere import check_all_elsewhere
 from bailiwick.lifecycle.waivers import end_expired_waivers
@@ -63,6 +64,12 @@ def judge_rollouts(platform: Platform) -> None:
 def check_served_elsewhere(platform: Platform) -> None:
     """Find out whether other systems serve the versions that they were told to."""
     check_all_elsewhere(platform)
+
+
+def forget_rollout_records(platform: Platform) -> None:
+    """Delete the requests that guards of long ended rollouts looked at."""
+    with platform.database.transaction() as session:
+        forget_records(session, at=platform.clock.now())
 
 
 def stop_out_of_policy(platform: Platform) -> None:

@@ -12,6 +12,7 @@ from bailiwick.console.history import History, accuracy_history, drift_charts, h
 from bailiwick.console.labelled import labels_story
 from bailiwick.console.queries import deployment_rows, explained
 from bailiwick.console.rendering import page
+from bailiwick.console.rollouts import rollout_story
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.traffic import traffic_story
 from bailiwick.console.visibility import visible_datasets, visible_deployments, visible_jobs
@@ -33,6 +34,7 @@ from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
 DEPLOYMENTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 200, 12
 LISTED_CHECKS = 12
+MOVES = ("advance", "stop", "rollback")
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=GovernedPage)
 
@@ -73,13 +75,25 @@ def deployments(request: Request, caller: Governed, cursor: Cursor = None) -> Re
 
 @router.get("/deployments/{deployment_id}", **acts("deployment:read"))
 def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Response:
-    """One deployment: accuracy, drift, checks, environment, label, retraining."""
-    session = caller.session
-    found = session.get(Deployment, deployment_id)
+    """One deployment: accuracy, drift, checks, environment, label, rollout, retraining."""
+    found = caller.session.get(Deployment, deployment_id)
     if found is None:
         raise Unseen
+    caller.require(deployment_resource(caller.session, found))
+    return show_deployment(request, caller, found)
+
+
+def show_deployment(
+    request: Request,
+    caller: Caller,
+    found: Deployment,
+    *,
+    problem: str | None = None,
+    status: int = 200,
+) -> Response:
+    """The page of a deployment that the caller may see; `problem`: what a form of it met."""
+    session = caller.session
     resource = deployment_resource(session, found)
-    caller.require(resource)
     row = deployment_rows(caller, [found])[0]
     monitor = session.scalar(select(Monitor).where(Monitor.deployment_id == found.id))
     checks = _checks(caller, monitor)
@@ -91,6 +105,8 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
         "deployment.html",
         title=f"{found.namespace}/{found.name}",
         section="deployments",
+        status=status,
+        problem=problem,
         row=row,
         explained=explained(caller.rules.scheme, row.label),
         monitor=monitor,
@@ -99,6 +115,9 @@ def deployment(request: Request, caller: Governed, deployment_id: UUID) -> Respo
         charts=history.charts(marks) if history else [],
         labels=labels_story(session, monitor),
         traffic=traffic_story(session, monitor),
+        rollout=rollout_story(
+            caller, found, [one for one in MOVES if caller.may(resource, f"rollout:{one}")]
+        ),
         drift=drift_charts(checks, marks),
         checks=checks[:LISTED_CHECKS],
         retraining=_retraining(caller, found),

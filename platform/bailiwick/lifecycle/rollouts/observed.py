@@ -5,10 +5,10 @@ marked in the same transaction, so that a process that dies leaves nothing half 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import exists, insert, literal, select, update
+from sqlalchemy import delete, exists, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from bailiwick.core.batches import in_batches
@@ -28,6 +28,7 @@ from bailiwick.registry import CANARY, CHAMPION, SHADOW, Rollout, RolloutRecord
 
 T = TypeVar("T")
 AT_ONCE = 2_000  # rows of each role
+KEPT = timedelta(days=30)
 _UNJUDGED = RolloutRecord.judged_at.is_(None)
 _UNLABELLED = RolloutRecord.label_judged_at.is_(None)
 
@@ -136,6 +137,17 @@ def note_requests_elsewhere(session: Session, rollout: Rollout) -> int:
         ]
         session.execute(insert(RolloutRecord), rows)
     return len(found)
+
+
+def forget_records(session: Session, *, at: datetime) -> int:
+    """Delete what guards looked at of rollouts that ended long ago; events keep the evidence."""
+    old = select(Rollout.id).where(Rollout.ended_at < at - KEPT)
+    ids = session.scalars(
+        select(RolloutRecord.id).where(RolloutRecord.rollout_id.in_(old)).limit(5 * AT_ONCE)
+    ).all()
+    for some in in_batches(ids):
+        session.execute(delete(RolloutRecord).where(RolloutRecord.id.in_(some)))
+    return len(ids)
 
 
 def _waiting(session: Session, rollout: Rollout, role: str) -> Sequence[RolloutRecord]:
