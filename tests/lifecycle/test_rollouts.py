@@ -9,12 +9,11 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Conflict, Denied, Invalid
-from bailiwick.lifecycle import Platform
 from bailiwick.lifecycle.operation import stop as stop_deployment
 from bailiwick.lifecycle.promotion import promote
 from bailiwick.lifecycle.promotion import roll_back as roll_back_champion
-from bailiwick.lifecycle.rolling_out import advance, judge_all, judge_one, roll_back, stop
-from bailiwick.lifecycle.rollouts import Next, Plan, Verdict, plan_of, remove_plan, set_plan
+from bailiwick.lifecycle.rolling_out import advance, judge_one, roll_back, stop
+from bailiwick.lifecycle.rollouts import Next, Verdict, plan_of, remove_plan, set_plan
 from bailiwick.lifecycle.rollouts.observed import forget_records
 from bailiwick.monitoring import Alert, Outcome, log_feedback
 from bailiwick.registry import (
@@ -32,8 +31,8 @@ from bailiwick.registry import (
 )
 from bailiwick.registry.rollouts import RolloutEvent, RolloutRecord
 from factories import Factory
-from support.lifecycle_world import at_once, audited, rival_of
-from support.rollouts import QUICK, SHADOW_FIRST, begun, commit_begun, moves, observe
+from support.lifecycle_world import audited
+from support.rollouts import QUICK, SHADOW_FIRST, begun, moves, observe
 
 HOUR = timedelta(hours=1)
 
@@ -383,52 +382,3 @@ def test_requests_of_long_ended_rollouts_are_forgotten_and_their_evidence_is_not
     event = make.session.scalars(select(RolloutEvent).order_by(RolloutEvent.number.desc())).first()
     assert event is not None
     assert event.evidence["wagers"]["canary:errors"]["rows"] == 60
-
-
-def test_ticks_of_two_processes_at_once_judge_each_request_once(
-    platform: Platform, clock: ReplayClock
-) -> None:
-    one = commit_begun(platform, Plan(canary_shares=(0.5,), step_hours=0, min_requests=200))
-    with platform.database.transaction() as session:
-        observe(session, one.rollout, CHAMPION, 100, at=clock.now())
-        observe(session, one.rollout, CANARY, 100, at=clock.now())
-    with rival_of(platform) as rival:
-        at_once(*(lambda mine=mine: judge_all(mine) for mine in (platform, rival) * 2))
-    with platform.database.reading() as session:
-        rollout = session.get_one(Rollout, one.rollout.id)
-        assert rollout.evidence["requests"] == 100
-        assert rollout.evidence["wagers"]["canary:errors"]["rows"] == 100
-        assert moves(session, rollout) == ["started"]
-
-
-def test_a_tick_that_dies_midway_leaves_nothing_half_done(
-    platform: Platform, clock: ReplayClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = commit_begun(platform, Plan(canary_shares=(0.5,), step_hours=0, min_requests=50))
-    with platform.database.transaction() as session:
-        observe(session, one.rollout, CHAMPION, 100, at=clock.now())
-        observe(session, one.rollout, CANARY, 100, at=clock.now())
-
-    def die(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as dying:
-        dying.setattr("bailiwick.lifecycle.rolling_out.promote", die)
-        with pytest.raises(KeyboardInterrupt):
-            judge_all(platform)
-    with platform.database.reading() as session:
-        rollout = session.get_one(Rollout, one.rollout.id)
-        assert (rollout.state, rollout.evidence["requests"]) == (CANARY, 0)
-        champion = pointed_at(session, rollout.model_id, CHAMPION)
-        assert champion is not None
-        assert champion.id == one.first.id
-    judge_all(platform)
-    with platform.database.reading() as session:
-        rollout = session.get_one(Rollout, one.rollout.id)
-        assert rollout.state == FULL
-        assert rollout.evidence["wagers"]["canary:errors"]["rows"] == 100
-        assert moves(session, rollout) == ["started", "passed", "completed"]
-        assert (
-            routing_of(session, session.merge(one.deployment, load=False)).version.id
-            == one.second.id
-        )
