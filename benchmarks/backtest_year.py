@@ -2,13 +2,15 @@
 
 The rows are invented purchases: twenty new merchants a day, and in June one in seventeen is coded
 anew. Frozen, every period, every second, by threshold and cost-aware, with the head recipe, on two
-processes, nothing remembered. Exits with 1 above five minutes.
+processes, nothing remembered. Exits with 1 above five minutes. On a machine that others keep busy
+the seconds of the processor say more than those of the clock: two idle cores give 600 of them.
 
     python benchmarks/backtest_year.py
 """
 
 import csv
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -28,6 +30,7 @@ KINDS = [f"kind {number}" for number in range(12)]
 NAMES = ("frozen", "every-period", "periodic:2", "threshold", "cost-aware")
 AS_THE_WORD_RATIO, WRONG_RATIO = 0.75, 0.05
 MOST_SECONDS = 300
+_WHOSE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 FILE_BYTES = 10**9
 
 
@@ -67,7 +70,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         write_year(folder / "year.csv")
-        started = time.perf_counter()
+        started, before = time.perf_counter(), time.process_time()
         spec = RowSpec(("merchant",), "category", "date")
         stream, _ = open_stream(folder / "year.csv", spec, Unit.DAY, folder, max_bytes=FILE_BYTES)
         plan = Plan(stream.spans, 0, stream.first_model())
@@ -78,6 +81,8 @@ def main() -> int:
             rules = [strategy_named(name) for name in NAMES]
             outcomes = replay(plan, rules, refits, lambda *_: None)
         seconds = time.perf_counter() - started
+    own, children = (resource.getrusage(who) for who in _WHOSE)
+    processor = sum(one.ru_utime + one.ru_stime for one in (own, children)) - before
     rows = [
         {
             "strategy": one.strategy,
@@ -88,8 +93,14 @@ def main() -> int:
         for one in outcomes
     ]
     met = seconds <= MOST_SECONDS
-    summary = {"rows": DAYS * ROWS_A_DAY, "seconds": seconds, "bar_seconds": MOST_SECONDS}
-    publish("backtest_year", rows, summary | {"bar_met": met})
+    summary = {
+        "rows": DAYS * ROWS_A_DAY,
+        "seconds": seconds,
+        "processor_seconds": processor,
+        "bar_seconds": MOST_SECONDS,
+        "bar_met": met,
+    }
+    publish("backtest_year", rows, summary)
     return 0 if met else 1
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid
@@ -21,7 +21,8 @@ from bailiwick.lifecycle.retraining_policies import (
 )
 from bailiwick.lifecycle.tables import BacktestResult, Job, RetrainingPolicy
 from bailiwick.lineage import LineageEdge, Run
-from bailiwick.monitoring import Outcome, log_feedback
+from bailiwick.monitoring import Outcome, RecordSegment, log_feedback, set_terms
+from bailiwick.monitoring.keeping import Keeping, archive_next, set_keeping
 from bailiwick.policy import ApprovalRequest, DeniedByPolicy, load_actor
 from bailiwick.registry import Deployment
 from support.backtests import InProcess
@@ -104,6 +105,23 @@ def test_labels_that_came_after_their_time_are_not_seen(past: Past) -> None:
     at_once, later = read(past), read(past, label_delay=2)
     assert (at_once.frame.num_rows, at_once.late_rows) == (5 * 70, 4 * 20)
     assert (later.frame.num_rows, later.late_rows) == (5 * 90 - 20, 0)
+
+
+def test_archived_days_are_replayed_like_the_others(past: Past) -> None:
+    past.live()
+    before, platform = read(past).frame, past.world.platform
+    with platform.database.transaction() as session:
+        by: dict[str, Any] = {"actor_id": past.world.engineer_id, "at": past.clock.now()}
+        identifier = past.world.deployment.id
+        ages = {"max_ahead_seconds": 300, "max_age_days": 30, "rejected_days": 30}
+        set_terms(session, identifier, segments=(), **ages, **by)
+        set_keeping(session, identifier, Keeping(hot_days=30), **by)
+    folder = platform.settings.work_folder / "segments"
+    while archive_next(platform.database, platform.blobs, folder, at=past.clock.now()):
+        pass
+    with platform.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(RecordSegment))
+    assert read(past).frame == before
 
 
 def test_a_label_corrected_later_is_replayed_as_it_stood(past: Past) -> None:

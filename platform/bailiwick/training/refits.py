@@ -36,7 +36,13 @@ from bailiwick.monitoring.descriptors import KnownWords, describe
 from bailiwick.serving.ngrams import Indices, Ngrams, hashed_ngrams
 from bailiwick.training.data import Frame, newest_tenth, read_frame
 from bailiwick.training.evaluation import macro_f1_of
-from bailiwick.training.head import ages_in_days, lessons_of, numbered, refit_ngrams
+from bailiwick.training.head import (
+    ages_in_days,
+    distinct_of,
+    lessons_of,
+    numbered,
+    refit_ngrams,
+)
 from bailiwick.training.progress import print_line
 from bailiwick.training.recipes import HeadRecipe, Recipe, recipe_of
 from bailiwick.training.spec import frame_file
@@ -91,12 +97,13 @@ class Stream:
         torch.manual_seed(seed)
         answering, columns = teach(self, start, stop, recipe, seed)
         seconds = time.process_time() - started
-        words = KnownWords.of(self.texts[text] for text in np.unique(self.text_of[start:stop]))
+        texts, _ = distinct_of(self.text_of[start:stop])
+        words = KnownWords.of(self.texts[text] for text in texts)
         return Model(answering, columns, words, seconds)
 
     def judge(self, model: Model, start: int, stop: int) -> dict[str, Any]:
         """How `model` answers the rows from `start` to `stop`; at least one row."""
-        distinct, place = np.unique(self.text_of[start:stop], return_inverse=True)
+        distinct, place = distinct_of(self.text_of[start:stop])
         probabilities = model.answering(distinct).softmax(dim=1)
         confidence, best = (part.numpy()[place] for part in probabilities.max(dim=1))
         answers, truth = model.columns[best], self.label_of[start:stop]
@@ -128,10 +135,10 @@ def head_of(
     if not isinstance(recipe, HeadRecipe):
         raise Invalid(f"A {recipe.kind} recipe is no head: run bailiwick.training.full_refits.")
     ngrams, label_of = stream.ngrams(recipe), stream.label_of[start:stop]
-    columns = np.unique(label_of)
+    columns, column_of = distinct_of(label_of)
     lessons = lessons_of(
         stream.text_of[start:stop],
-        np.searchsorted(columns, label_of),
+        column_of,
         ages_in_days(stream.frame.times[start:stop]),
         recipe,
         labels=len(columns),
