@@ -156,11 +156,11 @@ def test_a_shadow_that_fails_or_hangs_neither_fails_nor_delays_an_answer(
     asked, goes_on = threading.Event(), threading.Event()
     own = world.gateway.classify
 
-    def slowly(version_id: str, texts: Any) -> Any:
+    def slowly(version_id: str, texts: Any, **more: Any) -> Any:
         if version_id == str(one.second.id):
             asked.set()
             goes_on.wait(30)
-        return own(version_id, texts)
+        return own(version_id, texts, **more)
 
     world.gateway.classify = slowly  # type: ignore[method-assign]
     path = f"/deployments/{one.deployment.id}/predict"

@@ -49,12 +49,8 @@ def test_rows_are_answered_in_order_by_the_version_that_is_served(world: World, 
     assert answer.status_code == 200, answer.text
     assert told["version"] == 1
     assert [p["record_id"] for p in told["predictions"]][:2] == ["a", "b"]
-    assert told["predictions"][0] == {
-        "record_id": "a",
-        "label": "Fuel",
-        "confidence": 0.9,
-        "version": 1,
-    }
+    said = {"record_id": "a", "label": "Fuel", "confidence": 0.9, "version": 1}
+    assert told["predictions"][0] == said
     assert told["predictions"][2]["record_id"]
     (asked,) = world.gateway.asked
     assert asked[0] == told["version_id"]
@@ -149,9 +145,9 @@ def test_no_transaction_is_open_while_the_model_answers(world: World, path: str)
     real, engine = world.gateway.classify, world.platform.database.engine
     held: list[int] = []
 
-    def watched(version_id: str, texts: list[str]) -> Any:
+    def watched(version_id: str, texts: list[str], **more: Any) -> Any:
         held.append(engine.pool.checkedout())  # type: ignore[attr-defined]  # a queue pool
-        return real(version_id, texts)
+        return real(version_id, texts, **more)
 
     world.gateway.classify = watched  # type: ignore[method-assign, assignment]
     assert world.post(f"{path}/predict", instances("a")).status_code == 200

@@ -34,9 +34,12 @@ SENTENCE = "The mix of predicted categories changed: 'Fuel' rose from 20.0% to 3
 class FakeModels:
     """The model server, at the outer edge: always sure, always of the same opinion."""
 
-    def classify(self, version_id: str, texts: Sequence[str]) -> list[Classification]:
+    def classify(
+        self, version_id: str, texts: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> list[Classification]:
         """`Fuel` for every text."""
         UUID(version_id)
+        del timeout_seconds
         return [Classification("Fuel", 0.875, Descriptors(len(text), 2, 0.0)) for text in texts]
 
     def keep(self, version_ids: Sequence[str]) -> None:

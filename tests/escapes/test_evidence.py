@@ -33,7 +33,7 @@ def test_text_of_a_request_in_the_servers_log(
 ) -> None:
     """However it fails: at the model server, in the use case, at the door."""
 
-    def breaks(*_: Any) -> None:
+    def breaks(*_: Any, **__: Any) -> None:
         raise ValueError(TEXT)
 
     path = "/deployments/{deployment_id}/predict"

@@ -88,3 +88,16 @@ def test_a_signed_webhook_says_what_should_serve(platform: Platform, clock: Repl
     assert told["type"] == "deployment.serve"
     assert told["data"]["version_id"] == str(one.first.id)
     assert told["data"]["deployment"] == "finance/cards"
+
+
+def test_a_channel_that_is_not_cleared_learns_only_where_to_look(platform: Platform) -> None:
+    with receiving() as receiver:
+        with platform.database.transaction() as session:
+            make = Factory(session, platform)
+            low: Any = {"clearance_level": "public", "clearance_compartments": ()}
+            channel(make, "servers", address=receiver.url, **low)
+            one = begun(make, replace(THERE, channel="servers"))
+        send_all(platform)
+        (told,) = receiver.bodies
+    assert set(told["data"]) == {"text", "link"}
+    assert str(one.second.id) not in str(told)

@@ -113,6 +113,15 @@ def test_the_least_recently_used_engine_makes_room(gateway: Gateway, fetched: li
     assert fetched == ["v-a", "v-b", "v-c", "v-b"]
 
 
+def test_whoever_can_ask_another_version_waits_no_longer_than_told() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as deaf,
+        Gateway(f"http://127.0.0.1:{deaf.getsockname()[1]}", SECRET) as gateway,
+        pytest.raises(Unavailable, match="in time"),
+    ):
+        gateway.classify("v1", ["bp"], timeout_seconds=0.05)
+
+
 def test_versions_to_keep_are_loaded_ahead_and_stay(
     gateway: Gateway, url: str, fetched: list[str]
 ) -> None:

@@ -50,8 +50,11 @@ class FakeGateway(Gateway):
         self.said: dict[str, str] = {}  # what versions answer, where it is not "Fuel"
         self.kept: list[str] = []
 
-    def classify(self, version_id: str, texts: Sequence[str]) -> list[Classification]:
+    def classify(
+        self, version_id: str, texts: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> list[Classification]:
         """One answer a text."""
+        del timeout_seconds
         if self.down:
             raise Unavailable("The model server is not reachable. Start it with `bailiwick serve`.")
         if version_id in self.broken:

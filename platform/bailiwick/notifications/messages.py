@@ -18,6 +18,7 @@ MOVES = {
     "resolved": "is over",
 }
 RESOLVED, TRIAL, SERVE = "resolved", "trial", "serve"
+SERVE_KIND = "deployment.serve"
 
 
 class NotDelivered(BailiwickError):
@@ -63,6 +64,7 @@ def message_of(
 
 
 def _serving(facts: Mapping[str, Any], name: str | None, link: str) -> Message:
-    """Which version should serve; a channel that may not know the deployment learns its id."""
-    title = f"the version to serve of {name or facts['deployment_id']} changed"
-    return Message("deployment.serve", title, f"{title}: see {link}", {**facts, "deployment": name})
+    """Which version should serve; a channel that may not know of whom only learns where to look."""
+    title = f"the version to serve{f' of {name}' if name else ''} changed"
+    data = {**facts, "deployment": name, "link": link} if name else {"link": link}
+    return Message(SERVE_KIND, title, f"{title}: see {link}", data)

@@ -16,6 +16,8 @@ from bailiwick.serving.classification import Classification
 from bailiwick.serving.gateway import Gateway
 from bailiwick.serving.splitting import is_in_canary
 
+CANARY_SECONDS = 10.0  # then the champion answers, and the canary has failed
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -115,10 +117,16 @@ def answer(gateway: Gateway, route: Route, requests: Sequence[Row]) -> Answers:
     return Answers([found[place] for place in range(len(requests))], outcomes)
 
 
-def classified(gateway: Gateway, version: Served, texts: Sequence[str]) -> list[Answered]:
+def classified(
+    gateway: Gateway,
+    version: Served,
+    texts: Sequence[str],
+    *,
+    timeout_seconds: float | None = None,
+) -> list[Answered]:
     """What the version answers to the texts, and how long it took (milliseconds)."""
     began = time.perf_counter()
-    answers = gateway.classify(str(version.id), texts)
+    answers = gateway.classify(str(version.id), texts, timeout_seconds=timeout_seconds)
     latency_ms = (time.perf_counter() - began) * 1_000
     return [
         Answered(version, text, one, latency_ms) for text, one in zip(texts, answers, strict=True)
@@ -143,7 +151,7 @@ def _by_canary(
     places = sorted(chosen)
     try:
         texts = [_text(requests[place], version, place) for place in places]
-        answered = classified(gateway, version, texts)
+        answered = classified(gateway, version, texts, timeout_seconds=CANARY_SECONDS)
     except BailiwickError:
         return {}, [Outcome(CANARY, requests[place], None) for place in places]
     found = dict(zip(places, answered, strict=True))

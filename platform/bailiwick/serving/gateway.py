@@ -38,15 +38,20 @@ class Gateway:
             trust_env=False,
         )
 
-    def classify(self, version_id: str, texts: Sequence[str]) -> list[Classification]:
+    def classify(
+        self, version_id: str, texts: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> list[Classification]:
         """One answer a text, in order; an empty request asks nobody.
+
+        `timeout_seconds`: wait no longer than that, where somebody else can answer instead.
 
         Raises `Unavailable` when the server is not reachable, busy or broken, `NotFound` for an
         unknown version, `Invalid` for an unusable artifact or request, `TooLarge` over a limit.
         """
         if not texts:
             return []
-        response = self._post(to_json({"version_id": version_id, "texts": list(texts)}))
+        body = to_json({"version_id": version_id, "texts": list(texts)})
+        response = self._post(body, timeout_seconds=timeout_seconds)
         if response.status_code != HTTPStatus.OK:
             raise self._error(response)
         return [_classification(answer) for answer in from_json(response.content)["predictions"]]
@@ -75,13 +80,16 @@ class Gateway:
     ) -> None:
         self.close()
 
-    def _post(self, body: bytes, path: str = "/classify") -> httpx.Response:
+    def _post(
+        self, body: bytes, path: str = "/classify", *, timeout_seconds: float | None = None
+    ) -> httpx.Response:
+        limit = httpx.USE_CLIENT_DEFAULT if timeout_seconds is None else timeout_seconds
         try:
             try:
-                return self._client.post(path, content=body)
+                return self._client.post(path, content=body, timeout=limit)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 # A kept connection that the server had closed; asking twice changes nothing.
-                return self._client.post(path, content=body)
+                return self._client.post(path, content=body, timeout=limit)
         except httpx.TimeoutException as error:
             raise Unavailable(
                 f"The model server at {self._url} did not answer in time. "

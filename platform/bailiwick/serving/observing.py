@@ -7,6 +7,7 @@ taken and not written when it is killed is lost: evidence is fewer requests then
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from bailiwick.registry import SHADOW, RolloutRecord
 from bailiwick.serving.answering import Answered, Outcome, Row, Served, classified
 from bailiwick.serving.gateway import Gateway
 
+GATHER_SECONDS = 0.2
 log = structlog.get_logger(__name__)
 
 
@@ -87,14 +89,23 @@ class Observer:
 
     def _run(self) -> None:
         while True:
-            batch = [self._waiting.get()]
-            while len(batch) < self._waiting.maxsize and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
+            batch = self._gathered()
             self._write([one for one in batch if one is not None])
             for _ in batch:
                 self._waiting.task_done()
             if None in batch:
                 return
+
+    def _gathered(self) -> list[Observed | Shadowed | None]:
+        """What comes within a moment: one transaction for many answers, not one for each."""
+        batch = [self._waiting.get()]
+        until = time.monotonic() + GATHER_SECONDS
+        while batch[-1] is not None and len(batch) < self._waiting.maxsize:
+            try:
+                batch.append(self._waiting.get(timeout=max(until - time.monotonic(), 0)))
+            except queue.Empty:
+                break
+        return batch
 
     def _write(self, batch: Sequence[Observed | Shadowed]) -> None:
         try:

@@ -50,19 +50,12 @@ def begin_rollouts(
 ) -> list[Rollout]:
     """Roll the version out to these deployments; the champion moves when all are through.
 
-    The policy is asked of each as if the version served it already, and the deployment takes its
-    label: it sees requests from now on. What is under way to the same version goes on; to another
-    one, it is stopped.
+    The policy is asked of every deployment that follows, as if the version served it already, so
+    that none is refused at the end; those of the rollout take its label, as it sees their requests
+    from now on. What is under way to the same version goes on; to another one, it is stopped.
     """
     actor_id = UUID(actor.id)
-    same = _running(session, version.model_id, to=version.id)
-    said = f"superseded by version {version.number}"
-    stop_rollouts(session, version.model_id, but=version.id, why=said, actor_id=actor_id, at=at)
-    begun = []
-    for deployment, plan in planned:
-        if deployment.id in same:
-            begun.append(same[deployment.id])
-            continue
+    for deployment in followers(session, version.model_id):
         require_servable(
             session,
             version,
@@ -73,6 +66,14 @@ def begin_rollouts(
             at=at,
             deployment=deployment,
         )
+    same = _running(session, version.model_id, to=version.id)
+    said = f"superseded by version {version.number}"
+    stop_rollouts(session, version.model_id, but=version.id, why=said, actor_id=actor_id, at=at)
+    begun = []
+    for deployment, plan in planned:
+        if deployment.id in same:
+            begun.append(same[deployment.id])
+            continue
         raise_served(session, deployment, version, rules=rules, actor_id=actor_id, at=at)
         first = plan.steps[0]
         rollout = Rollout(
