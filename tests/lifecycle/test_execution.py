@@ -18,6 +18,8 @@ from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.jobs import cancel
 from bailiwick.lifecycle.promotion import evaluation_of
 from bailiwick.lifecycle.retrain import Overrides, start
+from bailiwick.lifecycle.rolling_out import advance
+from bailiwick.lifecycle.rollouts import Plan, set_plan
 from bailiwick.lifecycle.tables import Evaluation, Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training
 from bailiwick.lineage import DatasetVersion, Node, Run, walk
@@ -30,6 +32,7 @@ from bailiwick.registry import (
     AliasMove,
     ModelVersion,
     RegisteredModel,
+    Rollout,
     pointed_at,
 )
 from bailiwick.training import SmallClassifierRecipe
@@ -153,6 +156,29 @@ def test_a_promotion_closes_the_alert_about_the_version_it_replaces(
         assert (alert.state, alert.resolution) == ("resolved", "version 2 became champion")
         assert alert.resolved_by == world.retrainer_id
         assert unresolved(session, world.deployment.id) is None
+
+
+def test_under_a_rollout_plan_a_better_challenger_is_rolled_out_in_the_policys_name(
+    world: World, training: FakeTraining
+) -> None:
+    assert training is not None
+    with world.platform.database.transaction() as session:
+        deployment, at = session.merge(world.deployment), world.platform.clock.now()
+        plan = Plan(canary_shares=(0.1,), step_hours=0)
+        set_plan(session, deployment, plan, actor_id=world.engineer_id, at=at)
+    job_id = retrain(world)
+    work(world)
+    result = ended(world, job_id).result
+    assert result is not None
+    assert result["verdict"] == "rolling-out"
+    assert champion(world).id == world.champion_id
+    with world.platform.database.transaction() as session:
+        rollout = session.scalars(select(Rollout)).one()
+        assert (rollout.started_by, rollout.mandate) == (world.retrainer_id, True)
+        actor = load_actor(session, world.engineer_id)
+        deployment = session.merge(world.deployment)
+        advance(session, world.platform, deployment, reason="good", actor=actor, at=at)
+    assert champion(world).number == 2
 
 
 def test_a_rejection_leaves_the_alert_open(world: World, training: FakeTraining) -> None:
