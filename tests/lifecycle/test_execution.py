@@ -23,7 +23,6 @@ from bailiwick.lifecycle.rollouts import Plan, set_plan
 from bailiwick.lifecycle.tables import Evaluation, Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training
 from bailiwick.lineage import DatasetVersion, Node, Run, walk
-from bailiwick.lineage.taxonomies import Renames, set_taxonomy
 from bailiwick.monitoring import Alert, Baseline, unresolved
 from bailiwick.policy import Decision, load_actor
 from bailiwick.registry import (
@@ -391,22 +390,3 @@ def test_no_rows_and_no_weights_outlive_an_attempt(
     work(world)
     assert list(folder.rglob("*.parquet")) == []
     assert list(folder.rglob("*.safetensors")) == []
-
-
-def test_labels_are_learned_and_judged_by_their_names_of_now(
-    world: World, training: FakeTraining
-) -> None:
-    with world.platform.database.transaction() as session:
-        dataset = session.scalars(select(DatasetVersion)).one().dataset
-        said = {"reason": "one account", "actor_id": world.engineer_id, "at": dataset.created_at}
-        set_taxonomy(session, dataset, Renames({"Air Travel": "Travel"}), **said)
-    job_id = train(world)
-    work(world)
-    assert ended(world, job_id).state == JobState.SUCCEEDED
-    assert training.specs[0]["renames"] == {"Air Travel": "Travel"}
-    learned = {row["label"] for row in (*training.train, *training.holdout)}
-    assert "Travel" in learned
-    assert "Air Travel" not in learned
-    with world.platform.database.reading() as session:
-        run = session.scalars(select(Run).order_by(Run.id.desc()).limit(1)).one()
-        assert run.parameters["taxonomy"] == 1

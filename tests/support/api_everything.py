@@ -8,17 +8,16 @@ from sqlalchemy import select
 
 from bailiwick.access import add_member, create_group, grant_role
 from bailiwick.core.ids import new_id
-from bailiwick.lifecycle.rollouts import Plan, set_plan
 from bailiwick.lineage import DatasetVersion, Run, set_mark
 from bailiwick.monitoring import CheckResult, Monitor, evaluate
-from bailiwick.monitoring.labelling import LabellingItem, LabellingRound
 from bailiwick.policy import ApprovalRequest, Decision, Label, PolicyBundle, bundle_digest
-from bailiwick.registry import Deployment, ModelVersion, RegisteredModel, Rollout
+from bailiwick.registry import ModelVersion, RegisteredModel
 from bailiwick.registry.tables import Breach
 from factories import CONFIDENTIAL
 from support import api_bodies
 from support.alerting import channel
 from support.api_routes import Operation
+from support.api_under_way import asked_to_label, replayed, rolled_out
 from support.api_world import World
 from support.watched import drifted
 
@@ -41,7 +40,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "purpose": "accounting",
     }
     job = world.post("/jobs", order).json()["id"]
-    replayed = _replayed(world, str(deployment.id))
+    replayed = replayed(world, str(deployment.id))
     check, alert = alerted(world, monitor)
     breach = _breached(world, deployment.id)
     _gather(world)
@@ -63,14 +62,14 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "incident_id": drifted(world, monitor),
         "breach_id": breach,
         "silence_id": silence,
-        "rollout_id": _rolled_out(world, deployment.id),
+        "rollout_id": rolled_out(world, deployment.id),
         "channel": "pager",
         "approval_id": str(approval),
         "run_id": str(run),
         "decision_id": str(decision),
         "mark_id": _marked(world),
         "waiver_id": _asked_to_waive(world, label),
-        "item_id": _asked_to_label(world, deployment.id),
+        "item_id": asked_to_label(world, deployment.id),
         "delegation_id": world.post("/delegations", api_bodies.delegation(), by="approver").json()[
             "id"
         ],
@@ -83,75 +82,6 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "group": "team",
         "number": "1",
     }
-
-
-def _asked_to_label(world: World, deployment_id: UUID) -> str:
-    """A request that somebody was asked to label; its id."""
-    at = world.platform.clock.now()
-    with world.platform.database.transaction() as session:
-        made = LabellingRound(
-            id=new_id(),
-            deployment_id=deployment_id,
-            start=at,
-            end=at,
-            candidates=1,
-            rows=1,
-            random_rows=1,
-            made_by=world.principals["engineer"].id,
-            made_at=at,
-        )
-        session.add(made)
-        session.flush()
-        item = LabellingItem(
-            id=new_id(),
-            round_id=made.id,
-            deployment_id=deployment_id,
-            record_id="asked",
-            reason="random",
-        )
-        session.add(item)
-        return str(item.id)
-
-
-def _replayed(world: World, deployment_id: str) -> str:
-    """A backtest that was asked for, and cancelled."""
-    asked = world.post("/backtests", {"deployment_id": deployment_id}).json()
-    world.post(f"/jobs/{asked['job_id']}/cancel")
-    return str(asked["id"])
-
-
-def _rolled_out(world: World, deployment_id: UUID) -> str:
-    """The deployment has a plan, and a rollout that was stopped."""
-    at = world.platform.clock.now()
-    with world.platform.database.transaction() as session:
-        version = session.scalars(select(ModelVersion)).first()
-        assert version is not None
-        deployment = session.get_one(Deployment, deployment_id)
-        engineer = world.principals["engineer"].id
-        set_plan(session, deployment, Plan(), actor_id=engineer, at=at)
-        rollout = Rollout(
-            id=new_id(),
-            deployment_id=deployment_id,
-            model_id=version.model_id,
-            from_version_id=version.id,
-            to_version_id=version.id,
-            plan=Plan().to_json(),
-            reference={},
-            reason="x",
-            mandate=False,
-            state="stopped",
-            step=0,
-            share=0.0,
-            evidence={},
-            moves=0,
-            started_by=engineer,
-            started_at=at,
-            step_started_at=at,
-            ended_at=at,
-            ended_why="x",
-        )
-        session.add(rollout)
-        return str(rollout.id)
 
 
 def _gather(world: World) -> None:

@@ -61,7 +61,7 @@ class LikelyRenameOut(Schema):
 class SuggestionsOut(Schema):
     """Renames that rows suggest, the likeliest first. Whether they are some, a person decides."""
 
-    items: list[LikelyRenameOut]
+    renames: list[LikelyRenameOut]
 
 
 @router.get("/{ns}/{name}/taxonomy", **acts("dataset:read"))
@@ -105,7 +105,7 @@ def suggest_renames(ns: str, name: str, caller: Governed) -> SuggestionsOut:
     if not versions:
         caller.require(dataset_resource(caller.session, dataset), action="dataset:read")
     found = suggested_renames(versions, caller.platform.blobs)
-    return SuggestionsOut(items=list(map(LikelyRenameOut.model_validate, found)))
+    return SuggestionsOut(renames=list(map(LikelyRenameOut.model_validate, found)))
 
 
 def _governed(caller: Governed, ns: str, name: str) -> Dataset:

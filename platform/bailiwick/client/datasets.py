@@ -58,7 +58,7 @@ class Datasets(Capability):
     def likely_renames(self, dataset: str) -> Sequence[LikelyRename]:
         """Which labels seem to have been renamed, the likeliest first."""
         answer = self._http.get(f"{_at(dataset)}/taxonomy/suggestions")
-        return cast("Sequence[LikelyRename]", answer["items"])
+        return cast("Sequence[LikelyRename]", answer["renames"])
 
     def register(
         self, dataset: str, file: str | Path, *, text: Sequence[str], label: str, date: str

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from bailiwick.blobs import BlobStore
 
@@ -36,13 +36,20 @@ def find_records(
     for digest in files:
         if not missing:
             break
-        file = ds.dataset(blobs.verified_path(digest), format="parquet")
-        wanted = pc.field("record_id").isin(pa.array(sorted(missing), pa.string()))
-        for row in file.to_table(list(Answered._fields), wanted).to_pylist():
-            segments = row.pop("segments")
-            found[row["record_id"]] = Answered(
-                **row | {"version_id": UUID(row["version_id"])},
-                segments=json.loads(segments) if segments else None,
-            )
+        wanted = pa.array(sorted(missing), pa.string())
+        with pq.ParquetFile(blobs.verified_path(digest)) as file:
+            for group in range(file.metadata.num_row_groups):
+                ids = file.read_row_group(group, columns=["record_id"])["record_id"]
+                there = pc.is_in(ids, value_set=wanted)
+                if pc.any(there).as_py():
+                    rows = file.read_row_group(group, columns=list(Answered._fields))
+                    found |= {
+                        one["record_id"]: _answered(one) for one in rows.filter(there).to_pylist()
+                    }
         missing -= found.keys()
     return found
+
+
+def _answered(row: dict[str, Any]) -> Answered:
+    segments = json.loads(row["segments"]) if row["segments"] else None
+    return Answered(**row | {"version_id": UUID(row["version_id"]), "segments": segments})
