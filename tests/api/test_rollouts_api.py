@@ -285,6 +285,24 @@ def test_both_versions_stay_warm_and_the_one_before_for_its_hours(
     assert world.gateway.kept == []
 
 
+def test_rollouts_are_counted_for_those_who_see_them_and_forgotten_after_a_day(
+    world: World, clock: ReplayClock
+) -> None:
+    one = rolled_out(world)
+    world.join("junior", "engineer", clearance="public")
+
+    def told(by: str) -> list[str]:
+        text = world.get("//metrics", by=by).text
+        return [line for line in text.splitlines() if line.startswith("bailiwick_rollouts{")]
+
+    assert told("engineer") == ['bailiwick_rollouts{state="canary"} 1.0']
+    assert told("junior") == []
+    world.post(f"/deployments/{one.deployment.id}/rollout/stop", {"reason": "x"})
+    assert told("engineer") == ['bailiwick_rollouts{state="stopped"} 1.0']
+    clock.advance_to(clock.now() + timedelta(days=1))
+    assert told("engineer") == []
+
+
 def test_set_plans_reach_only_later_rollouts(world: World) -> None:
     one = rolled_out(world)
     with world.platform.database.transaction() as session:

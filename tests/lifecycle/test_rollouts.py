@@ -220,6 +220,8 @@ def test_by_hand_it_goes_on_without_waiting_but_not_past_a_guard(make: Factory) 
     assert one.rollout.step == 1
     observe(make.session, one.rollout, CHAMPION, 90, at=make.at)
     observe(make.session, one.rollout, CANARY, 90, at=make.at, failed=lambda _: True)
+    with pytest.raises(Conflict, match="a guard of this rollout is breached"):
+        advance(make.session, make.platform, one.deployment, **by)
     judged(make, one.rollout)
     with pytest.raises(Conflict, match="no rollout"):
         advance(make.session, make.platform, one.deployment, **by)

@@ -1,5 +1,6 @@
 """`/environments` and `/deployments`: where models run."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -275,7 +276,8 @@ def read_rollout(deployment_id: UUID, caller: Governed, response: Response) -> R
     tag(response, deployment)
     routing = routing_of(caller.session, deployment)
     running = running_rollout(caller.session, deployment_id) if routing.rollout_id else None
-    return _rollout(deployment, routing.version, running, routing.challenger)
+    beside = {one.id: one for one in (routing.challenger,) if one is not None}
+    return _rollout(deployment, routing.version, running, beside)
 
 
 def governed_deployment(
@@ -293,24 +295,26 @@ def _rollout(
     deployment: Deployment,
     version: ModelVersion,
     running: Rollout | None,
-    challenger: ModelVersion | None,
+    beside: Mapping[UUID, ModelVersion],
 ) -> RolloutOut:
-    beside = None
-    if running is not None and challenger is not None:
-        beside = ChallengerOut(
+    """`beside`: the versions that are being rolled out, by id."""
+    challenger = None
+    if running is not None and running.to_version_id in beside:
+        version_beside = beside[running.to_version_id]
+        challenger = ChallengerOut(
             rollout_id=running.id,
             state="shadow" if running.state == SHADOW else "canary",
             share=running.share,
-            version=challenger.number,
-            version_id=challenger.id,
-            manifest_digest=challenger.manifest_digest,
+            version=version_beside.number,
+            version_id=version_beside.id,
+            manifest_digest=version_beside.manifest_digest,
         )
     return RolloutOut(
         follows="pinned" if deployment.pinned_version_id else "champion",
         version=version.number,
         version_id=version.id,
         manifest_digest=version.manifest_digest,
-        challenger=beside,
+        challenger=challenger,
     )
 
 
@@ -336,12 +340,7 @@ def _shown(caller: Governed, deployments: list[Deployment]) -> list[DeploymentOu
             label=labels[deployment.label_id],
             waivers=waivers[deployment.id],
             breach=breaches.get(deployment.id),
-            rollout=_rollout(
-                deployment,
-                served[deployment.id],
-                one := running.get(deployment.id),
-                beside[one.to_version_id] if one is not None else None,
-            ),
+            rollout=_rollout(deployment, served[deployment.id], running.get(deployment.id), beside),
             created_at=deployment.created_at,
         )
         for deployment in deployments

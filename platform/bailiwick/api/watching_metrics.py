@@ -13,7 +13,7 @@ from bailiwick.monitoring import Alert, AlertState, CheckResult, Monitor
 from bailiwick.monitoring.labelled import LabelIncident
 from bailiwick.monitoring.watching import DriftIncident, TrafficBaseline, Watch
 from bailiwick.notifications import Delivery, DeliveryState
-from bailiwick.registry import Deployment
+from bailiwick.registry import Deployment, Rollout
 from bailiwick.web import Governed, visible_jobs
 
 DAY = timedelta(days=1)
@@ -22,7 +22,13 @@ UNSENT = (DeliveryState.PENDING, DeliveryState.FAILED)
 
 def watching_families(caller: Governed) -> list[GaugeMetricFamily]:
     """All of them, in a fixed number of queries."""
-    return [*_alerts(caller), *_messages(caller), *_checks(caller), *_traffic(caller)]
+    return [
+        *_alerts(caller),
+        *_messages(caller),
+        *_checks(caller),
+        *_traffic(caller),
+        _rollouts(caller),
+    ]
 
 
 def _alerts(caller: Governed) -> Iterator[GaugeMetricFamily]:
@@ -160,6 +166,24 @@ def _traffic(caller: Governed) -> Iterator[GaugeMetricFamily]:
     for worth_waking, count in caller.session.execute(lost):
         family.add_metric(["page" if worth_waking else "note"], count)
     yield family
+
+
+def _rollouts(caller: Governed) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "bailiwick_rollouts",
+        "Rollouts by state; those that ended more than a day ago are left out.",
+        labels=["state"],
+    )
+    lately = Rollout.ended_at.is_(None) | (Rollout.ended_at > caller.at - DAY)
+    counts = (
+        select(Rollout.state, func.count())
+        .join(Deployment, Deployment.id == Rollout.deployment_id)
+        .where(_visible(caller, "Deployment", Deployment.label_id, "deployment:read"), lately)
+        .group_by(Rollout.state)
+    )
+    for state, count in caller.session.execute(counts):
+        family.add_metric([state], count)
+    return family
 
 
 def _visible_alerts(caller: Governed) -> ColumnElement[bool]:

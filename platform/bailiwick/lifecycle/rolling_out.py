@@ -118,10 +118,10 @@ def advance(
     rollout = _under_way(session, deployment)
     if rollout.passed_at is not None:
         raise Conflict("this rollout is through its steps and waits for the other deployments")
-    plan, evidence = Plan.from_json(rollout.plan), Evidence.from_json(rollout.evidence)
-    if any(
-        one.breached for one in standings(evidence, plan, Reference.from_json(rollout.reference))
-    ):
+    _take_in(session, platform, rollout, at)
+    plan, reference = Plan.from_json(rollout.plan), Reference.from_json(rollout.reference)
+    evidence = Evidence.from_json(rollout.evidence)
+    if any(one.breached for one in standings(evidence, plan, reference)):
         raise Conflict("a guard of this rollout is breached, so it cannot go on; stop it")
     starter = load_actor(session, rollout.started_by)
     _go_on(session, platform, rollout, reason, starter, at, by=UUID(actor.id))
