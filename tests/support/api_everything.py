@@ -40,7 +40,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "purpose": "accounting",
     }
     job = world.post("/jobs", order).json()["id"]
-    replayed = replayed(world, str(deployment.id))
+    backtest = replayed(world, str(deployment.id))
     check, alert = alerted(world, monitor)
     breach = _breached(world, deployment.id)
     _gather(world)
@@ -56,7 +56,7 @@ def furnish(world: World, label: Label = CONFIDENTIAL, *, champions: int = 1) ->
         "monitor_id": monitor,
         "policy_id": policy,
         "job_id": job,
-        "backtest_id": replayed,
+        "backtest_id": backtest,
         "check_id": check,
         "alert_id": alert,
         "incident_id": drifted(world, monitor),
