@@ -67,11 +67,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL only what opens a database runs: nothing else could turn out otherwise."""
+    """On PostgreSQL only what opens a database runs: nothing else could turn out otherwise.
+
+    Without what takes long and is not about the database.
+    """
     if not config.stash[TEMPLATE]:
         return
     opening = {"databases", "shared_platform", "lasting_platform", "told"}
-    asking = {item for item in items if opening & set(getattr(item, "fixturenames", ()))}
+    asking = {
+        item
+        for item in items
+        if opening & set(getattr(item, "fixturenames", ()))
+        and not any(item.get_closest_marker(name) for name in ("browser", "any_database"))
+    }
     config.hook.pytest_deselected(items=[item for item in items if item not in asking])
     items[:] = [item for item in items if item in asking]
 

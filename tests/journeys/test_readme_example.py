@@ -16,6 +16,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.torch
+@pytest.mark.any_database
 def test_the_python_example_trains_a_model_from_raw_text(
     databases: Databases,
     tmp_path: Path,
