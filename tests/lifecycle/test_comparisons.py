@@ -13,14 +13,12 @@ from bailiwick.access.tables import Principal
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import JobKind, JobState, Platform, run_next
-from bailiwick.lifecycle.schedules import set_schedule
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lifecycle.traffic_comparisons import order_comparison
-from bailiwick.lifecycle.watching import watch_all
-from bailiwick.monitoring import Inference, Monitor, log_inferences, update_monitor
+from bailiwick.monitoring import Inference, log_inferences
 from bailiwick.monitoring.comparisons import Span
 from bailiwick.registry import Deployment
-from support.lifecycle_world import World
+from support.lifecycle_world import World, watch_windows
 
 HOUR = timedelta(hours=1)
 WEEK = 7 * 24 * HOUR
@@ -56,21 +54,7 @@ def start(world: World, clock: ReplayClock) -> datetime:
                 at=at,
             )
     clock.advance_to(start + 2 * WEEK + HOUR)
-    with world.platform.database.transaction() as session:
-        monitor = session.get_one(Monitor, world.monitor.id)
-        said: dict[str, Any] = {"actor_id": world.engineer_id, "at": clock.now()}
-        update_monitor(session, monitor, {"alarms_by": "windows", "min_rows": 9_999}, **said)
-        set_schedule(
-            session,
-            JobKind.CHECK,
-            monitor.id,
-            namespace=world.deployment.namespace,
-            label_id=world.deployment.label_id,
-            cron="0 6 * * *",
-            acts_as=world.retrainer_id,
-            **said,
-        )
-    watch_all(world.platform)
+    watch_windows(world)
     return start
 
 

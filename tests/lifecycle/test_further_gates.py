@@ -55,7 +55,7 @@ def test_good_figures_pass_in_every_tier(tier: str) -> None:
         (
             "robustness",
             {"changes": [{"change": "typos", "accuracy": 0.40, "paired": None}]},
-            "typos costs 0.460 accuracy (0.860 to 0.400 on 1,000 rows), 0.450 is allowed",
+            "with typos it loses 0.460 accuracy (0.860 to 0.400 on 1,000 rows), 0.450 is allowed",
         ),
         (
             "robustness",

@@ -8,17 +8,12 @@ from sqlalchemy import func, select
 
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Conflict, Invalid
-from bailiwick.lifecycle import JobKind
 from bailiwick.lifecycle.label_watching import watch_all_labels
-from bailiwick.lifecycle.schedules import set_schedule
-from bailiwick.lifecycle.watching import watch_all
 from bailiwick.monitoring import (
     Inference,
-    Monitor,
     Outcome,
     log_feedback,
     log_inferences,
-    update_monitor,
 )
 from bailiwick.monitoring.confusion import LabelHour
 from bailiwick.monitoring.labelling import (
@@ -28,7 +23,7 @@ from bailiwick.monitoring.labelling import (
     skip_item,
     state_of,
 )
-from support.lifecycle_world import World, at_once
+from support.lifecycle_world import World, at_once, watch_windows
 
 HOUR = timedelta(hours=1)
 
@@ -46,21 +41,7 @@ def start(world: World, clock: ReplayClock) -> datetime:
         with world.platform.database.transaction() as session:
             log_inferences(session, world.deployment.id, world.champion_id, inferences, at=at)
     clock.advance_to(start + 241 * HOUR)
-    with world.platform.database.transaction() as session:
-        monitor = session.get_one(Monitor, world.monitor.id)
-        said: dict[str, Any] = {"actor_id": world.engineer_id, "at": clock.now()}
-        update_monitor(session, monitor, {"alarms_by": "windows", "min_rows": 99_999}, **said)
-        set_schedule(
-            session,
-            JobKind.CHECK,
-            monitor.id,
-            namespace=world.deployment.namespace,
-            label_id=world.deployment.label_id,
-            cron="0 6 * * *",
-            acts_as=world.retrainer_id,
-            **said,
-        )
-    watch_all(world.platform)
+    watch_windows(world)
     return start
 
 

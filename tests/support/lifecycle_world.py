@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,8 +21,10 @@ from bailiwick.lifecycle.retraining_policies import (
     ask_for_policy_approval,
     create_retraining_policy,
 )
+from bailiwick.lifecycle.schedules import set_schedule
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
+from bailiwick.lifecycle.watching import watch_all
 from bailiwick.monitoring import (
     CheckResult,
     Inference,
@@ -32,6 +34,7 @@ from bailiwick.monitoring import (
     evaluate,
     log_feedback,
     log_inferences,
+    update_monitor,
 )
 from bailiwick.policy import decide_approval, intern_label
 from bailiwick.registry import Deployment, RegisteredModel
@@ -269,3 +272,22 @@ def raise_alert(world: World, verdict: str = "harm") -> UUID:
         session.flush()
         evaluate(session, world.monitor, check, actor_id=world.retrainer_id, at=at)
         return check.id
+
+
+def watch_windows(world: World) -> None:
+    """Have the traffic so far watched by windows; no check has rows enough to be asked for."""
+    with world.platform.database.transaction() as session:
+        monitor = session.get_one(Monitor, world.monitor.id)
+        said: dict[str, Any] = {"actor_id": world.engineer_id, "at": world.platform.clock.now()}
+        update_monitor(session, monitor, {"alarms_by": "windows", "min_rows": 99_999}, **said)
+        set_schedule(
+            session,
+            JobKind.CHECK,
+            monitor.id,
+            namespace=world.deployment.namespace,
+            label_id=world.deployment.label_id,
+            cron="0 6 * * *",
+            acts_as=world.retrainer_id,
+            **said,
+        )
+    watch_all(world.platform)

@@ -16,9 +16,9 @@ from bailiwick.monitoring.labelling import (
     ask_for_labels,
     skip_item,
     state_of,
-    texts_in,
 )
 from bailiwick.monitoring.labelling.queue import DEFAULT_RANDOM_RATIO, MOST_ROWS
+from bailiwick.monitoring.windows import record_texts
 from bailiwick.policy import Unseen
 from bailiwick.web import Cursor, Governed, GovernedRoute, Limit, Page, acts, page_of
 
@@ -115,7 +115,7 @@ def list_labelling(
             InferenceRecord.record_id.in_([row.record_id for row in rows]),
         )
     ).all()
-    texts = texts_in(caller.session, caller.platform.texts, records)
+    texts = record_texts(caller.session, caller.platform.texts, records)
     known = {one.record_id: (one, text) for one, text in zip(records, texts, strict=True)}
     items = [_shown(row, *known.get(row.record_id, (None, None))) for row in rows]
     return LabellingPage(items=items, next_cursor=following)

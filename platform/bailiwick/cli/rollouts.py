@@ -34,7 +34,10 @@ def _plan(_: Bailiwick, one: RolloutPlan) -> RenderableType:
     settings = one["settings"]
     limits = settings.pop("limits")
     shares = ", ".join(percent(share) for share in settings.pop("canary_shares"))
-    told = {name.replace("_", " "): str(value) for name, value in settings.items()}
+    told = {
+        name.replace("_", " "): "" if value is None else str(value)
+        for name, value in settings.items()
+    }
     told |= {f"limit of {name.replace('_', ' ')}": str(value) for name, value in limits.items()}
     return facts({"canary shares": shares, **told, "set": moment(one["set_at"])})
 

@@ -35,8 +35,9 @@ from bailiwick.monitoring.hours import (
 )
 from bailiwick.monitoring.moments import EPOCH
 from bailiwick.monitoring.tables import InferenceRecord
-from bailiwick.monitoring.texts import RECORD, Sealed, TextVault, open_texts
+from bailiwick.monitoring.texts import TextVault
 from bailiwick.monitoring.verdicts import name_of
+from bailiwick.monitoring.windows import record_texts
 
 FEWEST, MOST = 200, 10_000  # rows of a span
 _CHANCE = 0.5
@@ -126,7 +127,7 @@ def write_rows(
     columns["(hour)"] = pa.array([(one.at - EPOCH) // HOUR for one in records], pa.int64())
     columns["(after)"] = pa.array([False] * len(before) + [True] * len(after))
     if vault is not None:
-        columns["(text)"] = pa.array(_texts(session, vault, records), pa.string())
+        columns["(text)"] = pa.array(record_texts(session, vault, records), pa.string())
     pq.write_table(pa.table(columns), path)
 
 
@@ -158,12 +159,3 @@ def _directions(values: Sequence[bytes | None]) -> dict[str, pa.Array]:
         )
         for place in range(8)
     }
-
-
-def _texts(
-    session: Session, vault: TextVault, records: Sequence[InferenceRecord]
-) -> Sequence[str | None]:
-    sealed = [
-        Sealed(one.deployment_id, one.record_id, one.sealed, one.data_key_id) for one in records
-    ]
-    return open_texts(session, vault, RECORD, sealed)

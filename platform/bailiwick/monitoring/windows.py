@@ -112,7 +112,7 @@ def read_window(
     if newest is not None:
         query = query.limit(newest)
     found = session.execute(query).all()
-    texts = _texts(session, vault, [record for record, _ in found])
+    texts = record_texts(session, vault, [record for record, _ in found])
     rows = [
         _row(record, record.version_id, text or record.text if vault else None, known)
         for (record, known), text in zip(found, texts, strict=True)
@@ -249,9 +249,10 @@ def _segments(record: InferenceRecord | Archived) -> Mapping[str, Any]:
     return record.segments or {}
 
 
-def _texts(
+def record_texts(
     session: Session, vault: TextVault | None, records: Sequence[InferenceRecord]
 ) -> list[str | None]:
+    """The texts of records in clear; None where there is none, and all of them without a vault."""
     if vault is None:
         return [None] * len(records)
     sealed = [

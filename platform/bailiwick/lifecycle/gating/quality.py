@@ -35,7 +35,7 @@ def robustness(figures: Mapping[str, Any], tier: Tier) -> Iterator[str]:
         loss = float(figures["accuracy"]) - float(one["accuracy"])
         if loss > tier.max_robustness_loss:
             yield (
-                f"{one['change']} costs {loss:.3f} accuracy ({figures['accuracy']:.3f} to "
+                f"with {one['change']} it loses {loss:.3f} accuracy ({figures['accuracy']:.3f} to "
                 f"{one['accuracy']:.3f} on {figures['rows']:,} rows), "
                 f"{tier.max_robustness_loss:.3f} is allowed"
             )

@@ -6,7 +6,6 @@ from bailiwick.monitoring.labelling.queue import (
     picked_for_doubt,
     skip_item,
     state_of,
-    texts_in,
 )
 from bailiwick.monitoring.labelling.tables import LabellingItem, LabellingRound
 
@@ -20,5 +19,4 @@ __all__ = [
     "picked_for_doubt",
     "skip_item",
     "state_of",
-    "texts_in",
 ]

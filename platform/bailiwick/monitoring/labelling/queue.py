@@ -1,6 +1,6 @@
 """Asking for labels, and what became of that."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -19,7 +19,6 @@ from bailiwick.monitoring.hours import Window, WindowLayout, hour_of, spread
 from bailiwick.monitoring.labelling.choosing import Candidate, chosen
 from bailiwick.monitoring.labelling.tables import LabellingItem, LabellingRound
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
-from bailiwick.monitoring.texts import RECORD, Sealed, TextVault, open_texts
 
 MOST_ROWS, MOST_CANDIDATES = 5_000, 20_000
 DEFAULT_RANDOM_RATIO = 0.3
@@ -143,16 +142,6 @@ def picked_for_doubt(
             )
         )
     return found
-
-
-def texts_in(
-    session: Session, vault: TextVault, records: Sequence[InferenceRecord]
-) -> list[str | None]:
-    """The texts of records in clear; None where none was kept, or it was destroyed."""
-    sealed = [
-        Sealed(one.deployment_id, one.record_id, one.sealed, one.data_key_id) for one in records
-    ]
-    return open_texts(session, vault, RECORD, sealed)
 
 
 def _candidates(
