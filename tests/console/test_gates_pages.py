@@ -42,6 +42,8 @@ def test_a_version_shows_each_gate_with_its_standing_and_its_figures(
     assert "Stands typos, other casing and cut texts" in page
     assert "86.0% right as they are; 80.0% with typos" in page
     assert "no golden set is named for this model" in page  # when it was trained
+    assert "Recipes tried, cheap first" in page
+    assert "enough: 81.0%" in page
     model = browser.get(MODEL).text
     assert "Golden set" in model
     assert "cost_centre" in model

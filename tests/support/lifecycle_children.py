@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from bailiwick.core.canonical import sha256_hex
 from bailiwick.lifecycle.gates import Paired
+from bailiwick.training import RECIPES
 from support.evaluation_rows import evaluation_rows
 from support.measured import measured
 
@@ -94,6 +95,8 @@ def training_outcome(folder: Path, *, gained: int = 120, lost: int = 20) -> dict
         both=600, only_candidate=gained, only_champion=lost, neither=400 - gained - lost
     )
     return {
+        "recipe": RECIPES["small-classifier-refresh"].to_dict(),
+        "recipes_tried": [],
         "files": [file],
         "parameters": 1_000_000,
         "labels": ["Fuel", "Travel"],

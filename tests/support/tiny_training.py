@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from bailiwick.training.recipes import SmallClassifierRecipe
 from bailiwick.training.spec import FrameFile, TrainingSpec
 
 Row = tuple[datetime, str, str]
+Shops = Mapping[str, Sequence[str]]
 
-SHOPS = {
+SHOPS: Shops = {
     "Fuel": ["bp garage", "shell kings", "esso road", "texaco hill"],
     "Food": ["tesco stores", "asda food", "aldi market", "morrisons shop"],
     "Books": ["waterstones", "oxford press", "book depot", "blackwell print"],
@@ -38,16 +39,18 @@ TINY = SmallClassifierRecipe(
 )
 
 
-def rows(count: int, *, seed: int = 0, labels: Iterable[str] = tuple(SHOPS)) -> list[Row]:
+def rows(
+    count: int, *, seed: int = 0, labels: Iterable[str] = (), shops: Shops = SHOPS
+) -> list[Row]:
     """`count` dated purchases, one an hour."""
     chance = random.Random(seed)  # noqa: S311 - a test's chance, not a secret
     start = datetime(2024, 1, 1, tzinfo=UTC)
-    names = sorted(labels)
+    names = sorted(labels or shops)
     result = []
     for hour in range(count):
         label = chance.choice(names)
         text = (
-            f"{chance.choice(SHOPS[label])} {chance.randrange(1000)} | ward {chance.randrange(5)}"
+            f"{chance.choice(shops[label])} {chance.randrange(1000)} | ward {chance.randrange(5)}"
         )
         result.append((start + timedelta(hours=hour), text, label))
     return result

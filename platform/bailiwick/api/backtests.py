@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from bailiwick.api.deployments import governed_deployment
-from bailiwick.api.jobs import Recipe, parts_of, recipe_named
+from bailiwick.api.jobs import Recipe, parts_of
 from bailiwick.api.schemas import Body, Schema
 from bailiwick.lifecycle.backtest import Unit
 from bailiwick.lifecycle.replays import (
@@ -28,6 +28,7 @@ from bailiwick.lifecycle.retraining_policies import retraining_policy_resource
 from bailiwick.lifecycle.strategies import DEFAULT_PRICE_ANSWERS
 from bailiwick.lifecycle.tables import Backtest, BacktestResult, Job, RetrainingPolicy
 from bailiwick.lineage import dataset_version_resource, find_dataset, find_dataset_version
+from bailiwick.training import from_nothing, recipe_named
 from bailiwick.web import (
     Governed,
     GovernedRoute,
@@ -144,7 +145,7 @@ def start_backtest(body: BacktestIn, caller: Governed) -> BacktestOut:
         label_delay=body.label_delay,
         budget=body.budget,
         price_answers=body.price_answers,
-        recipe=recipe_named(body.recipe_name, body.recipe),
+        recipe=from_nothing(recipe_named(body.recipe_name, body.recipe)),
         seed=body.seed,
     )
     ordered = order_backtest(

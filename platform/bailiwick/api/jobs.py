@@ -9,7 +9,6 @@ from pydantic import Field
 from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, Schema
-from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.gates import tier_named
 from bailiwick.lifecycle.jobs import cancel, job_resource
 from bailiwick.lifecycle.sampling import Sampling
@@ -18,8 +17,7 @@ from bailiwick.lifecycle.tables import Job, JobEvent
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
 from bailiwick.lineage import dataset_resource, find_dataset, find_dataset_version
 from bailiwick.registry import find_model, model_resource
-from bailiwick.training import RECIPES, recipe_of
-from bailiwick.training import Recipe as TrainingRecipe
+from bailiwick.training import recipe_named
 from bailiwick.web import (
     Cursor,
     Governed,
@@ -216,10 +214,3 @@ def parts_of(path: str) -> tuple[str, str]:
     """`NAMESPACE/NAME` in two."""
     namespace, _, name = path.partition("/")
     return namespace, name
-
-
-def recipe_named(name: str, settings: dict[str, Any] | None) -> TrainingRecipe:
-    """A recipe with settings that differ from its own."""
-    if name not in RECIPES:
-        raise Invalid(f"there is no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
-    return recipe_of(RECIPES[name].to_dict() | (settings or {}))

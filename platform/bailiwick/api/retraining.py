@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from bailiwick.access import find_service
 from bailiwick.api.deployments import governed_deployment
-from bailiwick.api.jobs import JobOut, Recipe, SamplingIn, parts_of, recipe_named
+from bailiwick.api.jobs import JobOut, Recipe, SamplingIn, parts_of
 from bailiwick.api.schemas import Body, Schema, Slug, Text
 from bailiwick.api.silences import WeeklyIn, WeeklyOut
 from bailiwick.lifecycle import retrain, retraining_policies
@@ -24,6 +24,7 @@ from bailiwick.lineage import dataset_resource, find_dataset
 from bailiwick.notifications.recurrence import Weekly
 from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource
+from bailiwick.training import any_recipe_of, recipe_named
 from bailiwick.web import (
     Governed,
     GovernedRoute,
@@ -293,10 +294,11 @@ def update_policy(
 def retrain_now(policy_id: UUID, body: RetrainIn, caller: Governed) -> JobOut:
     """Retrain by hand; the result goes through the same gates."""
     policy = _policy(caller, policy_id)
-    changed = body.recipe_name is not None or body.recipe is not None
-    recipe = (
-        recipe_named(body.recipe_name or policy.recipe["kind"], body.recipe) if changed else None
-    )
+    recipe = None
+    if body.recipe_name is not None:
+        recipe = recipe_named(body.recipe_name, body.recipe)
+    elif body.recipe is not None:
+        recipe = any_recipe_of(policy.recipe | body.recipe)
     job = retrain.start(
         caller.session,
         policy,

@@ -45,7 +45,7 @@ from bailiwick.lineage import (
 from bailiwick.monitoring import WindowRow, read_window
 from bailiwick.policy import Actor, Resource, Rules, load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, deployment_resource
-from bailiwick.training import Recipe, recipe_of
+from bailiwick.training import AnyRecipe, any_recipe_of
 
 SEED = 17
 
@@ -56,7 +56,7 @@ class Overrides:
 
     window_days: int | None = None
     max_rows: int | None = None
-    recipe: Recipe | None = None
+    recipe: AnyRecipe | None = None
 
     def to_payload(self) -> dict[str, Any]:
         """As JSON, without what is not overridden."""
@@ -160,7 +160,7 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
         order = TrainingOrder(
             model_id=deployment.model_id,
             dataset_version_ids=(version.id,),
-            recipe=recipe_of(recipe),
+            recipe=any_recipe_of(recipe),
             selection=selection,
             purpose=deployment.purpose,
             risk_tier=policy.risk_tier,

@@ -33,7 +33,7 @@ from bailiwick.policy import (
     request_approval,
 )
 from bailiwick.registry import Deployment, deployment_resource
-from bailiwick.training import Recipe, recipe_of
+from bailiwick.training import AnyRecipe, any_recipe_of
 
 PURPOSE = "automate"
 APPROVALS = 1
@@ -62,7 +62,7 @@ def create_retraining_policy(
     on_alert: Sequence[str],
     cooldown_days: int,
     selection: Selection,
-    recipe: Recipe,
+    recipe: AnyRecipe,
     risk_tier: str,
     triggers: Sequence[Trigger] = (),
     only_if: Sequence[Trigger] = (),
@@ -188,7 +188,7 @@ def selection_of(policy: RetrainingPolicy) -> Selection:
 
 def is_carried_out(policy: RetrainingPolicy, order: TrainingOrder) -> bool:
     """Whether the order is what the policy says as it stands: nothing overridden, nothing old."""
-    recipe = recipe_of(policy.recipe)
+    recipe = any_recipe_of(policy.recipe)
     settings = (recipe, selection_of(policy), policy.risk_tier)
     return settings == (order.recipe, order.selection, order.risk_tier)
 

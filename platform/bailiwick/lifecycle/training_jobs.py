@@ -123,6 +123,7 @@ def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path
         }
         spec["compare_with"] = artifact
         spec["base"] = artifact if plan.base is not None else None
+        spec["reference_accuracy"] = plan.champion.metrics.get("accuracy")
     return spec
 
 
@@ -195,6 +196,7 @@ def _register(
         name: outcome[name]
         for name in ("holdout", "champion", "paired", "majority_accuracy", "seconds")
     }
+    tried = {"recipes_tried": outcome["recipes_tried"]} if outcome["recipes_tried"] else {}
     record_run(
         session,
         "train",
@@ -203,7 +205,7 @@ def _register(
         inputs=plan.inputs,
         outputs=[Node("model-version", version_id)],
         parameters=plan.order.to_payload(),
-        metrics=metrics | {"losses": outcome["losses"]},
+        metrics=metrics | tried | {"losses": outcome["losses"]},
         started_at=started_at,
         actor_id=lease.acts_as,
         at=at,
@@ -218,9 +220,11 @@ def _register(
             parameters=outcome["parameters"],
             labels=tuple(outcome["labels"]),
             text_columns=plan.text_columns,
-            recipe=plan.order.recipe.to_dict(),
+            recipe=outcome["recipe"],
             seed=plan.order.seed,
-            metrics=outcome["holdout"] | {"majority_accuracy": outcome["majority_accuracy"]},
+            metrics=outcome["holdout"]
+            | tried
+            | {"majority_accuracy": outcome["majority_accuracy"]},
         ),
         version_id=version_id,
         run_id=run_id,

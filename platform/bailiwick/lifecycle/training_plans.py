@@ -26,7 +26,7 @@ from bailiwick.registry import (
     pointed_at,
     version_resource,
 )
-from bailiwick.training import Recipe, recipe_of
+from bailiwick.training import AnyRecipe, any_recipe_of
 
 DEFAULT_SELECTION = Selection(holdout_ratio=0.15, max_rows=12_000)
 
@@ -37,7 +37,7 @@ class TrainingOrder:
 
     model_id: UUID
     dataset_version_ids: tuple[UUID, ...]
-    recipe: Recipe
+    recipe: AnyRecipe
     selection: Selection
     purpose: str
     risk_tier: str
@@ -73,7 +73,7 @@ class TrainingOrder:
         return cls(
             model_id=UUID(payload["model_id"]),
             dataset_version_ids=tuple(map(UUID, payload["dataset_version_ids"])),
-            recipe=recipe_of(payload["recipe"]),
+            recipe=any_recipe_of(payload["recipe"]),
             selection=Selection(
                 holdout_ratio=payload["holdout_ratio"],
                 max_rows=payload["max_rows"],

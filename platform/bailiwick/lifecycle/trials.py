@@ -36,7 +36,7 @@ from bailiwick.lifecycle.tables import ChallengerTrial, Job, RetrainingPolicy
 from bailiwick.monitoring import read_window
 from bailiwick.policy import load_actor
 from bailiwick.registry import Deployment, ModelVersion
-from bailiwick.training import recipe_of
+from bailiwick.training import any_recipe_of, standing_in
 
 _TRIED_RATIO = 1 / 3
 _LEAST_TRIED = 30  # rows
@@ -99,7 +99,7 @@ def carry_out_trial(platform: Platform, lease: Lease, folder: Path, beat: Beat) 
         now, actor = platform.in_force(session), load_actor(session, lease.acts_as)
         _, label = require_rights(session, source, purpose, rules=now.rules, actor=actor, at=at)
         raise_job(session, now.rules.scheme, job, [label], actor_id=lease.acts_as, at=at)
-        recipe = recipe_of(policy.recipe)
+        recipe = standing_in(any_recipe_of(policy.recipe))
     with platform.database.reading() as session:
         job = session.get_one(Job, lease.job_id)
         task = _read(session, platform, job, at=at)

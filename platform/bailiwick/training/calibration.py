@@ -46,13 +46,16 @@ def best_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
 @torch.no_grad()
 def calibrate(
     network: ModernBertForSequenceClassification, texts: EncodedTexts, targets: torch.Tensor
-) -> float:
-    """Divide the logits by the temperature with the least log loss, and return it.
+) -> tuple[float, torch.Tensor]:
+    """Divide the logits by the temperature with the least log loss.
+
+    Returns it, and which of `texts` are answered right (rows,) bool.
 
     Temperature scaling (Guo et al., 2017, arXiv:1706.04599), folded into the last layer so that
     the artifact needs nothing beside its weights. Answers stay the same, only confidence moves.
     """
-    temperature = best_temperature(logits_of(network, texts), targets)
+    logits = logits_of(network, texts)
+    temperature = best_temperature(logits, targets)
     network.classifier.weight.div_(temperature)
     network.classifier.bias.div_(temperature)
-    return temperature
+    return temperature, logits.argmax(dim=1) == targets

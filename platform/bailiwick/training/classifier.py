@@ -12,6 +12,7 @@ from transformers import ModernBertForSequenceClassification
 from bailiwick.monitoring.descriptors import KnownWords
 from bailiwick.serving.artifact import KNOWN_WORDS, Artifact
 from bailiwick.serving.transformer import load_tokenizer
+from bailiwick.training.adapters import adapt, merge
 from bailiwick.training.calibration import calibrate, validate
 from bailiwick.training.data import Frame, newest_tenth
 from bailiwick.training.loop import History, Phase, Validation, fit
@@ -61,11 +62,15 @@ def train_classifier(
         configuration(recipe, vocabulary_size=tokenizer.get_vocab_size(), labels=labels)
     )
     kept = warm_start(network, labels, base) if base else 0
+    if recipe.adapter_rank:
+        adapt(network, recipe.adapter_rank, started=base is not None)
     course = _Course(network, tokenizer, recipe, labels, generator, progress)
     pretraining = course.pretrain(older.texts)
     training = course.train(older, newest)
-    temperature = calibrate(network, encode(tokenizer, newest.texts), course.targets(newest))
+    kept_back = encode(tokenizer, newest.texts)
+    temperature, right = calibrate(network, kept_back, course.targets(newest))
     closing = course.close(frame)
+    merge(network)
     best = training.validations[training.best_epoch]
     return Trained(
         network,
@@ -85,6 +90,7 @@ def train_classifier(
             "labels_kept_from_base": kept,
         },
         rows_per_second=training.rows_per_second,
+        newest_right=right.numpy(),
     )
 
 

@@ -96,8 +96,8 @@ class BaseEncoder:
         head = torch.nn.Linear(self._features.shape[1], lessons.targets.shape[1])
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
-        self._head = head
-        mine = self._features[lessons.texts]
+        self.take(head)
+        mine = self.encoded(lessons.texts)
 
         def logits_of(rows: torch.Tensor) -> torch.Tensor:
             logits: torch.Tensor = head(mine[rows])
@@ -108,8 +108,16 @@ class BaseEncoder:
     @torch.no_grad()
     def logits(self, texts: Indices) -> torch.Tensor:
         """Logits (rows, labels) of the newest head."""
-        logits: torch.Tensor = self._head(self._features[texts])
+        logits: torch.Tensor = self._head(self.encoded(texts))
         return logits
+
+    def encoded(self, texts: Indices) -> torch.Tensor:
+        """What heads are given for the numbers of texts, (rows, hidden size)."""
+        return self._features[texts]
+
+    def take(self, head: torch.nn.Linear) -> None:
+        """Make `head` the newest one."""
+        self._head = head
 
     @torch.no_grad()
     def soften(self, temperature: float) -> None:

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bailiwick.monitoring.descriptors import KnownWords
 from bailiwick.serving.artifact import HASHED_NGRAMS, KNOWN_WORDS, Artifact
@@ -50,7 +51,7 @@ def train_head(
         return torch.Generator().manual_seed(seed)
 
     encoder.refit(lessons(len(older)), generator=generator(), watch=None)
-    temperature, validation = _calibration(encoder, rows, columns, len(older))
+    temperature, validation, right = _calibration(encoder, rows, columns, len(older))
     history = encoder.refit(
         lessons(len(frame)), generator=generator(), watch=partial(_watch, progress)
     )
@@ -72,13 +73,16 @@ def train_head(
             "distinct_texts": len(texts),
         },
         rows_per_second=history.rows_per_second,
+        newest_right=right,
     )
 
 
 def _calibration(
     encoder: Encoder, texts: Indices, columns: Indices, older: int
-) -> tuple[float, Validation]:
+) -> tuple[float, Validation, NDArray[np.bool_]]:
     """The best temperature for rows newer than what the head learned from, and how it did there.
+
+    The last part says which of these rows it has right.
 
     A label that it never learned cannot become likelier by a temperature: such rows count for
     the accuracy alone.
@@ -86,11 +90,13 @@ def _calibration(
     logits = encoder.logits(texts[older:])
     targets = torch.from_numpy(columns[older:])
     learned = torch.from_numpy(np.isin(columns[older:], columns[:older]))
+    right = logits.argmax(dim=1) == targets
     if not learned.any():
-        return 1.0, Validation(accuracy=0.0, loss=float(np.log(logits.shape[1])))
-    accuracy = (logits.argmax(dim=1) == targets).float().mean().item()
+        nothing = Validation(accuracy=0.0, loss=float(np.log(logits.shape[1])))
+        return 1.0, nothing, right.numpy()
     known, wanted = logits[learned], targets[learned]
-    return best_temperature(known, wanted), Validation(accuracy, measured(known, wanted).loss)
+    validation = Validation(right.float().mean().item(), measured(known, wanted).loss)
+    return best_temperature(known, wanted), validation, right.numpy()
 
 
 def _watch(

@@ -52,7 +52,9 @@ class SmallClassifierRecipe(_Settings):
     vocabulary of at most `vocabulary_size`; texts are cut at `max_tokens`. Both phases run the
     same loop (AdamW, warm-up over `warmup_ratio` of the steps, then linear decay to zero).
     Training stops once `patience_epochs` epochs brought no better validation accuracy;
-    then `closing_epochs` pass over all rows, those of the validation included.
+    then `closing_epochs` pass over all rows, those of the validation included. With an
+    `adapter_rank` the encoder of the model to start from is kept, but for a change of that rank
+    to each of its matrices (LoRA, arXiv:2106.09685), which is merged in the end.
     """
 
     kind: ClassVar[str] = "small-classifier"
@@ -84,8 +86,14 @@ class SmallClassifierRecipe(_Settings):
     warmup_ratio: float = 0.06
     gradient_norm: float = 1.0
 
+    adapter_rank: int = 0
+
     def __post_init__(self) -> None:
         _Settings.__post_init__(self)
+        if self.adapter_rank and self.pretrain_epochs:
+            raise RecipeInvalid(
+                "An adapter leaves the model to start from as it is: set pretrain_epochs to 0."
+            )
         if self.hidden_size % (2 * self.heads):
             raise RecipeInvalid(
                 f"hidden_size {self.hidden_size} must be an even multiple of heads {self.heads}, "
@@ -122,14 +130,31 @@ class HeadRecipe(_Settings):
     gradient_norm: float = 10.0
 
 
-Recipe: TypeAlias = SmallClassifierRecipe | HeadRecipe
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImprintRecipe(_Settings):
+    """The model to start from, as it is, with a row of weights for each class that is new.
+
+    A row points from the mean of all encoded texts to that of the class's examples (Qi et al.,
+    arXiv:1712.07136); its length and offset are fitted, by at most `steps` of L-BFGS.
+    """
+
+    kind: ClassVar[str] = "imprint"
+
+    steps: int = 50
+
+
+Recipe: TypeAlias = SmallClassifierRecipe | HeadRecipe | ImprintRecipe
+_KINDS: Mapping[str, type[Recipe]] = MappingProxyType(
+    {one.kind: one for one in (SmallClassifierRecipe, HeadRecipe, ImprintRecipe)}
+)
 
 
 def recipe_of(values: Mapping[str, Any]) -> Recipe:
     """The recipe of any kind that `to_dict` wrote. Raises `RecipeInvalid`."""
-    if values.get("kind") == HeadRecipe.kind:
-        return HeadRecipe.from_dict(values)
-    return SmallClassifierRecipe.from_dict(values)
+    kind = values.get("kind", SmallClassifierRecipe.kind)
+    if kind not in _KINDS:
+        raise RecipeInvalid(f"There is no recipe of kind {kind!r}. Use one of {', '.join(_KINDS)}.")
+    return _KINDS[kind].from_dict(values)
 
 
 # Inclusive bounds; a ratio or a rate of exactly 0 switches the thing off.
@@ -164,6 +189,8 @@ _BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "weight_decay": (0, 10),
         "warmup_ratio": (0, 0.5),
         "gradient_norm": (0.01, 100),
+        "adapter_rank": (0, 256),
+        "steps": (1, 1000),
     }
 )
 
@@ -184,6 +211,12 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "small-classifier-refresh": SmallClassifierRecipe(
             pretrain_epochs=0, train_epochs=3, learning_rate=2e-3
         ),
+        # The same, with low-rank changes of its weights alone.
+        "adapter": SmallClassifierRecipe(
+            pretrain_epochs=0, train_epochs=3, learning_rate=5e-3, adapter_rank=8
+        ),
+        # Its champion as it is, and the classes that are new.
+        "imprint": ImprintRecipe(),
         # A linear model on hashed n-grams: the cheap update, in seconds.
         "head": HeadRecipe(),
         # A new head on the encoder of the model to start from: few inputs, so more steps.

@@ -21,8 +21,9 @@ from bailiwick.core.errors import BailiwickError, Invalid
 from bailiwick.serving.artifact import Artifact, read_artifact
 from bailiwick.serving.classification import Classification
 from bailiwick.serving.engine import Engine
+from bailiwick.training.choosing import Bar, Chosen, chosen_among, right_of
 from bailiwick.training.classifier import train_classifier
-from bailiwick.training.data import Frame, TooFewRows, read_frame
+from bailiwick.training.data import Frame, TooFewRows, newest_tenth, read_frame
 from bailiwick.training.evaluation import (
     Evaluation,
     evaluate,
@@ -32,10 +33,17 @@ from bailiwick.training.evaluation import (
 )
 from bailiwick.training.export import manifest, write_artifact, write_outcome, write_reference
 from bailiwick.training.head_classifier import train_head
+from bailiwick.training.imprint import train_imprint
 from bailiwick.training.measures import Bench, Pair, measured, withhold
 from bailiwick.training.network import parameter_count
 from bailiwick.training.progress import Progress, print_line, print_progress
-from bailiwick.training.recipes import HeadRecipe
+from bailiwick.training.recipes import (
+    HeadRecipe,
+    ImprintRecipe,
+    Recipe,
+    SmallClassifierRecipe,
+)
+from bailiwick.training.rungs import CheapFirst
 from bailiwick.training.spec import TrainingSpec
 from bailiwick.training.threads import keep_freed_memory, use_threads
 from bailiwick.training.trained import Trained
@@ -81,9 +89,10 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     withheld = withhold(train, seed=spec.seed) if spec.measures.membership else None
     if withheld:
         train = withheld.learned
-    trained = _trained(spec, train, base, progress)
+    chosen = _chosen(spec, train, base, champion, progress)
+    trained = chosen.trained
     directory = spec.work_dir / "artifact"
-    write_artifact(trained, spec.recipe, seed=spec.seed, directory=directory)
+    write_artifact(trained, chosen.recipe, seed=spec.seed, directory=directory)
     progress("evaluate", 0, 1, {})
     # Judged by the code that will serve it, from the files that were written.
     candidate, files = Engine.load(directory), manifest(directory)
@@ -99,10 +108,12 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         withheld=withheld,
         manifest=files,
         champion_bytes=_bytes_of(spec.compare_with),
-        train_again=lambda: _made_again(spec, train, base),
+        train_again=lambda: _made_again(spec, chosen.recipe, train, base),
         seed=spec.seed,
     )
     outcome = {
+        "recipe": chosen.recipe.to_dict(),
+        "recipes_tried": chosen.tried(),
         "parameters": parameter_count(trained.network),
         "files": files,
         "labels": list(trained.labels),
@@ -132,20 +143,49 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     return outcome
 
 
+def _chosen(
+    spec: TrainingSpec,
+    train: Frame,
+    base: Artifact | None,
+    champion: Engine | None,
+    progress: Progress,
+) -> Chosen:
+    """What the recipe makes, or the one of several that is enough or best."""
+
+    def by(recipe: Recipe) -> Trained:
+        return _trained(train, recipe, base, spec.seed, progress)
+
+    if not isinstance(spec.recipe, CheapFirst):
+        return Chosen(spec.recipe, by(spec.recipe), ())
+    bar = Bar()
+    if champion is not None:
+        _, newest = newest_tenth(train)
+        best = champion.probabilities(newest.texts).argmax(axis=1)
+        answers = [champion.labels[place] for place in best]
+        bar = Bar(spec.reference_accuracy, right_of(answers, newest.labels))
+    return chosen_among(spec.recipe, by, bar)
+
+
 def _trained(
-    spec: TrainingSpec, train: Frame, base: Artifact | None, progress: Progress
+    train: Frame, recipe: Recipe, base: Artifact | None, seed: int, progress: Progress
 ) -> Trained:
-    if isinstance(spec.recipe, HeadRecipe):
-        return train_head(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
-    return train_classifier(train, spec.recipe, base=base, seed=spec.seed, progress=progress)
+    match recipe:
+        case HeadRecipe():
+            return train_head(train, recipe, base=base, seed=seed, progress=progress)
+        case ImprintRecipe():
+            return train_imprint(train, recipe, base=base, progress=progress)
+        case SmallClassifierRecipe():
+            return train_classifier(train, recipe, base=base, seed=seed, progress=progress)
 
 
-def _made_again(spec: TrainingSpec, train: Frame, base: Artifact | None) -> list[dict[str, Any]]:
+def _made_again(
+    spec: TrainingSpec, recipe: Recipe, train: Frame, base: Artifact | None
+) -> list[dict[str, Any]]:
     """The manifest of a second training with the same seed; its files are not kept."""
     with TemporaryDirectory(dir=spec.work_dir) as folder:
         directory = Path(folder)
-        again = _trained(spec, train, base, lambda *_: None)
-        write_artifact(again, spec.recipe, seed=spec.seed, directory=directory)
+        again = _trained(train, recipe, base, spec.seed, lambda *_: None)
+        write_artifact(again, recipe, seed=spec.seed, directory=directory)
         return manifest(directory)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bailiwick.core.errors import Invalid
-from bailiwick.training.recipes import Recipe, recipe_of
+from bailiwick.training.rungs import AnyRecipe, any_recipe_of
 
 
 class SpecInvalid(Invalid):
@@ -73,20 +73,22 @@ class TrainingSpec:
 
     Outputs go to `work_dir`. `base` is the artifact to start from, `compare_with` the one to
     beat on the same `holdout`. `renames`: what the labels of `compare_with` are called in the
-    rows, where that changed (null: not at all). With `watch_parent` the process ends when its
+    rows, where that changed (null: not at all). `reference_accuracy` (0 to 1): what `compare_with`
+    had when the gates judged it. With `watch_parent` the process ends when its
     standard input does.
     """
 
     work_dir: Path
     train: FrameFile
     holdout: FrameFile
-    recipe: Recipe
+    recipe: AnyRecipe
     base: Path | None = None
     compare_with: Path | None = None
     seed: int = 0
     threads: int = 1
     watch_parent: bool = False
     renames: Mapping[str, str | None] = field(default_factory=dict)
+    reference_accuracy: float | None = None
     measures: Measures = NOTHING_MORE
 
     @classmethod
@@ -98,13 +100,14 @@ class TrainingSpec:
                 work_dir=Path(values["work_dir"]),
                 train=frame_file(values["train"]),
                 holdout=frame_file(values["holdout"]),
-                recipe=recipe_of(values["recipe"]),
+                recipe=any_recipe_of(values["recipe"]),
                 base=_directory(values.get("base")),
                 compare_with=_directory(values.get("compare_with")),
                 seed=int(values["seed"]),
                 threads=max(1, int(values["threads"])),
                 watch_parent=bool(values.get("watch_parent", False)),
                 renames=dict(values.get("renames", {})),
+                reference_accuracy=values.get("reference_accuracy"),
                 measures=Measures.from_dict(values.get("measures") or NOTHING_MORE.to_dict()),
             )
         except OSError as error:
@@ -128,6 +131,7 @@ class TrainingSpec:
             "threads": self.threads,
             "watch_parent": self.watch_parent,
             "renames": dict(self.renames),
+            "reference_accuracy": self.reference_accuracy,
             "measures": self.measures.to_dict(),
         }
 
