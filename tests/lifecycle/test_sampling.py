@@ -76,6 +76,7 @@ def test_there_are_as_many_as_asked_for_in_order_and_always_the_same(
     ("given", "said"),
     [
         ({"replay_ratio": 1.5}, "share"),
+        ({"replay_ratio": 0.5, "hard_ratio": 0.6}, "hard_ratio is a share"),
         ({"replay_ratio": 0.5, "half_life_days": 0.0}, "more than 0"),
         ({"replay_ratio": 0.5, "balance_ratio": 2.0}, "between 0"),
         ({"max_repeats": 0}, "at least 1"),

@@ -45,6 +45,9 @@ class SamplingIn(Body):
     replay_ratio: float = Field(
         0, description="The share of the rows that is drawn from older ones instead."
     )
+    hard_ratio: float = Field(
+        0, description="A further share of older rows that the champion gets wrong, or nearly."
+    )
     half_life_days: float | None = Field(
         None, description="In that draw a row's chance halves with so many days of age."
     )

@@ -23,7 +23,8 @@ Samples = Annotated[
     typer.Option(
         "--sample",
         metavar="NAME=VALUE",
-        help="Draw from older rows: replay_ratio, half_life_days, balance_ratio, max_repeats.",
+        help="Draw from older rows: replay_ratio, half_life_days, balance_ratio, max_repeats, "
+        "hard_ratio.",
     ),
 ]
 Settings = Annotated[

@@ -81,7 +81,8 @@ class Jobs(Capability):
         """Queue a training on versions of one dataset; what is left out takes the API's default.
 
         `data`: `NAMESPACE/NAME@NUMBER`, what `datasets.register` answered, or several of these.
-        `sampling`: `replay_ratio`, `half_life_days`, `balance_ratio`, `max_repeats`.
+        `sampling`: `replay_ratio`, `half_life_days`, `balance_ratio`, `max_repeats`,
+        `hard_ratio`.
         """
         dataset, numbers = _one_dataset(data)
         body = given(

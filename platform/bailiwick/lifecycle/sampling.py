@@ -21,6 +21,9 @@ _DAY = np.timedelta64(1, "D")
 class Sampling:
     """`replay_ratio`: the share of the rows that is drawn from older ones; 0: none.
 
+    `hard_ratio`: a further share, of older rows that the champion answers wrongly or unsurely
+    (`training.hard`), which are found by the job process.
+
     In that draw a row's weight halves with every `half_life_days` of its age (None: all alike),
     and is its label's frequency to the power of minus `balance_ratio` (1: labels alike). Before
     all that, of equal texts with equal labels the newest `max_repeats` stay (None: all).
@@ -30,10 +33,13 @@ class Sampling:
     half_life_days: float | None = None
     balance_ratio: float = 0.0
     max_repeats: int | None = None
+    hard_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.replay_ratio <= 1:
             raise Invalid("replay_ratio is a share of the rows: between 0 and 1")
+        if not 0 <= self.hard_ratio <= 1 - self.replay_ratio:
+            raise Invalid("hard_ratio is a share of the rows, and at most 1 with replay_ratio")
         if self.half_life_days is not None and not 0 < self.half_life_days <= _LONGEST_DAYS:
             raise Invalid("half_life_days is a time: more than 0 days, at most a century")
         if not 0 <= self.balance_ratio <= 1:

@@ -28,6 +28,7 @@ FRAME_SCHEMA = pa.schema(
 
 
 FRAME_NAMES = tuple(FRAME_SCHEMA.names)
+POOL_ROWS = 20_000  # that the champion answers, to find the hard ones: seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,21 @@ def renamed(frame: pa.Table, renames: Renames) -> pa.Table:
     return named.filter(pc.is_valid(named["label"]))
 
 
-def split(
-    frames: Sequence[pa.Table], selection: Selection, *, seed: int
-) -> tuple[pa.Table, pa.Table]:
-    """(train, holdout): the newest rows are held out, of those before them some are learned from.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Rows that are learned from and held out; of `older` ones `hard_rows` are learned, too."""
 
-    The same rows and `seed` give the same split.
+    train: pa.Table
+    holdout: pa.Table
+    older: pa.Table
+    hard_rows: int
+
+
+def split(frames: Sequence[pa.Table], selection: Selection, *, seed: int) -> Parts:
+    """The newest rows are held out, of those before them some are learned from.
+
+    Where hard ones are asked for, `older` has what there is to find them among (at most
+    `POOL_ROWS`, at random), else nothing. The same rows and `seed` give the same split.
     """
     frame = pa.concat_tables(frames)
     # A stable order by time: rows of one moment keep the order in which they are stored.
@@ -134,15 +144,21 @@ def split(
     cut = frame.num_rows - round(frame.num_rows * selection.holdout_ratio)
     cut = min(max(cut, 1), frame.num_rows - 1)  # at least one row on either side
     before = frame.slice(0, cut)
+    hard_rows = round(selection.max_rows * selection.sampling.hard_ratio)
+    if cut <= selection.max_rows:
+        hard_rows = 0  # all are learned from
     learned = chosen(
         before["time"].to_numpy(),
         _numbered(pc.binary_join_element_wise(before["text"], before["label"], "\0")),
         _numbered(before["label"]),
         selection.sampling,
-        most=selection.max_rows,
+        most=selection.max_rows - hard_rows,
         seed=seed,
     )
-    return before.take(learned), frame.slice(cut)
+    left = np.delete(np.arange(cut), learned) if hard_rows else learned[:0]
+    pool = np.random.default_rng(seed).permutation(left)[:POOL_ROWS]
+    older = before.take(np.sort(pool))
+    return Parts(before.take(learned), frame.slice(cut), older, min(hard_rows, len(pool)))
 
 
 def _numbered(column: pa.ChunkedArray) -> NDArray[np.int64]:

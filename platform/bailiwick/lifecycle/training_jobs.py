@@ -113,10 +113,12 @@ def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path
         "measures": asked.spec(platform.blobs, folder),
     }
     parts = split(frames, plan.order.selection, seed=plan.order.seed)
-    for name, frame in zip(("train", "holdout"), parts, strict=True):
+    files = {"train": parts.train, "holdout": parts.holdout, "older": parts.older}
+    for name, frame in files.items():
         path = folder / f"{name}.parquet"
         write_frame(frame, path)
         spec[name] = {"path": str(path), "sha256": file_digest(path)}
+    spec["hard_rows"] = parts.hard_rows
     if plan.champion is not None:
         artifact = {
             "path": str(materialise(plan.champion, platform.blobs, platform.artifact_folder))

@@ -32,6 +32,7 @@ from bailiwick.training.evaluation import (
     paired,
 )
 from bailiwick.training.export import manifest, write_artifact, write_outcome, write_reference
+from bailiwick.training.hard import with_hard
 from bailiwick.training.head_classifier import train_head
 from bailiwick.training.imprint import train_imprint
 from bailiwick.training.measures import Bench, Pair, measured, withhold
@@ -86,6 +87,7 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         raise TooFewRows("There are no held-out rows to judge by. Widen their time range.")
     base = read_artifact(spec.base) if spec.base else None
     champion = Engine.load(spec.compare_with).renamed(spec.renames) if spec.compare_with else None
+    train, hard = with_hard(train, spec, champion)
     withheld = withhold(train, seed=spec.seed) if spec.measures.membership else None
     if withheld:
         train = withheld.learned
@@ -134,6 +136,7 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         "majority_accuracy": majority_accuracy(train.labels, holdout.labels),
         "seconds": round(time.perf_counter() - started, 3),
         "training_rows": len(train),
+        "hard_rows": hard,
         "training_rows_per_second": round(trained.rows_per_second, 1),
         "losses": [round(loss, 6) for loss in trained.losses],
         "measured": measured(bench),

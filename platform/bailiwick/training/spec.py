@@ -74,7 +74,8 @@ class TrainingSpec:
     Outputs go to `work_dir`. `base` is the artifact to start from, `compare_with` the one to
     beat on the same `holdout`. `renames`: what the labels of `compare_with` are called in the
     rows, where that changed (null: not at all). `reference_accuracy` (0 to 1): what `compare_with`
-    had when the gates judged it. With `watch_parent` the process ends when its
+    had when the gates judged it. `hard_rows` of the `older` rows are learned from as well: those
+    that `compare_with` answers wrongly or unsurely. With `watch_parent` the process ends when its
     standard input does.
     """
 
@@ -89,6 +90,8 @@ class TrainingSpec:
     watch_parent: bool = False
     renames: Mapping[str, str | None] = field(default_factory=dict)
     reference_accuracy: float | None = None
+    older: FrameFile | None = None
+    hard_rows: int = 0
     measures: Measures = NOTHING_MORE
 
     @classmethod
@@ -108,6 +111,8 @@ class TrainingSpec:
                 watch_parent=bool(values.get("watch_parent", False)),
                 renames=dict(values.get("renames", {})),
                 reference_accuracy=values.get("reference_accuracy"),
+                older=frame_file(older) if (older := values.get("older")) else None,
+                hard_rows=int(values.get("hard_rows", 0)),
                 measures=Measures.from_dict(values.get("measures") or NOTHING_MORE.to_dict()),
             )
         except OSError as error:
@@ -132,6 +137,10 @@ class TrainingSpec:
             "watch_parent": self.watch_parent,
             "renames": dict(self.renames),
             "reference_accuracy": self.reference_accuracy,
+            "older": (
+                {"path": str(self.older.path), "sha256": self.older.sha256} if self.older else None
+            ),
+            "hard_rows": self.hard_rows,
             "measures": self.measures.to_dict(),
         }
 
