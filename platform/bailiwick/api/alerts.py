@@ -1,14 +1,17 @@
 """`/alerts`: what moved, since when, where it stands, how it came to that, and who was told."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, Schema, Text
+from bailiwick.lifecycle.timelines import answering_jobs, timeline_of
 from bailiwick.monitoring import (
     Alert,
     AlertEvent,
@@ -30,6 +33,7 @@ from bailiwick.web import (
     tag,
     visible_alerts,
 )
+from bailiwick.web.job_lists import visible_jobs
 
 router = APIRouter(prefix="/alerts", tags=["watching"], route_class=GovernedRoute)
 
@@ -121,6 +125,27 @@ class DeliveryPage(Page):
     items: list[DeliveryOut]
 
 
+class MomentOut(Schema):
+    """One step from the change to its answer, so many seconds after the change."""
+
+    at: datetime
+    seconds: float
+    kind: Literal["change", "alert", "training", "gates", "rollout", "champion"]
+    sentence: str
+
+
+class AlertTimelineOut(Schema):
+    """What an alert told of and what was done about it, in order of time."""
+
+    alert_id: UUID
+    began_at: datetime
+    answered_at: datetime | None = Field(
+        description="When a version that was trained for it became champion; null: not yet."
+    )
+    seconds_to_answer: float | None
+    moments: list[MomentOut]
+
+
 class ResolveIn(Body):
     """Why it is over."""
 
@@ -178,6 +203,24 @@ def list_deliveries(alert_id: UUID, caller: Governed, paging: Paging) -> Deliver
     query = select(Delivery).where(Delivery.alert_id == alert.id)
     rows, following = paging.of(caller.session, query, Delivery.id)
     return DeliveryPage(items=deliveries_shown(caller, rows), next_cursor=following)
+
+
+@router.get("/{alert_id}/timeline", **acts("alert:read"))
+def read_timeline(alert_id: UUID, caller: Governed) -> AlertTimelineOut:
+    """From the change to a champion that knows it: detection, training, gates, rollout."""
+    alert = governed_alert(caller, alert_id)
+    jobs = answering_jobs(caller.session, alert, visible_jobs(caller))
+    found = timeline_of(caller.session, alert, jobs)
+    return AlertTimelineOut(
+        alert_id=alert.id,
+        began_at=found.began_at,
+        answered_at=found.answered_at,
+        seconds_to_answer=found.seconds_to_answer,
+        moments=[
+            MomentOut(seconds=(one.at - found.began_at).total_seconds(), **asdict(one))
+            for one in found.moments
+        ],
+    )
 
 
 @router.post("/{alert_id}/acknowledge", **acts("alert:acknowledge"))

@@ -4,15 +4,25 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.channels import app as channels
-from bailiwick.cli.output import day, facts, moment, page_table, said, short, table
+from bailiwick.cli.output import (
+    day,
+    facts,
+    moment,
+    page_table,
+    plain,
+    said,
+    short,
+    table,
+)
 from bailiwick.cli.references import deployment_names, whole_id
 from bailiwick.cli.silences import app as silences
 from bailiwick.client import Bailiwick
-from bailiwick.client.shapes import Alert, AlertEvent, Delivery, Page
+from bailiwick.client.shapes import Alert, AlertEvent, AlertTimeline, Delivery, Page
+from bailiwick.core.durations import duration
 
 app = typer.Typer(no_args_is_help=True, help="Alerts.")
 app.add_typer(silences, name="silence")
@@ -122,6 +132,24 @@ def _history(_: Bailiwick, events: list[AlertEvent]) -> RenderableType:
 def history(client: Bailiwick, alert: AlertId) -> list[AlertEvent]:
     """How an alert came to where it stands, newest first."""
     return list(client.alerts.events(_id(client, alert)))
+
+
+def _timeline(_: Bailiwick, found: AlertTimeline) -> RenderableType:
+    rows = (
+        (f"+{duration(one['seconds'])}", moment(one["at"]), one["sentence"])
+        for one in found["moments"]
+    )
+    answered = found["seconds_to_answer"]
+    said = "no champion yet that was trained for it"
+    if answered is not None:
+        said = f"{duration(answered)} from the change to a champion that was trained for it"
+    return Group(table(("AFTER", "WHEN", "WHAT"), rows), plain(said))
+
+
+@command(app, "timeline", show=_timeline)
+def timeline(client: Bailiwick, alert: AlertId) -> AlertTimeline:
+    """From the change to its answer: detection, training, gates, rollout."""
+    return client.alerts.timeline(_id(client, alert))
 
 
 def _told(_: Bailiwick, messages: list[Delivery]) -> RenderableType:

@@ -6,7 +6,15 @@ from typing import Any, cast
 from bailiwick.client.capability import Capability, given
 from bailiwick.client.deployments import Deployments
 from bailiwick.client.references import path
-from bailiwick.client.shapes import Alert, AlertEvent, Check, Delivery, Monitor, Page
+from bailiwick.client.shapes import (
+    Alert,
+    AlertEvent,
+    AlertTimeline,
+    Check,
+    Delivery,
+    Monitor,
+    Page,
+)
 from bailiwick.client.transport import Transport
 
 
@@ -136,6 +144,10 @@ class Alerts(Capability):
     def events(self, alert_id: str) -> Iterator[AlertEvent]:
         """How the alert came to where it stands, newest first."""
         return self._http.items(path("alerts", alert_id, "events"))
+
+    def timeline(self, alert_id: str) -> AlertTimeline:
+        """From the change to its answer: detection, training, gates, rollout."""
+        return cast("AlertTimeline", self._http.get(path("alerts", alert_id, "timeline")))
 
     def deliveries(self, alert_id: str) -> Iterator[Delivery]:
         """Who was told of the alert, who will be, and what went wrong; newest first."""

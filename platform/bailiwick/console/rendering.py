@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from bailiwick.audit import timestamp
 from bailiwick.console.navigation import navigation
+from bailiwick.core.durations import duration
 from bailiwick.monitoring.verdicts import name_of
 from bailiwick.web import Caller
 
@@ -74,6 +75,7 @@ def _environment() -> Environment:
         "feature": feature,
         "until": until,
         "words": words,
+        "duration": duration,
         "sentence": sentence,
     }
     return environment

@@ -17,7 +17,15 @@ from bailiwick.client.shapes.access import (
     Token,
     TokenInUse,
 )
-from bailiwick.client.shapes.alerting import AlertEvent, Channel, Delivery, Silence, Weekly
+from bailiwick.client.shapes.alerting import (
+    AlertEvent,
+    AlertTimeline,
+    Channel,
+    Delivery,
+    Moment,
+    Silence,
+    Weekly,
+)
 from bailiwick.client.shapes.approvals import (
     ActingWaiver,
     Approval,
@@ -147,6 +155,7 @@ __all__ = [
     "Activation",
     "Alert",
     "AlertEvent",
+    "AlertTimeline",
     "Alias",
     "Approval",
     "AuditEvent",
@@ -208,6 +217,7 @@ __all__ = [
     "Measured",
     "Member",
     "Model",
+    "Moment",
     "Monitor",
     "Move",
     "NewToken",

@@ -20,6 +20,25 @@ class AlertEvent(TypedDict):
     at: str
 
 
+class Moment(TypedDict):
+    """One step from a change to its answer, so many seconds after the change."""
+
+    at: str
+    seconds: float
+    kind: str
+    sentence: str
+
+
+class AlertTimeline(TypedDict):
+    """What an alert told of and what was done about it."""
+
+    alert_id: str
+    began_at: str
+    answered_at: str | None
+    seconds_to_answer: float | None
+    moments: list[Moment]
+
+
 class Delivery(TypedDict):
     """One message to one channel; its id is what the receiver sees."""
 

@@ -17,8 +17,7 @@ from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_alerts, visible_jobs
 from bailiwick.core.errors import Invalid, NotFound
-from bailiwick.lifecycle.jobs import JobKind
-from bailiwick.lifecycle.tables import Job, RetrainingPolicy
+from bailiwick.lifecycle.timelines import answering_jobs, timeline_of
 from bailiwick.monitoring import (
     Alert,
     AlertState,
@@ -38,7 +37,7 @@ from bailiwick.policy import PLATFORM
 from bailiwick.registry import Breach, Deployment, deployment_resource
 from bailiwick.web import Caller, Cursor, Governed, acts, by_id, governed_alert, page_of
 
-ALERTS_PER_PAGE, SHOWN_CHECKS, SHOWN_JOBS = 50, 20, 20
+ALERTS_PER_PAGE, SHOWN_CHECKS = 50, 20
 STATES, LOUD = tuple(AlertState), tuple(Severity)
 # The report brings its own scripts: it may run them, in an origin of its own, without network.
 REPORT_POLICY = (
@@ -168,6 +167,7 @@ def _page(
         found.resolved_by,
         breach.caused_by if breach else None,
     ]
+    jobs = answering_jobs(session, found, visible_jobs(caller))
     stands = found.state != AlertState.RESOLVED
     silence = silence_resource(session, found.id, deployment.namespace, deployment)
     return page(
@@ -189,7 +189,8 @@ def _page(
         examples=_examples(caller, incident, deployment),
         check=_check(caller, found, incident),
         checks=_checks(caller, found),
-        jobs=_answers(caller, found),
+        jobs=jobs,
+        timeline=timeline_of(session, found, jobs) if jobs else None,
         names=names_of(session, people),
         events=events,
         messages=messages,
@@ -237,21 +238,3 @@ def _checks(caller: Caller, found: Alert) -> Sequence[CheckResult]:
         .order_by(CheckResult.window_end.desc(), CheckResult.id.desc())
         .limit(SHOWN_CHECKS)
     ).all()
-
-
-def _answers(caller: Caller, found: Alert) -> list[Job]:
-    """The retraining jobs that this alert has started."""
-    jobs = caller.session.scalars(
-        select(Job)
-        .join(RetrainingPolicy, RetrainingPolicy.id == Job.subject_id)
-        .where(
-            RetrainingPolicy.deployment_id == found.deployment_id,
-            Job.kind == JobKind.RETRAIN,
-            Job.created_at >= found.opened_at,
-            visible_jobs(caller),
-        )
-        .order_by(Job.id.desc())
-        .limit(SHOWN_JOBS)
-    )
-    reason = f"alert {found.id}"
-    return [job for job in jobs if str(job.payload.get("reason", "")).startswith(reason)]
