@@ -78,6 +78,18 @@ def alerts(world: World) -> list[Alert]:
         return list(session.scalars(select(Alert).order_by(Alert.id)))
 
 
+def test_an_alert_of_accuracy_begins_where_it_fell_within_the_window(
+    world: World, reports: FakeReports, clock: ReplayClock
+) -> None:
+    began, fell = clock.now() - DAY, clock.now() - timedelta(hours=5)
+    bring(world, *requests(100, first=began, prefix="right"))
+    bring(world, *requests(100, first=fell, wrong=80, prefix="wrong"))
+    checked(world)
+    (alert,) = alerts(world)
+    assert alert.since == fell
+    assert reports.runs
+
+
 def test_accuracy_that_dropped_raises_an_alert_that_says_since_when(
     world: World, reports: FakeReports, clock: ReplayClock
 ) -> None:
@@ -88,7 +100,7 @@ def test_accuracy_that_dropped_raises_an_alert_that_says_since_when(
     assert check.sentence.startswith("Accuracy fell from 80.0% to 40.0%")
     (alert,) = alerts(world)
     assert (alert.state, alert.kind, alert.check_id) == ("open", "harm", check.id)
-    assert alert.since == check.window_start == clock.now() - 7 * DAY
+    assert alert.since == check.window_start == clock.now() - 7 * DAY  # wrong from the start
     assert len(reports.current) == 100
     assert set(reports.current[0]) == {
         *("prediction", "confidence", "characters", "words", "unseen_words_ratio"),

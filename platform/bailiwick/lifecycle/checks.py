@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
@@ -31,7 +32,9 @@ from bailiwick.monitoring import (
     window_digest,
     write_descriptors,
 )
+from bailiwick.monitoring.change_points import fall_of
 from bailiwick.monitoring.estimating import Expectation, expectation, track_record
+from bailiwick.monitoring.findings import ACCURACY_SINCE
 from bailiwick.monitoring.labelled import labelled_of_rows, labels_judged, loss_stands
 from bailiwick.monitoring.labelling import picked_for_doubt
 from bailiwick.monitoring.performance import Verified
@@ -156,6 +159,15 @@ def _figures(window: _Window) -> list[dict[str, Any]]:
     return [one.to_json() for one in found]
 
 
+def _fall(window: _Window, finding: Finding) -> dict[str, Any]:
+    """When accuracy fell within the window, if it did."""
+    if not finding.details["accuracy"]["dropped"]:
+        return {}
+    labelled = [row for row in window.rows if row.label is not None]
+    fallen = fall_of(np.array([row.label == row.prediction for row in labelled]))
+    return {} if fallen is None else {ACCURACY_SINCE: labelled[fallen].at.isoformat()}
+
+
 def _record(
     platform: Platform,
     lease: Lease,
@@ -184,6 +196,7 @@ def _record(
             results=finding.results,
             details=finding.details
             | {"figures": _figures(window)}
+            | _fall(window, finding)
             | (expected.to_details() if expected else {}),
             report_blob=report,
             at=now,

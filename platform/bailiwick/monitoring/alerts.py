@@ -21,7 +21,7 @@ from bailiwick.monitoring.alert_life import (
     quieten,
     reopen,
 )
-from bailiwick.monitoring.findings import drifted_columns, moved_since
+from bailiwick.monitoring.findings import ACCURACY_SINCE, drifted_columns, moved_since
 from bailiwick.monitoring.tables import MONITOR, POLICY, Alert, CheckResult, Monitor
 from bailiwick.notifications import (
     OUT_OF_POLICY,
@@ -235,7 +235,10 @@ def tell_owner(
 
 
 def _since(session: Session, monitor: Monitor, check: CheckResult) -> datetime:
-    """The start of the window in which what has moved now began to move."""
+    """The start of the window in which what has moved now began to move.
+
+    Where accuracy fell within that window, the moment that is likeliest.
+    """
     newest_first = session.scalars(
         select(CheckResult)
         .where(
@@ -249,7 +252,11 @@ def _since(session: Session, monitor: Monitor, check: CheckResult) -> datetime:
     history = [
         (past.window_start, drifted_columns(past.results, past.details)) for past in newest_first
     ]
-    return moved_since(history[::-1])
+    since = moved_since(history[::-1])
+    fell = check.details.get(ACCURACY_SINCE)
+    if fell is None or since != check.window_start:
+        return since
+    return datetime.fromisoformat(fell)
 
 
 def alert_resource(session: Session, alert: Alert) -> Resource:

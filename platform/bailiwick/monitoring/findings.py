@@ -15,6 +15,7 @@ from bailiwick.monitoring.statistics import (
 from bailiwick.monitoring.verdicts import verdict
 
 ACCURACY = "accuracy"
+ACCURACY_SINCE = "accuracy_since"  # in the details of a check: when accuracy fell within its window
 
 
 @dataclass(frozen=True, slots=True)
