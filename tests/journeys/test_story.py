@@ -52,6 +52,11 @@ SETTINGS = StorySettings(
         "holdout_ratio": 0.3,
         "recipe": NETWORK | {"pretrain_epochs": 0, "train_epochs": 12},
     },
+    upheaval={
+        "recipe_name": "cheap-first",
+        "recipe": {"rungs": ["head-on-base", NETWORK | {"kind": "small-classifier"}]},
+        "risk_tier": "low",
+    },
     careless={"window_days": 60, "max_rows": 60, "recipe": NETWORK | {"train_epochs": 1}},
 )
 
@@ -110,8 +115,27 @@ def test_the_story_from_raw_rows_to_a_replaced_model_with_proof(
     every_challenger_was_promoted_or_rejected_with_reasons(running)
     the_log_is_proved_offline(running, ledger, tmp_path / "export.ndjson")
     nothing_of_it_is_due_years_later(running)
+    a_sudden_change_is_answered_within_minutes(story)
     said = "".join(capfd.readouterr())
     no_text_and_no_secret_is_in_the_evidence(running, story, said)
+
+
+def a_sudden_change_is_answered_within_minutes(story: Story) -> None:
+    story.upheaval()
+    morning = story.ledger.morning
+    assert morning is not None
+    assert 0 < morning.minutes < 60
+    assert [step.seconds for step in morning.steps] == sorted(
+        step.seconds for step in morning.steps
+    )
+    told = [step.sentence for step in morning.steps]
+    assert any(
+        sentence.startswith("The alert is raised (page): Accuracy fell") for sentence in told
+    )
+    assert any("passes its gates" in sentence for sentence in told)
+    assert any("answers 25% of the requests" in sentence for sentence in told)
+    assert "became champion" in told[-1]
+    assert morning.wrong_after > morning.wrong_before + 0.1
 
 
 def nothing_of_it_is_due_years_later(running: Stage) -> None:
@@ -163,7 +187,7 @@ def the_alert_says_what_moved_and_keeps_its_report(running: Stage) -> None:
     with running.platform.database.reading() as session:
         alert = session.scalars(select(Alert)).one()
         checks = session.scalars(select(CheckResult).order_by(CheckResult.window_end)).all()
-    assert alert.since == checks[1].window_start
+    assert checks[1].window_start <= alert.since < checks[1].window_end
     assert checks[1].sentence.startswith("Accuracy fell from")
     assert [check.rows for check in checks] == [600, 600, 600]
     report = checks[1].report_blob

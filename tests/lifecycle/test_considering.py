@@ -13,7 +13,9 @@ from bailiwick.lifecycle.jobs import JobKind, JobState, cancel, claim, enqueue
 from bailiwick.lifecycle.retraining_policies import update_retraining_policy
 from bailiwick.lifecycle.tables import Consideration, Job, RetrainingPolicy
 from bailiwick.policy import load_actor
+from bailiwick.registry.rollouts import Rollout
 from support.lifecycle_world import World, approve_again, bring, raise_alert, requests
+from support.rollouts_under_way import add_rollout
 
 DAY = timedelta(days=1)
 
@@ -124,6 +126,21 @@ def test_what_holds_it_back_is_written_down_once_and_it_starts_when_that_is_over
     bring(world, *requests(5, first=clock.now() - timedelta(hours=1)))
     assert due(world) == 1
     assert every(world, Consideration)[-1].job_id == jobs(world)[0].id
+
+
+def test_a_version_that_is_being_rolled_out_may_be_the_answer(world: World) -> None:
+    with world.platform.database.transaction() as session:
+        at, actor_id = world.platform.clock.now(), world.engineer_id
+        deployment_id, version_id = world.deployment.id, world.champion_id
+        how = {"state": "canary", "actor_id": actor_id, "at": at}
+        rollout_id = add_rollout(session, deployment_id, version_id, **how).id
+    raise_alert(world)
+    assert due(world) == 0
+    (held,) = every(world, Consideration)
+    assert [one["why"] for one in held.holds] == ["rolling-out"]
+    with world.platform.database.transaction() as session:
+        session.get_one(Rollout, rollout_id).state = "stopped"
+    assert due(world) == 1
 
 
 def test_hours_of_training_used_this_month_hold_it_back_until_the_next(

@@ -7,8 +7,9 @@ from sqlalchemy import select
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.rollouts import Plan, set_plan
 from bailiwick.monitoring.labelling import LabellingItem, LabellingRound
-from bailiwick.registry import Deployment, ModelVersion, Rollout
+from bailiwick.registry import Deployment, ModelVersion
 from support.api_world import World
+from support.rollouts_under_way import add_rollout
 
 
 def asked_to_label(world: World, deployment_id: UUID) -> str:
@@ -55,26 +56,7 @@ def rolled_out(world: World, deployment_id: UUID) -> str:
         deployment = session.get_one(Deployment, deployment_id)
         engineer = world.principals["engineer"].id
         set_plan(session, deployment, Plan(), actor_id=engineer, at=at)
-        rollout = Rollout(
-            id=new_id(),
-            deployment_id=deployment_id,
-            model_id=version.model_id,
-            from_version_id=version.id,
-            to_version_id=version.id,
-            plan=Plan().to_json(),
-            reference={},
-            reason="x",
-            mandate=False,
-            state="stopped",
-            step=0,
-            share=0.0,
-            evidence={},
-            moves=0,
-            started_by=engineer,
-            started_at=at,
-            step_started_at=at,
-            ended_at=at,
-            ended_why="x",
+        rollout = add_rollout(
+            session, deployment_id, version.id, state="stopped", actor_id=engineer, at=at
         )
-        session.add(rollout)
         return str(rollout.id)

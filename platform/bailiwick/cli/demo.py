@@ -103,6 +103,7 @@ def _tell(story: Story, console: Console) -> dict[str, object]:
         story.watch,
         story.play,
         story.reject_one,
+        story.upheaval,
     ):
         act()
     ledger = story.conclude()

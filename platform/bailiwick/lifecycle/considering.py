@@ -35,6 +35,7 @@ from bailiwick.monitoring.estimating import ESTIMATED
 from bailiwick.notifications.recurrence import Weekly
 from bailiwick.policy import LabelMove
 from bailiwick.registry import STOPPED, Deployment, ModelVersion, served_version
+from bailiwick.registry.rollouts import is_rolling_out
 
 LABELS = frozenset({"new-labels", "new-class"})
 REMEMBERED_JOBS = 200  # whose causes are not acted on again
@@ -89,7 +90,7 @@ def _consider(
         return False
     held = holds(
         facts,
-        _standing(session, policy, jobs, at=at),
+        _standing(session, policy, deployment, jobs, at=at),
         only_if=[Trigger(**one) for one in policy.only_if],
         budget_hours=policy.budget_hours,
         blackouts=[Weekly.from_dict(one) for one in policy.blackouts],
@@ -223,7 +224,12 @@ def _newest_jobs(session: Session, policy: RetrainingPolicy) -> Sequence[Job]:
 
 
 def _standing(
-    session: Session, policy: RetrainingPolicy, jobs: Sequence[Job], *, at: datetime
+    session: Session,
+    policy: RetrainingPolicy,
+    deployment: Deployment,
+    jobs: Sequence[Job],
+    *,
+    at: datetime,
 ) -> Standing:
     ended = max((job.finished_at for job in jobs if job.finished_at is not None), default=None)
     rests = None if ended is None else ended + timedelta(days=policy.cooldown_days)
@@ -238,6 +244,7 @@ def _standing(
         under_way=unfinished(session, policy),
         rests_until=rests if rests is not None and rests > at else None,
         hours_used=used,
+        rolling_out=is_rolling_out(session, deployment.model_id),
     )
 
 

@@ -157,6 +157,8 @@ def _rollouts(session: Session, deployment_id: UUID, numbers: dict[UUID, int]) -
         .order_by(RolloutEvent.id)
     )
     for event, version_id in moves:
+        if event.move in ("passed", "stalled"):
+            continue  # the same version answers as before
         number = numbers[version_id]
         match event.new_state:
             case "shadow":

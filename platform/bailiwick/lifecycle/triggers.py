@@ -306,6 +306,7 @@ class Standing:
     under_way: bool
     rests_until: datetime | None
     hours_used: float
+    rolling_out: bool = False  # a rollout of the model's is in its shadow or canary
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +331,8 @@ def holds(
         found.append(Hold("not-approved", "nobody else has approved the policy as it stands"))
     if standing.under_way:
         found.append(Hold("under-way", "a retraining of this deployment is under way"))
+    if standing.rolling_out:
+        found.append(Hold("rolling-out", "another version is on its way to the champion's place"))
     if standing.rests_until is not None:
         until = f"{standing.rests_until:%Y-%m-%d %H:%M}"
         found.append(Hold("resting", f"the policy rests until {until}"))

@@ -194,6 +194,12 @@ def running_rollouts(session: Session, deployment_ids: Collection[UUID]) -> dict
     return {one.deployment_id: one for one in session.scalars(query)}
 
 
+def is_rolling_out(session: Session, model_id: UUID) -> bool:
+    """Whether a version of the model is in the shadow or a canary somewhere."""
+    query = select(Rollout.id).where(Rollout.model_id == model_id, Rollout.state.in_(RUNNING))
+    return session.scalar(query.limit(1)) is not None
+
+
 def newest_rollout(session: Session, deployment_id: UUID) -> Rollout | None:
     """The rollout that was started last."""
     query = select(Rollout).where(Rollout.deployment_id == deployment_id)

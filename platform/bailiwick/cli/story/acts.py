@@ -7,21 +7,20 @@ from typing import Any
 from rich.console import Console
 
 from bailiwick.cli.story.ledger import Ledger, PeriodResult
+from bailiwick.cli.story.names import (
+    DATASET,
+    LABEL,
+    MODEL,
+    NAMESPACE,
+    PURPOSE,
+    deployment_wish,
+)
 from bailiwick.cli.story.narrator import POLL_SECONDS, UNFINISHED, Narrator, StoryFailed
 from bailiwick.cli.story.settings import StorySettings
 from bailiwick.cli.story.stage import TICK_SECONDS, Person, Refused, Stage
 from bailiwick.cli.story.traffic import Month, Quarter, Row, Traffic
+from bailiwick.cli.story.upheaval import Upheaval
 
-NAMESPACE = "finance"
-MODEL = f"{NAMESPACE}/purchase-coder"
-DATASET = f"{NAMESPACE}/purchases"
-PURPOSE = "accounting"
-LABEL = {
-    "level": "confidential",
-    "compartments": ["finance"],
-    "residency": ["eu", "uk"],
-    "purposes": [PURPOSE, "fraud-detection"],
-}
 FEEDBACK_DELAY = timedelta(days=30)
 CHECK_CRON = "0 6 1 1,4,7,10 *"  # at six in the morning of each quarter's first day
 BATCH_ROWS = 500
@@ -213,6 +212,29 @@ class Story:
         for reason in result["reasons"]:
             self._tell.say(f"  {reason}")
 
+    def upheaval(self) -> None:
+        """A sudden change on one morning, and how many minutes its replacement takes."""
+        self._tell.title("A sudden change", "minute by minute, and nobody touches anything")
+        policy = {
+            "dataset": DATASET,
+            "acts_as": "retrainer",
+            "on_alert": ["harm"],
+            "cooldown_days": 0,
+            "window_days": 1,
+            "max_rows": 5_000,
+        }
+        self.ledger.morning = Upheaval(
+            stage=self.stage,
+            tell=self._tell,
+            engineer=self.engineer,
+            approver=self.approver,
+            app=self.ledger_app,
+            rows=[row for month in self.traffic.quarters[-1].months for row in month.rows],
+            recipe=self.settings.upheaval,
+            deployment=deployment_wish("", "ledger-uk", pinned=None),
+            policy=policy,
+        ).play()
+
     def conclude(self) -> Ledger:
         """Deliver the last labels, add everything up, verify the log."""
         self._tell.title("What it came to", "measured through the same API")
@@ -251,18 +273,7 @@ class Story:
             self.stage.admin.post("/environments", place)
 
     def _deploy(self, name: str, environment: str, *, pinned: int | None) -> dict[str, Any]:
-        return self.engineer.post(
-            "/deployments",
-            {
-                "namespace": NAMESPACE,
-                "name": name,
-                "model": MODEL,
-                "environment": environment,
-                "purpose": PURPOSE,
-                "keeps_text": environment == "ledger-uk",
-                "pinned_version": pinned,
-            },
-        )
+        return self.engineer.post("/deployments", deployment_wish(name, environment, pinned=pinned))
 
     def _predict(self, month: Month) -> None:
         for start in range(0, len(month.rows), BATCH_ROWS):

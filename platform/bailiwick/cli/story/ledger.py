@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bailiwick.cli.story.upheaval import Morning
+
 
 @dataclass(frozen=True, slots=True)
 class PeriodResult:
@@ -28,6 +30,7 @@ class Ledger:
     rejected_challengers: int = 0
     alerts: int = 0
     decisions: int = 0
+    morning: Morning | None = None
     audit_verified: bool = False
     audit_events: int = 0
 
@@ -39,6 +42,7 @@ class Ledger:
             "rejected_challengers": self.rejected_challengers,
             "alerts": self.alerts,
             "decisions": self.decisions,
+            "morning": self.morning.to_dict() if self.morning else None,
             "audit_verified": self.audit_verified,
             "audit_events": self.audit_events,
         }

@@ -1,12 +1,14 @@
 """Telling the story on the console, and following its jobs there."""
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 from bailiwick.cli.story.stage import Person
@@ -39,6 +41,15 @@ class Narrator:
         """One line of an act."""
         indent = len(text) - len(text.lstrip()) + INDENT
         self._console.print(Padding(Text(text.lstrip()), (0, 0, 0, indent)))
+
+    def steps(self, steps: Iterable[tuple[str, str]]) -> None:
+        """When and what, a step a line."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="fold")
+        for when, what in steps:
+            table.add_row(Text(when), Text(what))
+        self._console.print(Padding(table, (0, 0, 0, 2 * INDENT)))
 
     def follow(self, person: Person, job_id: str, title: str) -> dict[str, Any]:
         """Show a job's progress until it ends; a failed one ends the story.

@@ -26,6 +26,8 @@ class StorySettings:
             "recipe": {"pretrain_epochs": 0, "train_epochs": 2},
         }
     )
+    # What the sudden change is answered with.
+    upheaval: dict[str, Any] = field(default_factory=lambda: {"recipe_name": "cheap-first"})
     # Few rows and far too large steps, so that the gates have something to reject.
     careless: dict[str, Any] = field(
         default_factory=lambda: {
