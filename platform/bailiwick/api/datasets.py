@@ -19,6 +19,7 @@ from bailiwick.api.acting_waivers import ActingWaiverOut, waivers_shown
 from bailiwick.api.marks import MarkOnColumn, marks_shown
 from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema, Slug, Text, labels_by_id
 from bailiwick.core.errors import Unavailable
+from bailiwick.lifecycle.leftovers import UPLOAD
 from bailiwick.lifecycle.relabelling import bring_in
 from bailiwick.lineage import (
     WAIVABLE_DATASET_VERSIONS,
@@ -227,7 +228,7 @@ def register_version(
     platform = caller.platform
     spec = RowSpec(text=tuple(part.strip() for part in text.split(",")), label=label, date=date)
     platform.settings.work_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=platform.settings.work_folder) as folder:
+    with tempfile.TemporaryDirectory(prefix=UPLOAD, dir=platform.settings.work_folder) as folder:
         arrived = Path(folder) / "arrived"
         _write_down(file, arrived)
         ingested = ingest(

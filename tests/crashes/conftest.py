@@ -1,0 +1,88 @@
+"""Installations to disturb, each a copy of one that was made once; a receiver of messages."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.alerting import Receiver, receiving
+from support.crashes.installations import Installation
+from support.crashes.matrix import finish
+from support.crashes.processes import forks_find_us
+from support.crashes.right_state import problems, trace
+from support.crashes.worlds import WORLDS
+from support.databases import Databases, fresh_databases
+
+MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """An installation before its work, and what it is like after undisturbed work."""
+
+    installation: Installation
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    """One address for all, so that installations can be copied."""
+    with receiving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def lasting_databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Databases]:
+    """Databases that stay until the end."""
+    with fresh_databases(request, tmp_path_factory.mktemp("databases")) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def ground_of(
+    lasting_databases: Databases, tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
+) -> Callable[[str], Ground]:
+    """Each world, made when it is first asked for."""
+    made: dict[str, Ground] = {}
+
+    def make(name: str) -> Ground:
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            home = folder / "home"
+            home.mkdir()
+            fresh = Installation(home, lasting_databases.migrated())
+            fresh.clock.set(MONDAY)
+            WORLDS[name].make(fresh, receiver.url)
+            undisturbed = fresh.copied(
+                folder / "undisturbed", lasting_databases.copy_of(fresh.database_url)
+            )
+            before = trace(undisturbed)
+            finish(name, undisturbed)
+            assert problems(undisturbed) == []
+            made[name] = Ground(fresh, before, trace(undisturbed))
+        return made[name]
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def forks_find_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are started import what the tests import."""
+    monkeypatch.setenv("PYTHONPATH", forks_find_us())
+
+
+@pytest.fixture
+def copy_of(databases: Databases, tmp_path: Path) -> Callable[[Ground], Installation]:
+    """A copy of its own for one test."""
+
+    def copy(ground: Ground) -> Installation:
+        url = databases.copy_of(ground.installation.database_url)
+        return ground.installation.copied(tmp_path / "home", url)
+
+    return copy
