@@ -53,18 +53,19 @@ def ground_of(
 
     def make(name: str) -> Ground:
         if name not in made:
-            folder = tmp_path_factory.mktemp(name)
+            folder = tmp_path_factory.mktemp("ground")
             home = folder / "home"
             home.mkdir()
             fresh = Installation(home, lasting_databases.migrated())
             fresh.clock.set(MONDAY)
-            WORLDS[name].make(fresh, receiver.url)
+            WORLDS[name].made(fresh, receiver.url)
             undisturbed = fresh.copied(
                 folder / "undisturbed", lasting_databases.copy_of(fresh.database_url)
             )
             before = trace(undisturbed)
+            receiver.arrived.clear()
             finish(name, undisturbed)
-            assert problems(undisturbed) == []
+            assert problems(undisturbed, receiver.ids) == []
             made[name] = Ground(fresh, before, trace(undisturbed))
         return made[name]
 
@@ -78,10 +79,11 @@ def forks_find_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def copy_of(databases: Databases, tmp_path: Path) -> Callable[[Ground], Installation]:
+def copy_of(databases: Databases, tmp_path: Path, receiver: Receiver) -> Callable[[Ground], Installation]:
     """A copy of its own for one test."""
 
     def copy(ground: Ground) -> Installation:
+        receiver.arrived.clear()
         url = databases.copy_of(ground.installation.database_url)
         return ground.installation.copied(tmp_path / "home", url)
 

@@ -40,6 +40,7 @@ class Kind(StrEnum):
 
     KILL = "kill -9"
     STOP = "stopped until its work was taken over"
+    RIVAL = "another process works meanwhile"
     DISK_FULL = "disk full"
     CONNECTION_LOST = "database connection lost"
     CLOCK_FORWARD = "clock a day forward"
@@ -74,7 +75,7 @@ class Striker:
         match self.fault.kind:
             case Kind.KILL:
                 os.kill(os.getpid(), signal.SIGKILL)
-            case Kind.STOP:
+            case Kind.STOP | Kind.RIVAL:
                 os.kill(os.getpid(), signal.SIGSTOP)
             case Kind.DISK_FULL:
                 self._disk_full()

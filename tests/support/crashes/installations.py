@@ -32,6 +32,11 @@ class Installation:
         return self.home / "struck"
 
     @property
+    def request(self) -> Path:
+        """Where the request is written down that clients send."""
+        return self.home / "request.json"
+
+    @property
     def log(self) -> Path:
         """What its processes said."""
         return self.home / "processes.log"

@@ -10,6 +10,7 @@ from support.crashes.children import Children
 from support.crashes.faults import Fault, Kind
 from support.crashes.installations import LEASE_SECONDS, Installation
 from support.crashes.processes import start
+from support.crashes.requests import ask_again, ask_and_fail
 from support.crashes.worlds import WORLDS
 
 TAKEN_OVER = timedelta(seconds=2 * LEASE_SECONDS)
@@ -18,8 +19,8 @@ TAKEN_OVER = timedelta(seconds=2 * LEASE_SECONDS)
 class Ends(StrEnum):
     """How the work ends in which a fault struck."""
 
-    DONE = "done, as if nothing had happened"
-    FAILED = "the job failed with its reason, nothing else happened"
+    DONE = "all done, once"
+    FAILED = "the job failed and says why, nothing else happened"
 
 
 @dataclass(frozen=True)
@@ -43,30 +44,41 @@ class Cell:
 
 def disturb(cell: Cell, installation: Installation) -> str:
     """Let the fault strike, then let the installation finish; how the process ended."""
-    world = WORLDS[cell.world]
-    end = ""
-    for _ in range(cell.times):
-        process = start(
-            installation,
-            acts.turn,
-            world.ticks,
-            faults=[cell.fault],
-            children=cell.children or world.children,
-        )
-        stopped = cell.fault.kind is Kind.STOP and process.stopped_or_ended()
-        if stopped:
-            installation.clock.move(TAKEN_OVER)
-            finish(cell.world, installation)
-            process.go_on()
-        status = process.ended()
-        end = "killed" if status < 0 else "taken over, went on" if stopped else "went on"
-        installation.clock.move(TAKEN_OVER)
+    if WORLDS[cell.world].request is None:
+        end = [_struck(cell, installation) for _ in range(cell.times)][-1]
+    else:
+        end = "killed" if ask_and_fail(installation, cell.fault) < 0 else "went on"
     finish(cell.world, installation)
     return end
 
 
 def finish(world_name: str, installation: Installation) -> None:
-    """Let the installation work until nothing waits any more; no tick may fail."""
+    """Let the installation work until nothing waits any more; no tick may fail.
+
+    Clients that got no answer ask again.
+    """
     world = WORLDS[world_name]
+    if world.request is not None:
+        ask_again(installation)
     status = start(installation, acts.settle, world.ticks, children=world.children).ended()
     assert status == 0, installation.log.read_text()
+
+
+def _struck(cell: Cell, installation: Installation) -> str:
+    """One turn of a worker that the fault strikes."""
+    world = WORLDS[cell.world]
+    children = cell.children or world.children
+    process = start(
+        installation, acts.turn, world.ticks, faults=[cell.fault], children=children
+    )
+    stopped = cell.fault.kind in (Kind.STOP, Kind.RIVAL) and process.stopped_or_ended()
+    if stopped and cell.fault.kind is Kind.STOP:
+        installation.clock.move(TAKEN_OVER)
+        finish(cell.world, installation)
+    elif stopped:
+        start(installation, acts.turn, world.ticks, children=world.children).ended()
+    if stopped:
+        process.go_on()
+    status = process.ended()
+    installation.clock.move(TAKEN_OVER)
+    return "killed" if status < 0 else "went on"

@@ -14,12 +14,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from bailiwick.db import engine, session
 from support.crashes import acts
 from support.crashes.children import Children, use_children
 from support.crashes.faults import Fault, Striker, arm
 from support.crashes.installations import Installation
 
 WAIT_SECONDS = 90
+PATIENCE_SECONDS = 1  # with which processes here wait for SQLite's only writer
 TESTS = Path(__file__).parents[2]
 PLATFORM = TESTS.parent / "platform"
 
@@ -41,6 +43,10 @@ class Process:
         status = self._started.exitcode
         assert status is not None, "the process did not end in time"
         return status
+
+    def is_gone(self) -> bool:
+        """Whether it has ended."""
+        return not self._started.is_alive()
 
     def stopped_or_ended(self) -> bool:
         """Whether it was stopped, once it was or has ended."""
@@ -119,6 +125,7 @@ def _live(
     children: Children,
 ) -> None:
     sys.stderr = installation.log.open("a", buffering=1)
+    engine.LOCK_WAIT_SECONDS = session.LOCK_WAIT_SECONDS = PATIENCE_SECONDS
     strikers = [
         Striker(fault, installation.database_url, installation.clock, installation.struck)
         for fault in faults

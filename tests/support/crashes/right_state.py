@@ -6,7 +6,7 @@ which nothing went wrong.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -22,7 +22,7 @@ from bailiwick.lifecycle.tables import BacktestResult, Evaluation, Job, JobEvent
 from bailiwick.lineage import DatasetVersion, LineageEdge, Run
 from bailiwick.monitoring import Alert, Baseline, CheckResult, RecordSegment
 from bailiwick.notifications import Delivery
-from bailiwick.notifications.states import WAITING
+from bailiwick.notifications.states import WAITING, DeliveryState
 from bailiwick.policy import Decision
 from bailiwick.registry import Alias, AliasMove, ModelVersion, Rollout
 from bailiwick.registry.rollouts import RolloutEvent
@@ -41,15 +41,15 @@ ENDS = {str(state) for state in FINAL}
 TEXTS = ("*.parquet", "*.safetensors", ".incoming-*", "arrived")
 
 
-def problems(installation: Installation) -> list[str]:
-    """What is wrong, in words; nothing if all is right."""
+def problems(installation: Installation, arrived: Sequence[str]) -> list[str]:
+    """What is wrong, in words; nothing if all is right. `arrived`: ids of messages, each time."""
     with opened(installation) as platform, platform.database.reading() as session:
         return [
             *_jobs(session),
             *_registered(session),
             *_pointers(session),
             *_bytes(session, platform),
-            *_messages(session),
+            *_messages(session, arrived),
             *_audit(session, platform),
             *_left_behind(installation, platform),
         ]
@@ -182,9 +182,16 @@ def _bytes(session: Session, platform: Platform) -> Iterator[str]:
             yield error.message
 
 
-def _messages(session: Session) -> Iterator[str]:
-    for state in session.scalars(select(Delivery.state).where(Delivery.state.in_(WAITING))):
-        yield f"a message is {state}"
+def _messages(session: Session, arrived: Sequence[str]) -> Iterator[str]:
+    """Delivered ones arrived, and none more often than it was tried."""
+    came = Counter(arrived)
+    for message in session.scalars(select(Delivery)):
+        times = came.pop(str(message.id), 0)
+        if message.state in WAITING:
+            yield f"a message is {message.state}"
+        if times > message.attempts or (message.state == DeliveryState.DELIVERED and not times):
+            yield f"a message is {message.state} in attempt {message.attempts}, came {times} times"
+    yield from (f"message {unknown} came, which nobody wrote" for unknown in came)
 
 
 def _audit(session: Session, platform: Platform) -> Iterator[str]:
