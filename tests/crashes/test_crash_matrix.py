@@ -1,6 +1,5 @@
 """Every fault at every step ends in the right state: `make crashes`."""
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ from support.alerting import Receiver
 from support.crashes.cells import CELLS
 from support.crashes.installations import Installation
 from support.crashes.matrix import Cell, Ends, disturb
-from support.crashes.right_state import problems, trace
+from support.crashes.right_state import of_a_failed_job, problems, trace
 
 pytestmark = pytest.mark.crashes
 
@@ -27,4 +26,6 @@ def test_a_fault_leaves_the_right_state(
     disturb(cell, installation)
     assert installation.struck.exists(), "the fault did not strike"
     assert problems(installation, receiver.ids) == []
-    assert trace(installation) == ground.after
+    found = trace(installation)
+    expected = {Ends.DONE: ground.after, Ends.FAILED: of_a_failed_job(ground.before, found)}
+    assert found == expected[cell.ends]

@@ -36,7 +36,7 @@ SCHEDULE: list[Step] = [
 ]
 TRAFFIC: list[Step] = [
     ("watches traffic", UNCOMMITTED, f"{LIFE}.watching:advance", (KILL, LOST)),
-    ("goes to watch traffic", BEFORE, f"{LIFE}.watching:watch_all", (RIVAL,)),
+    ("goes to watch traffic", BEFORE, f"{TICKS}:watch_all", (RIVAL,)),
     ("watched traffic", COMMITTED, f"{LIFE}.watching:advance", (KILL,)),
     ("counts labels", UNCOMMITTED, f"{LIFE}.label_watching:advance", (KILL, LOST)),
     ("counted labels", COMMITTED, f"{LIFE}.label_watching:advance", (KILL, LOST)),
@@ -133,8 +133,8 @@ UPLOAD: list[Step] = [
     ("registered a file", COMMITTED, f"{UPLOADS}:bring_in", (KILL, LOST)),
 ]
 RECORDS: list[Step] = [
-    ("stores records", UNCOMMITTED, "bailiwick.api.inferences:take", (KILL, LOST)),
-    ("stored records", COMMITTED, "bailiwick.api.inferences:take", (KILL, LOST)),
+    ("stores records", UNCOMMITTED, "bailiwick.api.intake:take", (KILL, LOST)),
+    ("stored records", COMMITTED, "bailiwick.api.intake:take", (KILL, LOST)),
 ]
 SCHEDULER = {
     "alert": ALERT,

@@ -98,6 +98,17 @@ def trace(installation: Installation) -> dict[str, Any]:
         }
 
 
+def of_a_failed_job(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What the only job leaves that fails: itself, with its reason, and the log that says so."""
+    log = {name: after["tables"][name] for name in after["tables"] if name.startswith("audit_")}
+    failed = [(kind, "failed", due, "") for kind, _, due, _ in before["jobs"]]
+    return before | {
+        "tables": before["tables"] | log,
+        "jobs": failed,
+        "audited": before["audited"] + Counter({"job.failed": 1}),
+    }
+
+
 def _values(session: Session, query: Any) -> list[str]:
     return sorted(str(tuple(row)) for row in session.execute(query))
 
