@@ -12,7 +12,7 @@ from support.alerting import Receiver, receiving
 from support.crashes.installations import Installation
 from support.crashes.matrix import finish
 from support.crashes.processes import forks_find_us
-from support.crashes.right_state import problems, trace
+from support.crashes.right_state import attempts, problems, trace
 from support.crashes.worlds import WORLDS
 from support.databases import Databases, fresh_databases
 
@@ -26,6 +26,7 @@ class Ground:
     installation: Installation
     before: dict[str, Any]
     after: dict[str, Any]
+    attempts: list[str]
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +67,7 @@ def ground_of(
             receiver.arrived.clear()
             finish(name, undisturbed)
             assert problems(undisturbed, receiver.ids) == []
-            made[name] = Ground(fresh, before, trace(undisturbed))
+            made[name] = Ground(fresh, before, trace(undisturbed), attempts(undisturbed))
         return made[name]
 
     return make
@@ -79,7 +80,9 @@ def forks_find_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def copy_of(databases: Databases, tmp_path: Path, receiver: Receiver) -> Callable[[Ground], Installation]:
+def copy_of(
+    databases: Databases, tmp_path: Path, receiver: Receiver
+) -> Callable[[Ground], Installation]:
     """A copy of its own for one test."""
 
     def copy(ground: Ground) -> Installation:

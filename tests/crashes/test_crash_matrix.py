@@ -7,9 +7,10 @@ import pytest
 
 from support.alerting import Receiver
 from support.crashes.cells import CELLS
+from support.crashes.faults import Kind
 from support.crashes.installations import Installation
 from support.crashes.matrix import Cell, Ends, disturb
-from support.crashes.right_state import of_a_failed_job, problems, trace
+from support.crashes.right_state import attempts, of_a_failed_job, problems, trace
 
 pytestmark = pytest.mark.crashes
 
@@ -29,3 +30,5 @@ def test_a_fault_leaves_the_right_state(
     found = trace(installation)
     expected = {Ends.DONE: ground.after, Ends.FAILED: of_a_failed_job(ground.before, found)}
     assert found == expected[cell.ends]
+    if cell.fault.kind is Kind.RIVAL:
+        assert attempts(installation) == ground.attempts

@@ -7,7 +7,8 @@ from support.crashes.children import Children
 from support.crashes.faults import Edge, Fault, Kind
 from support.crashes.matrix import Cell, Ends
 
-KILL, STOP, RIVAL = Kind.KILL, Kind.STOP, Kind.RIVAL
+KILL, RIVAL = Kind.KILL, Kind.RIVAL
+STOP, OVERTAKEN = Kind.STOP, Kind.OVERTAKEN
 FULL, LOST = Kind.DISK_FULL, Kind.CONNECTION_LOST
 FORWARD, BACK = Kind.CLOCK_FORWARD, Kind.CLOCK_BACK
 BEFORE, AFTER = Edge.BEFORE, Edge.AFTER
@@ -70,7 +71,7 @@ ARCHIVE: list[Step] = [
 OUTBOX: list[Step] = [
     ("takes a message", UNCOMMITTED, f"{SENDING}:claim", (KILL, LOST)),
     ("took a message", COMMITTED, f"{SENDING}:claim", (KILL, LOST)),
-    ("sent a message", AFTER, f"{SENDING}:_tried", (KILL, LOST, STOP, RIVAL)),
+    ("sent a message", AFTER, f"{SENDING}:_tried", (KILL, LOST, STOP, OVERTAKEN, RIVAL)),
     ("marks a message", UNCOMMITTED, f"{SENDING}:mark", (KILL, FULL)),
     ("marked a message", COMMITTED, f"{SENDING}:mark", (KILL, LOST)),
 ]
@@ -81,8 +82,13 @@ RETRAINING: list[Step] = [
     ("registers the rows", UNCOMMITTED, f"{RETRAIN}:_register", (KILL, FULL, LOST)),
     ("registered the rows", COMMITTED, f"{RETRAIN}:_register", (KILL, LOST)),
     ("plans the training", UNCOMMITTED, f"{TRAINING}:plan_training", (KILL,)),
-    ("renews its lease", BEFORE, f"{EXECUTION}:heartbeat", (STOP, RIVAL, LOST, FORWARD, BACK)),
-    ("has trained", AFTER, f"{TRAINING}:run_child", (KILL, STOP, RIVAL, LOST, FORWARD)),
+    (
+        "renews its lease",
+        BEFORE,
+        f"{EXECUTION}:heartbeat",
+        (STOP, OVERTAKEN, RIVAL, LOST, FORWARD, BACK),
+    ),
+    ("has trained", AFTER, f"{TRAINING}:run_child", (KILL, STOP, OVERTAKEN, RIVAL, LOST, FORWARD)),
     ("keeps the weights", AFTER, f"{TRAINING}:run_child", (FULL,)),
     ("registers the version", AFTER, f"{TRAINING}:_register", (KILL, LOST)),
     ("judges the version", AFTER, f"{TRAINING}:_evaluate", (KILL,)),
@@ -92,7 +98,7 @@ RETRAINING: list[Step] = [
     ("tidies up", BEFORE, f"{EXECUTION}:tidy", (KILL, STOP)),
 ]
 CHECK: list[Step] = [
-    ("has measured", AFTER, f"{CHECKS}:run_child", (KILL, STOP)),
+    ("has measured", AFTER, f"{CHECKS}:run_child", (KILL, STOP, OVERTAKEN)),
     ("raises an alert", AFTER, f"{CHECKS}:evaluate", (KILL, LOST)),
     ("ends the job", UNCOMMITTED, f"{CHECKS}:succeed", (KILL, FULL)),
     ("ended the job", COMMITTED, f"{CHECKS}:succeed", (KILL, LOST)),

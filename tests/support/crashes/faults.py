@@ -39,7 +39,8 @@ class Kind(StrEnum):
     """What befalls the process."""
 
     KILL = "kill -9"
-    STOP = "stopped until its work was taken over"
+    STOP = "stopped until another had done its work"
+    OVERTAKEN = "stopped until another was at its work"
     RIVAL = "another process works meanwhile"
     DISK_FULL = "disk full"
     CONNECTION_LOST = "database connection lost"
@@ -75,7 +76,7 @@ class Striker:
         match self.fault.kind:
             case Kind.KILL:
                 os.kill(os.getpid(), signal.SIGKILL)
-            case Kind.STOP | Kind.RIVAL:
+            case Kind.STOP | Kind.OVERTAKEN | Kind.RIVAL:
                 os.kill(os.getpid(), signal.SIGSTOP)
             case Kind.DISK_FULL:
                 self._disk_full()

@@ -9,7 +9,7 @@ from support.crashes import acts
 from support.crashes.children import Children
 from support.crashes.faults import Fault, Kind
 from support.crashes.installations import LEASE_SECONDS, Installation
-from support.crashes.processes import start
+from support.crashes.processes import Process, start
 from support.crashes.requests import ask_again, ask_and_fail
 from support.crashes.worlds import WORLDS
 
@@ -65,20 +65,47 @@ def finish(world_name: str, installation: Installation) -> None:
 
 
 def _struck(cell: Cell, installation: Installation) -> str:
-    """One turn of a worker that the fault strikes."""
-    world = WORLDS[cell.world]
-    children = cell.children or world.children
-    process = start(
-        installation, acts.turn, world.ticks, faults=[cell.fault], children=children
-    )
-    stopped = cell.fault.kind in (Kind.STOP, Kind.RIVAL) and process.stopped_or_ended()
-    if stopped and cell.fault.kind is Kind.STOP:
-        installation.clock.move(TAKEN_OVER)
-        finish(cell.world, installation)
-    elif stopped:
-        start(installation, acts.turn, world.ticks, children=world.children).ended()
-    if stopped:
-        process.go_on()
+    """One turn of a worker that the fault strikes; how its process ended."""
+    process = _turn(cell, installation, cell.fault)
+    if cell.fault.kind in MEANWHILE and process.stopped_or_ended():
+        MEANWHILE[cell.fault.kind](cell, installation, process)
     status = process.ended()
     installation.clock.move(TAKEN_OVER)
     return "killed" if status < 0 else "went on"
+
+
+def _another_works(cell: Cell, installation: Installation, stopped: Process) -> None:
+    """Beside a process that holds its leases."""
+    _turn(cell, installation).ended()
+    stopped.go_on()
+
+
+def _another_has_worked(cell: Cell, installation: Installation, stopped: Process) -> None:
+    """All work was taken over and done when the process comes back."""
+    installation.clock.move(TAKEN_OVER)
+    finish(cell.world, installation)
+    stopped.go_on()
+
+
+def _another_is_at_work(cell: Cell, installation: Installation, stopped: Process) -> None:
+    """The work was taken over, and has come to the same step, when the process comes back."""
+    installation.clock.move(TAKEN_OVER)
+    other = _turn(cell, installation, cell.fault)
+    assert other.stopped_or_ended(), "the second process did not come to the step"
+    stopped.go_on()
+    stopped.ended()
+    other.go_on()
+    other.ended()
+
+
+MEANWHILE = {
+    Kind.RIVAL: _another_works,
+    Kind.STOP: _another_has_worked,
+    Kind.OVERTAKEN: _another_is_at_work,
+}
+
+
+def _turn(cell: Cell, installation: Installation, *faults: Fault) -> Process:
+    world = WORLDS[cell.world]
+    children = cell.children or world.children
+    return start(installation, acts.turn, world.ticks, faults=faults, children=children)

@@ -98,6 +98,13 @@ def trace(installation: Installation) -> dict[str, Any]:
         }
 
 
+def attempts(installation: Installation) -> list[str]:
+    """How often jobs and messages were begun: once each, where processes work side by side."""
+    with opened(installation) as platform, platform.database.reading() as session:
+        begun = select(JobEvent.kind, JobEvent.attempt).where(JobEvent.attempt > 0)
+        return _values(session, begun) + _values(session, select(Delivery.attempts))
+
+
 def of_a_failed_job(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """What the only job leaves that fails: itself, with its reason, and the log that says so."""
     log = {name: after["tables"][name] for name in after["tables"] if name.startswith("audit_")}
@@ -134,6 +141,9 @@ def _jobs(session: Session) -> Iterator[str]:
             yield f"{name} has ended and is leased"
         if ended.get(job.id) != 1:
             yield f"{name} ended {ended.get(job.id, 0)} times"
+        attempts = [event.attempt for event in _events(session, job)]
+        if attempts != sorted(attempts) or attempts[-1] != job.attempt:
+            yield f"{name} was written by attempts {attempts}, of which {job.attempt} held it"
         if (job.state == JobState.FAILED) != bool(job.error):
             yield f"{name} is {job.state}, its error {job.error!r}"
         trains = job.kind in (JobKind.TRAIN, JobKind.RETRAIN) and job.state == JobState.SUCCEEDED
@@ -142,6 +152,11 @@ def _jobs(session: Session) -> Iterator[str]:
     due = select(Job.schedule_id, Job.due_at).where(Job.schedule_id.is_not(None))
     for times, found in _repeated(session, due):
         yield f"a schedule fired {times} times for {found[1]}"
+
+
+def _events(session: Session, job: Job) -> Sequence[JobEvent]:
+    query = select(JobEvent).where(JobEvent.job_id == job.id).order_by(JobEvent.id)
+    return session.scalars(query).all()
 
 
 def _registered(session: Session) -> Iterator[str]:
