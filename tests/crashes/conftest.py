@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from support.alerting import Receiver, receiving
+from support.crashes.faults import Kind
 from support.crashes.installations import Installation
-from support.crashes.matrix import finish
+from support.crashes.matrix import Cell, Ends, disturb, finish
 from support.crashes.processes import forks_find_us
-from support.crashes.right_state import attempts, problems, trace
+from support.crashes.right_state import attempts, came_of, of_a_failed_job, problems, trace
 from support.crashes.worlds import WORLDS
 from support.databases import Databases, fresh_databases
 
@@ -91,3 +92,27 @@ def copy_of(
         return ground.installation.copied(tmp_path / "home", url)
 
     return copy
+
+
+@pytest.fixture
+def try_out(
+    ground_of: Callable[[str], Ground],
+    copy_of: Callable[[Ground], Installation],
+    receiver: Receiver,
+) -> Callable[[Cell], str]:
+    """Let the fault of a cell strike, and look at the end; what came of it, in words."""
+
+    def strike(cell: Cell) -> str:
+        ground = ground_of(cell.world)
+        installation = copy_of(ground)
+        ended = disturb(cell, installation)
+        assert installation.struck.exists(), "the fault did not strike"
+        assert problems(installation, receiver.ids) == []
+        found = trace(installation)
+        right = {Ends.DONE: ground.after, Ends.FAILED: of_a_failed_job(ground.before, found)}
+        assert found == right[cell.ends]
+        if cell.fault.kind is Kind.RIVAL:
+            assert attempts(installation) == ground.attempts
+        return f"{ended}; {came_of(installation)}"
+
+    return strike

@@ -42,10 +42,10 @@ class Kind(StrEnum):
     STOP = "stopped until another had done its work"
     OVERTAKEN = "stopped until another was at its work"
     RIVAL = "another process works meanwhile"
-    DISK_FULL = "disk full"
-    CONNECTION_LOST = "database connection lost"
-    CLOCK_FORWARD = "clock a day forward"
-    CLOCK_BACK = "clock a day back"
+    FULL = "disk full"
+    LOST = "database connection lost"
+    FORWARD = "clock a day forward"
+    BACK = "clock a day back"
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class Striker:
                 os.kill(os.getpid(), signal.SIGKILL)
             case Kind.STOP | Kind.OVERTAKEN | Kind.RIVAL:
                 os.kill(os.getpid(), signal.SIGSTOP)
-            case Kind.DISK_FULL:
+            case Kind.FULL:
                 self._disk_full()
-            case Kind.CONNECTION_LOST:
+            case Kind.LOST:
                 self._lose_connection()
-            case Kind.CLOCK_FORWARD:
+            case Kind.FORWARD:
                 self.clock.move(timedelta(days=1))
-            case Kind.CLOCK_BACK:
+            case Kind.BACK:
                 self.clock.move(-timedelta(days=1))
 
     @property

@@ -4,6 +4,7 @@ They are forked by a server that has loaded the product: one starts in milliseco
 a signal like any other, and shares nothing with the test but files and the database.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,7 @@ from support.crashes.installations import Installation
 
 WAIT_SECONDS = 90
 PATIENCE_SECONDS = 1  # with which processes here wait for SQLite's only writer
+USED = ("pandas",)  # pyarrow loads it on first use, in each process anew
 TESTS = Path(__file__).parents[2]
 PLATFORM = TESTS.parent / "platform"
 
@@ -75,7 +77,7 @@ def start(
     What its job processes are like: those that are struck take the faults, else it does itself.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([acts.__name__])
+    context.set_forkserver_preload([acts.__name__, *USED])
     started = context.Process(
         target=_live, args=(installation, act, given, tuple(faults), children)
     )
@@ -125,6 +127,7 @@ def _live(
     children: Children,
 ) -> None:
     sys.stderr = installation.log.open("a", buffering=1)
+    gc.freeze()  # what the server has loaded is never garbage
     engine.LOCK_WAIT_SECONDS = session.LOCK_WAIT_SECONDS = PATIENCE_SECONDS
     strikers = [
         Striker(fault, installation.database_url, installation.clock, installation.struck)

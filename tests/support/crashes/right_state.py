@@ -105,6 +105,19 @@ def attempts(installation: Installation) -> list[str]:
         return _values(session, begun) + _values(session, select(Delivery.attempts))
 
 
+def came_of(installation: Installation) -> str:
+    """In which attempt work was done that took more than one."""
+    with opened(installation) as platform, platform.database.reading() as session:
+        jobs = select(func.max(Job.attempt)).where(Job.state == JobState.SUCCEEDED)
+        failed = select(func.max(Job.attempt)).where(Job.state == JobState.FAILED)
+        messages = select(func.max(Delivery.attempts))
+        done, lost, sent = (session.scalar(one) or 0 for one in (jobs, failed, messages))
+    if lost:
+        return f"failed in attempt {lost}, as it must"
+    again = max(done, sent)
+    return f"done in attempt {again}" if again > 1 else "done"
+
+
 def of_a_failed_job(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """What the only job leaves that fails: itself, with its reason, and the log that says so."""
     log = {name: after["tables"][name] for name in after["tables"] if name.startswith("audit_")}

@@ -17,7 +17,7 @@ from bailiwick.policy import decide_approval
 from bailiwick.registry import CANARY, CHAMPION
 from bailiwick.training import HeadRecipe
 from bailiwick.worker import ticks
-from factories import CONFIDENTIAL, PURPOSE, Factory
+from factories import PURPOSE, Factory
 from support.alerting import channel
 from support.crashes.children import Children
 from support.crashes.installations import Installation, opened

@@ -1,0 +1,52 @@
+"""Of the crash matrix what is tried with all other tests: one cell of each way to come to harm."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.crashes.cells import CELLS
+from support.crashes.faults import Kind
+from support.crashes.matrix import Cell
+from support.crashes.report import listed
+
+EVERY_DAY = [
+    ("took the job", Kind.KILL),
+    ("renews its lease while a training goes on", Kind.KILL),
+    ("has trained", Kind.OVERTAKEN),
+    ("promotes the version", Kind.LOST),
+    ("ends the job", Kind.KILL),
+    ("ended the job", Kind.LOST),
+    ("sent a message", Kind.KILL),
+    ("moves records", Kind.KILL),
+]
+PAGE = Path(__file__).parents[2] / "docs" / "crash-matrix.md"
+
+
+def cell_of(step: str, kind: Kind) -> Cell:
+    (found,) = (
+        cell
+        for cell in CELLS
+        if (cell.step, cell.fault.kind) == (step, kind) and cell.process != "worker, check"
+    )
+    return found
+
+
+@pytest.mark.parametrize("cell", [cell_of(*one) for one in EVERY_DAY], ids=lambda cell: cell.name)
+def test_a_fault_of_every_day_leaves_the_right_state(
+    cell: Cell, try_out: Callable[[Cell], str]
+) -> None:
+    assert "; done" in try_out(cell)
+
+
+def test_cells_have_names_of_their_own_and_there_are_at_least_forty() -> None:
+    assert len({cell.name for cell in CELLS}) == len(CELLS)
+    assert len(CELLS) >= 40
+
+
+def test_the_page_lists_exactly_the_cells_each_with_its_end_on_both_databases() -> None:
+    rows = listed(PAGE.read_text(encoding="utf-8"))
+    assert [row[:3] for row in rows] == [
+        (cell.process, cell.step, str(cell.fault.kind)) for cell in CELLS
+    ]
+    assert all(len(row) == 5 and all(row) for row in rows)
