@@ -1,15 +1,14 @@
 """Installations to disturb, each a copy of one that was made once; a receiver of messages."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.alerting import Receiver, receiving
 from support.crashes.faults import Kind
+from support.crashes.grounds import Ground
 from support.crashes.installations import Installation
 from support.crashes.matrix import Cell, Ends, disturb, finish
 from support.crashes.processes import forks_find_us
@@ -18,16 +17,6 @@ from support.crashes.worlds import WORLDS
 from support.databases import Databases, fresh_databases
 
 MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """An installation before its work, and what it is like after undisturbed work."""
-
-    installation: Installation
-    before: dict[str, Any]
-    after: dict[str, Any]
-    attempts: list[str]
 
 
 @pytest.fixture(scope="session")

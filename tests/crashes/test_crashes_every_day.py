@@ -4,11 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from bailiwick.lifecycle import Platform
+from bailiwick.registry import ModelVersion
+from support.alerting import Receiver
+from support.crashes.acts import what_waits, work_until_told
 from support.crashes.cells import CELLS
 from support.crashes.faults import Kind
-from support.crashes.matrix import Cell
+from support.crashes.grounds import Ground
+from support.crashes.installations import Installation, opened
+from support.crashes.matrix import Cell, finish
+from support.crashes.processes import start, wait_until
 from support.crashes.report import listed
+from support.crashes.right_state import attempts, problems, trace
 
 EVERY_DAY = [
     ("took the job", Kind.KILL),
@@ -37,6 +46,30 @@ def test_a_fault_of_every_day_leaves_the_right_state(
     cell: Cell, try_out: Callable[[Cell], str]
 ) -> None:
     assert "; done" in try_out(cell)
+
+
+def test_two_worker_commands_side_by_side_do_all_once_and_end_when_they_are_told(
+    ground_of: Callable[[str], Ground],
+    copy_of: Callable[[Ground], Installation],
+    receiver: Receiver,
+) -> None:
+    ground = ground_of("alert")
+    installation = copy_of(ground)
+    workers = [start(installation, work_until_told) for _ in range(2)]
+    with opened(installation) as platform:
+        wait_until(lambda: is_replaced(platform) and not what_waits(platform), "all is done")
+    for worker in workers:
+        worker.tell_to_end()
+    assert [worker.ended() for worker in workers] == [0, 0]
+    finish("alert", installation)
+    assert problems(installation, receiver.ids) == []
+    assert trace(installation) == ground.after
+    assert attempts(installation) == ground.attempts
+
+
+def is_replaced(platform: Platform) -> bool:
+    with platform.database.reading() as session:
+        return len(session.scalars(select(ModelVersion.id)).all()) == 2
 
 
 def test_cells_have_names_of_their_own_and_there_are_at_least_forty() -> None:

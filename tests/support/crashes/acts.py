@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from bailiwick.cli import servers
 from bailiwick.cli.application import create_application, server_of
 from bailiwick.core.logs import configure_logging
 from bailiwick.lifecycle import Platform
@@ -51,7 +52,7 @@ def settle(installation: Installation, names: tuple[str, ...]) -> None:
     for number in range(TURNS):
         for name in names:
             getattr(ticks, name)(platform, *_more(name))
-        waiting = _waiting(platform)
+        waiting = what_waits(platform)
         if number and not waiting:
             break
         installation.clock.move(BETWEEN_TURNS)
@@ -60,6 +61,17 @@ def settle(installation: Installation, names: tuple[str, ...]) -> None:
     ticks.clear_leftovers(platform)
     ticks.sequence_audit(platform)
     platform.close()
+
+
+def work_until_told(installation: Installation) -> None:
+    """`bailiwick worker`, on the installation's clock."""
+    os.environ |= {
+        "BAILIWICK_HOME": str(installation.home),
+        "BAILIWICK_DATABASE_URL": installation.database_url,
+        "BAILIWICK_THREADS": "1",
+    }
+    servers.SystemClock = lambda: installation.clock  # type: ignore[assignment, misc]
+    servers.worker_command()
 
 
 def serve(installation: Installation, port: int) -> None:
@@ -90,7 +102,7 @@ def _age_files(platform: Platform) -> None:
             os.utime(path, (then, then))
 
 
-def _waiting(platform: Platform) -> list[datetime]:
+def what_waits(platform: Platform) -> list[datetime]:
     """When each job, message and rollout that has not come to its end is looked at again."""
     jobs = select(func.coalesce(Job.lease_expires_at, Job.available_at)).where(
         Job.state.in_(UNFINISHED)

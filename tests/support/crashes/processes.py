@@ -59,6 +59,10 @@ class Process:
         """Let it go on after it was stopped."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def tell_to_end(self) -> None:
+        """Ask it to come to its end (SIGTERM)."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def end(self) -> None:
         """Kill it if it still lives."""
         self._started.kill()
