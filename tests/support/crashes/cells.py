@@ -133,7 +133,8 @@ CANCELLATION: list[Step] = [
     ("cancelled a job", COMMITTED, f"{ROUTES}:keep", (KILL, LOST)),
 ]
 UPLOAD: list[Step] = [
-    ("takes a file apart", BEFORE, f"{UPLOADS}:ingest", (KILL, FULL)),
+    ("makes room for a file", BEFORE, f"{UPLOADS}:tempfile.TemporaryDirectory", (FULL,)),
+    ("takes a file apart", BEFORE, "bailiwick.lineage.rows:_sort", (KILL, FULL)),
     ("keeps a file", BEFORE, f"{STORE}._keep", (KILL, FULL)),
     ("registers a file", UNCOMMITTED, f"{UPLOADS}:bring_in", (KILL, LOST)),
     ("registered a file", COMMITTED, f"{UPLOADS}:bring_in", (KILL, LOST)),

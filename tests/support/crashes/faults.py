@@ -104,6 +104,8 @@ class Striker:
             _end_connections(self.database_url)
         if self.fault.edge is Edge.AFTER_COMMIT:  # done, but nobody heard of it
             raise _lost(is_sqlite=self._is_sqlite)
+        if self._is_sqlite and self.fault.edge is Edge.BEFORE_COMMIT:
+            raise _lost(is_sqlite=True)
         if self._is_sqlite:
             _commits.fail_next()
 

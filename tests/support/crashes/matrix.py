@@ -47,7 +47,7 @@ def disturb(cell: Cell, installation: Installation) -> str:
     if WORLDS[cell.world].request is None:
         end = [_struck(cell, installation) for _ in range(cell.times)][-1]
     else:
-        end = "killed" if ask_and_fail(installation, cell.fault) < 0 else "went on"
+        end = ask_and_fail(installation, cell.fault)
     finish(cell.world, installation)
     return end
 

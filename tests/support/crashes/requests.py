@@ -25,6 +25,7 @@ from support.lifecycle_world import factory_again, queue_job
 
 KEY = {"Idempotency-Key": "once"}
 TIMEOUT_SECONDS = 30
+UNAVAILABLE = 503
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,18 @@ def request_to(name: str, platform: Platform) -> Request:
     return _MAKERS[name](platform, token)
 
 
-def ask_and_fail(installation: Installation, fault: Fault) -> int:
-    """Send the request to an API that the fault strikes; how the process ended (0: it went on)."""
+def ask_and_fail(installation: Installation, fault: Fault) -> str:
+    """Send the request to an API that the fault strikes; what came of that.
+
+    Whoever is not killed says that something is away for now, which is no fault of theirs.
+    """
     with _serving(installation, fault) as (process, url):
-        Request.kept(installation.request).send(url)
-        return process.ended() if process.is_gone() else 0
+        answer = Request.kept(installation.request).send(url)
+        if answer is None:
+            assert process.ended() < 0, installation.log.read_text()
+            return "killed"
+    assert answer.status_code == UNAVAILABLE, answer.text
+    return f"answered {answer.status_code}"
 
 
 def ask_again(installation: Installation) -> None:
