@@ -35,6 +35,7 @@ MORE = {
     "work": lambda: ("worker", Event()),
     "send_messages": lambda: (Event(),),
     "archive_records": lambda: (Event(),),
+    "drop_records": lambda: (Event(),),
 }
 
 

@@ -68,6 +68,15 @@ ARCHIVE: list[Step] = [
     ("moves records", UNCOMMITTED, f"{MOVING}:_move", (KILL, FULL, LOST)),
     ("moved records", COMMITTED, f"{MOVING}:_move", (KILL, LOST)),
 ]
+RETENTION: list[Step] = [
+    ("drops a segment", UNCOMMITTED, f"{WATCH}.keeping.retention:_drop", (KILL, LOST)),
+    ("dropped a segment", COMMITTED, f"{WATCH}.keeping.retention:_drop", (KILL, LOST)),
+    ("removed a segment's file", AFTER, f"{STORE}.remove", (KILL, LOST)),
+]
+WAIVERS: list[Step] = [
+    ("ends a waiver", UNCOMMITTED, f"{TICKS}:end_expired_waivers", (KILL, LOST, RIVAL)),
+    ("ended a waiver", COMMITTED, f"{TICKS}:end_expired_waivers", (KILL, LOST)),
+]
 OUTBOX: list[Step] = [
     ("takes a message", UNCOMMITTED, f"{SENDING}:claim", (KILL, LOST)),
     ("took a message", COMMITTED, f"{SENDING}:claim", (KILL, LOST)),
@@ -152,6 +161,8 @@ SCHEDULER = {
     "policy": POLICY,
     "log": SEQUENCE,
     "records": ARCHIVE,
+    "retention": RETENTION,
+    "waivers": WAIVERS,
 }
 API = {
     "promotes a version": PROMOTION,

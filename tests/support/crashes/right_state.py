@@ -206,12 +206,17 @@ def _pointers(session: Session) -> Iterator[str]:
 
 
 def _bytes(session: Session, platform: Platform) -> Iterator[str]:
-    """Whatever a row names is there, byte for byte."""
+    """Whatever a row names is there, byte for byte, and what was dropped is not."""
     columns = (
         *(DatasetVersion.rows_blob, DatasetVersion.rejected_blob, DatasetVersion.source_blob),
-        *(Baseline.rows_blob, CheckResult.report_blob, RecordSegment.blob, BacktestResult.digest),
+        *(Baseline.rows_blob, CheckResult.report_blob, BacktestResult.digest),
     )
     named = {digest for column in columns for digest in session.scalars(select(column)) if digest}
+    for segment in session.scalars(select(RecordSegment)):
+        if segment.dropped_at is None:
+            named.add(segment.blob)
+        elif platform.blobs.path_of(segment.blob).exists():
+            yield "the file of a segment that was dropped is still there"
     for manifest in session.scalars(select(ModelVersion.manifest)):
         named |= {file["sha256"] for file in manifest}
     for digest in named:

@@ -14,7 +14,7 @@ from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.training_plans import order_training
 from bailiwick.monitoring import Monitor, update_monitor
 from bailiwick.policy import decide_approval
-from bailiwick.registry import CANARY, CHAMPION
+from bailiwick.registry import CANARY, CHAMPION, served_version
 from bailiwick.training import HeadRecipe
 from bailiwick.worker import ticks
 from factories import CONFIDENTIAL, PURPOSE, Factory
@@ -33,6 +33,7 @@ from support.lifecycle_world import (
 )
 from support.replayed_history import Past
 from support.rollouts import begun, observe
+from support.waiving import MONTH, acting
 
 INTERNAL = replace(CONFIDENTIAL, level="internal")  # no attack on its privacy is measured
 SOME_WEIGHTS = HeadRecipe(buckets=1_024, epochs=1)
@@ -120,6 +121,22 @@ def _old(platform: Platform, _: str) -> None:
     _later(platform, LATER - platform.clock.now())
 
 
+def _kept_long_enough(platform: Platform, _: str) -> None:
+    """Two segments are older than their deployment keeps records."""
+    kept = Kept.on(platform, retention_days=40)
+    kept.keep(days(2))
+    kept.archive_all()
+    _later(platform, LATER - platform.clock.now())
+
+
+def _waived(platform: Platform, _: str) -> None:
+    """The time of a waiver is over."""
+    with platform.database.transaction() as session:
+        make = Factory(session, platform)
+        acting(make, served_version(session, make.running()))
+    _later(platform, MONTH + DAY)
+
+
 def _rolling_out(platform: Platform, address: str, *, fails: bool = False) -> None:
     """A canary has answered as many requests as it takes, well or badly."""
     with platform.database.transaction() as session:
@@ -203,6 +220,8 @@ WORLDS = {
     "traffic": World(_watched, ("watch_traffic", "watch_labels", "work")),
     "training": World(_ordered, ("work",)),
     "records": World(_old, ("archive_records",)),
+    "retention": World(_kept_long_enough, ("drop_records",)),
+    "waivers": World(_waived, ("end_waivers",)),
     "rollout": World(_rolling_out, ("judge_rollouts", "send_messages")),
     "breach": World(_breached, ("judge_rollouts", "send_messages")),
     "policy": World(_out_of_policy, ("stop_out_of_policy",)),
