@@ -11,7 +11,7 @@ from support.crashes.faults import Kind
 from support.crashes.grounds import Ground
 from support.crashes.installations import Installation
 from support.crashes.matrix import Cell, Ends, disturb, finish
-from support.crashes.processes import forks_find_us
+from support.crashes.processes import end_all, forks_find_us
 from support.crashes.right_state import attempts, came_of, of_a_failed_job, problems, trace
 from support.crashes.worlds import WORLDS
 from support.databases import Databases, fresh_databases
@@ -64,9 +64,11 @@ def ground_of(
 
 
 @pytest.fixture(autouse=True)
-def forks_find_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that are started import what the tests import."""
+def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Those that are started import what the tests import, and none outlives its test."""
     monkeypatch.setenv("PYTHONPATH", forks_find_us())
+    yield
+    end_all()
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from support.crashes.report import listed
 from support.crashes.right_state import attempts, problems, trace
 
 EVERY_DAY = [
-    ("took the job", Kind.KILL),
     ("renews its lease while a training goes on", Kind.KILL),
     ("has trained", Kind.OVERTAKEN),
     ("promotes the version", Kind.LOST),

@@ -28,6 +28,9 @@ TESTS = Path(__file__).parents[2]
 PLATFORM = TESTS.parent / "platform"
 
 
+_started: list[BaseProcess] = []
+
+
 class Process:
     """One that has been started; `ended` waits for it."""
 
@@ -86,7 +89,14 @@ def start(
         target=_live, args=(installation, act, given, tuple(faults), children)
     )
     started.start()
+    _started.append(started)
     return Process(started)
+
+
+def end_all() -> None:
+    """Kill what a test that failed has left, stopped or alive."""
+    while _started:
+        Process(_started.pop()).end()
 
 
 def forks_find_us() -> str:
