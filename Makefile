@@ -10,7 +10,7 @@ CODE := platform tests migrations benchmarks
 # More threads than cores only make torch slower, and pytest runs several processes anyway.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install demo up test test-postgres check lint clean bench $(BENCHMARKS)
+.PHONY: help install demo up test test-postgres crashes check lint clean bench $(BENCHMARKS)
 
 help:
 	@echo "make install        make a virtual environment in .venv with everything"
@@ -18,6 +18,7 @@ help:
 	@echo "make up             API, console, scheduler, worker and model server on this machine"
 	@echo "make test           the tests on SQLite"
 	@echo "make test-postgres  the tests on a PostgreSQL server of their own"
+	@echo "make crashes        every fault at every step, on both databases; writes docs/crash-matrix.md"
 	@echo "make check          lint, format, types, import contracts, tests"
 	@echo "make bench-NAME     a measurement: $(BENCHMARKS); ARGS=--quick for a look at drift"
 	@echo "make clean          remove what was built; data and .venv stay"
@@ -41,6 +42,14 @@ test: install
 
 test-postgres: install
 	BAILIWICK_TEST_POSTGRES=1 $(BIN)/pytest -n $(TEST_WORKERS)
+
+crashes: install
+	rm -rf build/crashes
+	CRASH_REPORT=build/crashes $(BIN)/pytest -n $(TEST_WORKERS) -m crashes tests/crashes
+	CRASH_REPORT=build/crashes BAILIWICK_TEST_POSTGRES=1 \
+		$(BIN)/pytest -n $(TEST_WORKERS) -m crashes tests/crashes
+	PYTHONPATH=tests:platform $(BIN)/python -m support.crashes.report \
+		build/crashes docs/crash-matrix.md
 
 lint: install
 	$(BIN)/ruff check

@@ -1,15 +1,10 @@
 """Messages that really leave: a receiver on a loopback port, two workers, a worker that dies."""
 
 import logging
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -22,7 +17,7 @@ from bailiwick.core.errors import Unavailable
 from bailiwick.db import Database, make_engine
 from bailiwick.lifecycle import Platform
 from bailiwick.notifications import Channel, Target, Terms, create_channel, sending, try_channel
-from bailiwick.notifications.states import LEASE, wait_after
+from bailiwick.notifications.states import wait_after
 from bailiwick.policy import intern_label
 from bailiwick.registry import Deployment
 from bailiwick.worker import ticks
@@ -155,50 +150,6 @@ def test_a_receiver_that_is_not_there_is_told_in_words_without_its_address(
     told_of(platform, place, gone)
     send_all(platform)
     assert log_of(platform) == [("failed", 1, "the receiver could not be reached")]
-
-
-KILLED_AFTER_SENDING = """
-import os, signal
-from bailiwick.core.clock import SystemClock
-from bailiwick.core.settings import read_settings
-from bailiwick.lifecycle import open_platform
-from bailiwick.notifications import send_next, sending
-
-def kill(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-sending.mark = kill
-platform = open_platform(read_settings(), SystemClock())
-send_next(
-    platform.database,
-    rules=platform.rules,
-    vault=platform.vault,
-    public_url="https://bailiwick.example.com/",
-    clock=platform.clock,
-)
-"""
-
-
-def test_a_worker_that_is_killed_after_sending_leads_to_the_same_message_twice(
-    platform: Platform, place: UUID, receiver: Receiver, clock: ReplayClock
-) -> None:
-    told_of(platform, place, receiver)
-    environment = os.environ | {
-        "BAILIWICK_HOME": str(platform.settings.home),
-        "BAILIWICK_DATABASE_URL": platform.settings.resolved_database_url,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED_AFTER_SENDING], env=environment, check=False, timeout=60
-    )
-    assert done.returncode == -signal.SIGKILL
-    assert len(receiver.arrived) == 1
-    clock.advance_to(datetime.now(UTC))
-    assert send_all(platform) == 0  # the lease stands
-    clock.advance_to(clock.now() + LEASE)
-    assert send_all(platform) == 1
-    assert len(receiver.arrived) == 2
-    assert len(set(receiver.ids)) == 1
-    assert log_of(platform) == [("delivered", 2, None)]
 
 
 def test_two_workers_send_each_message_once(

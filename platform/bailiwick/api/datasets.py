@@ -3,7 +3,8 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from bailiwick.api.acting_waivers import ActingWaiverOut, waivers_shown
 from bailiwick.api.marks import MarkOnColumn, marks_shown
 from bailiwick.api.schemas import Body, LabelIn, LabelOut, Schema, Slug, Text, labels_by_id
 from bailiwick.core.errors import Unavailable
+from bailiwick.lifecycle.leftovers import UPLOAD
 from bailiwick.lifecycle.relabelling import bring_in
 from bailiwick.lineage import (
     WAIVABLE_DATASET_VERSIONS,
@@ -226,14 +228,13 @@ def register_version(
     caller.require(dataset_resource(caller.session, dataset))
     platform = caller.platform
     spec = RowSpec(text=tuple(part.strip() for part in text.split(",")), label=label, date=date)
-    platform.settings.work_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=platform.settings.work_folder) as folder:
-        arrived = Path(folder) / "arrived"
+    with _folder(platform.settings.work_folder) as folder:
+        arrived = folder / "arrived"
         _write_down(file, arrived)
         ingested = ingest(
             arrived,
             spec,
-            Path(folder),
+            folder,
             max_bytes=platform.settings.max_upload_bytes,
             not_after=caller.at,
         )
@@ -294,15 +295,31 @@ def read_version(
     return _versions_shown(caller, version.dataset, [version], caller.session)[0]
 
 
+@contextmanager
+def _folder(work_folder: Path) -> Iterator[Path]:
+    """A folder to take a file apart in; it goes away with the block."""
+    try:
+        work_folder.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=UPLOAD, dir=work_folder)
+    except OSError as error:
+        raise _no_room(error) from error
+    with made as folder:
+        yield Path(folder)
+
+
 def _write_down(file: UploadFile, target: Path) -> None:
     try:
         with target.open("wb") as stream:
             shutil.copyfileobj(file.file, stream, COPY_BYTES)
     except OSError as error:
-        raise Unavailable(
-            f"the file cannot be kept in the work folder ({error.strerror}); nothing was "
-            "registered: free some space below BAILIWICK_HOME, then try again"
-        ) from error
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> Unavailable:
+    return Unavailable(
+        f"the file cannot be kept in the work folder ({error.strerror}); nothing was "
+        "registered: free some space below BAILIWICK_HOME, then try again"
+    )
 
 
 def _kept(caller: Governed, ingested: Ingested, spec: RowSpec, arrived: Path) -> Content:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from bailiwick.core.errors import BailiwickError, NotFound, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
+_INCOMING = ".incoming-"
 
 
 class CorruptBlob(BailiwickError):
@@ -90,13 +91,17 @@ class BlobStore:
         """Forget a blob, if it is there. Whoever calls it knows that nothing refers to it."""
         self.path_of(digest).unlink(missing_ok=True)
 
+    def incoming(self) -> list[Path]:
+        """Files that are being written, and those whose process died over them."""
+        return list(self.root.glob(f"{_INCOMING}*"))
+
     @contextlib.contextmanager
     def _incoming(self) -> Iterator[tuple[BinaryIO, Path]]:
         temporary = None
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
-                dir=self.root, prefix=".incoming-", delete=False
+                dir=self.root, prefix=_INCOMING, delete=False
             ) as stream:
                 temporary = Path(stream.name)
                 yield stream, temporary  # type: ignore[misc]  # a wrapper that is a BinaryIO

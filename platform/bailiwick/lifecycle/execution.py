@@ -1,7 +1,5 @@
 """Carrying out jobs: claim one, do what its kind says, write the end of it."""
 
-import contextlib
-import shutil
 import time
 import traceback
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.jobs import JobKind, Lease, LeaseLost, claim, fail, heartbeat
+from bailiwick.lifecycle.leftovers import name_of, tidy
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.replays import carry_out_backtest
 from bailiwick.lifecycle.retrain import carry_out_retraining
@@ -26,7 +25,6 @@ from bailiwick.policy import record_denial
 
 log = structlog.get_logger(__name__)
 PROGRESS_SECONDS = 0.5
-LAST_WORDS = "stderr.log"
 # What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of.
 PASSING = (Unavailable, Conflict, JobProcessFailed)
 
@@ -40,7 +38,7 @@ def run_next(platform: Platform, *, owner: str) -> bool:
         )
     if lease is None:
         return False
-    folder = settings.work_folder / "jobs" / f"{lease.job_id}-{lease.attempt}"
+    folder = settings.work_folder / "jobs" / name_of(lease.job_id, lease.attempt)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _carry_out(platform, lease, folder)
@@ -55,19 +53,8 @@ def run_next(platform: Platform, *, owner: str) -> bool:
         problem = Unavailable(f"the worker met {kind}; its log says where")
         _give_up(platform, lease, problem, retry=True)
     finally:
-        _tidy(folder)
+        tidy(folder)
     return True
-
-
-def _tidy(folder: Path) -> None:
-    """Rows and weights do not outlive the attempt; what its process last said does, if anything."""
-    for path in folder.glob("*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LAST_WORDS or not path.stat().st_size:
-            path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not empty: the last words stay
-        folder.rmdir()
 
 
 def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:

@@ -12,7 +12,7 @@ from bailiwick.audit.log import record
 from bailiwick.core.errors import Invalid
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.jobs import JobKind, enqueue
-from bailiwick.lifecycle.tables import Schedule
+from bailiwick.lifecycle.tables import Job, Schedule
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -114,8 +114,10 @@ def fire_due(session: Session, *, at: datetime) -> int:
     """Queue a job for every schedule that is due; how many.
 
     After a pause (nobody looked for days) a schedule fires once, for its newest due time:
-    checks of windows long past would say nothing new.
+    checks of windows long past would say nothing new. A clock that is set back fires nothing
+    twice, and one that ran ahead for a while silences nothing afterwards.
     """
+    _come_back(session, at=at)
     fired = 0
     due = session.scalars(
         select(Schedule)
@@ -145,6 +147,14 @@ def fire_due(session: Session, *, at: datetime) -> int:
             continue
         fired += 1
     return fired
+
+
+def _come_back(session: Session, *, at: datetime) -> None:
+    """Schedules that fired in a future that the clock has left are due again in the present."""
+    future = select(Job.id).where(Job.schedule_id == Schedule.id, Job.due_at > at)
+    ahead = select(Schedule).where(Schedule.enabled, Schedule.next_due_at > at, future.exists())
+    for schedule in session.scalars(ahead.with_for_update(skip_locked=True)):
+        schedule.next_due_at = next_due(schedule.cron, after=at)
 
 
 def _newest_due(cron: str, *, since: datetime, until: datetime) -> datetime:

@@ -38,7 +38,7 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         workers = platform.settings.workers
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 17)}
+            timezone=UTC, executors={"default": ThreadPoolExecutor(workers + 18)}
         )
         self._every(ticks.fire_schedules, interval_seconds)
         self._every(ticks.watch_traffic, WATCH_SECONDS)
@@ -54,6 +54,7 @@ class Worker:
         self._every(ticks.send_messages, interval_seconds, self._stopping)
         self._every(ticks.write_counts, FLUSH_SECONDS)
         self._every(ticks.forget_rejected_records, FORGET_SECONDS)
+        self._every(ticks.clear_leftovers, FORGET_SECONDS)
         for keeping in (ticks.seal_texts, ticks.archive_records, ticks.drop_records):
             self._every(keeping, FORGET_SECONDS, self._stopping)
         for number in range(workers):

@@ -7,6 +7,7 @@ from bailiwick.lifecycle import Platform, run_next
 from bailiwick.lifecycle.compliance import stop_due
 from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.label_watching import watch_all_labels
+from bailiwick.lifecycle.leftovers import clear_leftovers as clear_files
 from bailiwick.lifecycle.rolling_out import judge_all
 from bailiwick.lifecycle.rollouts.observed import forget_records
 from bailiwick.lifecycle.schedules import fire_due
@@ -152,6 +153,11 @@ def drop_records(platform: Platform, stopping: Event) -> None:
         pass
     with database.transaction() as session:
         drop_summaries(session, at=at)
+
+
+def clear_leftovers(platform: Platform) -> None:
+    """Remove the files of processes that died."""
+    clear_files(platform)
 
 
 def write_counts(platform: Platform) -> None:

@@ -1,9 +1,5 @@
 """Whole days of old records move into segments; readers see no difference."""
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
 
 import pyarrow.parquet as pq
@@ -116,44 +112,6 @@ def test_a_day_that_died_before_its_transaction_is_archived_once(
     assert (kept.hot(), kept.segments(), kept.window()) == (3, [], before)
     assert kept.archive() is not None
     assert (kept.hot(), len(kept.segments()), kept.window()) == (0, 1, before)
-
-
-DIES = """
-import os, signal, sys
-from datetime import datetime
-from bailiwick.core.clock import SystemClock
-from bailiwick.core.settings import read_settings
-from bailiwick.lifecycle import open_platform
-from bailiwick.monitoring.keeping import archive_next, moving
-
-move = moving._move
-def die(*given):
-    move(*given)
-    os.kill(os.getpid(), signal.SIGKILL)  # all is done, and nothing committed
-
-moving._move = die
-platform = open_platform(read_settings(), SystemClock())
-at = datetime.fromisoformat(sys.argv[1])
-archive_next(platform.database, platform.blobs, platform.settings.work_folder, at=at)
-"""
-
-
-def test_kill_9_in_the_middle_of_the_move_loses_and_doubles_nothing(kept: Kept) -> None:
-    kept.keep(days(2))
-    before, settings = kept.window(), kept.platform.settings
-    ended = subprocess.run(
-        [sys.executable, "-c", DIES, LATER.isoformat()],
-        env=os.environ
-        | {
-            "BAILIWICK_HOME": str(settings.home),
-            "BAILIWICK_DATABASE_URL": settings.resolved_database_url,
-        },
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL
-    assert (kept.hot(), kept.segments(), kept.window()) == (6, [], before)
-    assert kept.archive_all() == 2
-    assert (kept.hot(), len(kept.segments()), kept.window()) == (0, 2, before)
 
 
 def test_records_that_came_in_meanwhile_put_it_off(
