@@ -49,6 +49,12 @@ class Settings(BaseSettings):
         2, ge=1, description="CPU threads of one training job and of the model server."
     )
     workers: int = Field(1, ge=1, description="Jobs that one worker carries out at a time.")
+    namespace_jobs: int | None = Field(
+        None,
+        ge=1,
+        description="Jobs of one namespace that run at a time, over all workers; default: no limit "
+        "but that namespaces take turns.",
+    )
     lease_seconds: int = Field(
         60, ge=2, description="A job whose worker is silent for so long is taken over."
     )

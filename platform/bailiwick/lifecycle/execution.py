@@ -36,7 +36,11 @@ def run_next(platform: Platform, *, owner: str) -> bool:
     settings = platform.settings
     with platform.database.transaction() as session:
         lease = claim(
-            session, owner=owner, lease_seconds=settings.lease_seconds, at=platform.clock.now()
+            session,
+            owner=owner,
+            lease_seconds=settings.lease_seconds,
+            at=platform.clock.now(),
+            namespace_jobs=settings.namespace_jobs,
         )
     if lease is None:
         return False

@@ -35,6 +35,8 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("schedule_id", "due_at"),  # a schedule fires once per due time
         Index(None, "state", "available_at"),
+        Index(None, "lease_expires_at"),
+        Index(None, "worked_at"),
         Index(None, "subject_id"),
         CheckConstraint(
             "state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"
@@ -56,6 +58,10 @@ class Job(Base):
     available_at: Mapped[datetime]
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[datetime | None]
+    # Seconds of workers that its attempts have taken, and when the last one ended.
+    worked_seconds: Mapped[float] = mapped_column(server_default="0")
+    worked_at: Mapped[datetime | None]
+    attempt_started_at: Mapped[datetime | None]
     schedule_id: Mapped[UUID | None] = mapped_column(ForeignKey("schedules.id"))
     due_at: Mapped[datetime | None]
     # At most one job per reason (an alert's check, a client's request).
