@@ -127,7 +127,7 @@ def test_a_namespace_runs_no_more_jobs_at_a_time_than_it_may(
 
 
 def test_a_job_whose_worker_fell_silent_takes_no_place_of_its_namespace(
-    make: Factory, session: Session, clock: ReplayClock
+    make: Factory, clock: ReplayClock
 ) -> None:
     silent = queue(make, "finance")
     take(make, limit=1)

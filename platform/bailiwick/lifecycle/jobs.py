@@ -98,6 +98,7 @@ def enqueue(
     schedule_id: UUID | None = None,
     due_at: datetime | None = None,
     priority: int = 0,
+    limits: Mapping[str, int] | None = None,
 ) -> Job:
     """Add a job; with a `dedupe_key` that is known already, the job that stands."""
     if dedupe_key is not None:
@@ -117,6 +118,7 @@ def enqueue(
         max_attempts=MAX_ATTEMPTS,
         priority=priority,
         worked_seconds=0.0,
+        limits=dict(limits or {}),
         available_at=at,
         dedupe_key=dedupe_key,
         schedule_id=schedule_id,

@@ -67,6 +67,8 @@ class Job(Base):
     # At most one job per reason (an alert's check, a client's request).
     dedupe_key: Mapped[str | None] = mapped_column(String(200), unique=True)
     progress: Mapped[dict[str, Any]]
+    # What its order allows each attempt where that is less than the installation does (`Limits`).
+    limits: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     result: Mapped[dict[str, Any] | None]
     error: Mapped[str | None] = mapped_column(String(2000))
     created_at: Mapped[datetime]
@@ -85,6 +87,20 @@ class JobEvent(Base):
     attempt: Mapped[int]
     kind: Mapped[str] = mapped_column(String(40))
     message: Mapped[str] = mapped_column(String(2000))
+
+
+class JobLogLine(Base):
+    """A line of a job's log: stages and figures, kinds and places of faults. The oldest ones go."""
+
+    __tablename__ = "job_log_lines"
+    __table_args__ = (UniqueConstraint("job_id", "number"),)
+
+    id: Mapped[Id]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    number: Mapped[int]  # counts up from 1, over all attempts
+    at: Mapped[datetime]
+    attempt: Mapped[int]
+    line: Mapped[str] = mapped_column(String(500))
 
 
 class RetrainingPolicy(Revised, Base):

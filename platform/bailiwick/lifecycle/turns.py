@@ -18,7 +18,7 @@ LATELY = timedelta(hours=1)
 
 def next_in_turn(
     due: ColumnElement[bool], *, at: datetime, namespace_jobs: int | None
-) -> Select[tuple[Job]]:
+) -> Select[Job]:
     """The job to take of those that are `due`, locked; others' locked jobs are passed over.
 
     `namespace_jobs`: of a namespace that has so many running, none is taken.

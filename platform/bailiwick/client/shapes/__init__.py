@@ -135,6 +135,8 @@ from bailiwick.client.shapes.upkeep import (
     Consideration,
     Job,
     JobEvent,
+    JobLog,
+    JobLogLine,
     Monitor,
     RetrainingPolicy,
 )
@@ -186,6 +188,8 @@ __all__ = [
     "Intake",
     "Job",
     "JobEvent",
+    "JobLog",
+    "JobLogLine",
     "Label",
     "LabelCheck",
     "LabelClass",
