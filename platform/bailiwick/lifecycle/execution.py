@@ -128,6 +128,7 @@ class _Beat:
         self._last = 0.0
         self.unwritten: list[str] = []  # lines of the log
         self._noted = ""
+        self._progress: Mapping[str, Any] | None = None  # the newest, not published yet
 
     def __call__(self, progress: Mapping[str, Any] | None) -> None:
         self._note(progress)
@@ -142,16 +143,17 @@ class _Beat:
                     self._lease,
                     lease_seconds=self._platform.settings.lease_seconds,
                     at=at,
-                    progress=progress,
+                    progress=self._progress,
                 )
                 job_id, attempt = self._lease.job_id, self._lease.attempt
                 add_lines(session, job_id, self.unwritten, attempt=attempt, at=at)
-            self.unwritten = []
+            self.unwritten, self._progress = [], None
         except Unavailable as error:
             log.warning("no heartbeat", job=str(self._lease.job_id), reason=error.message)
         self._last = time.monotonic()
 
     def _note(self, progress: Mapping[str, Any] | None) -> None:
+        self._progress = progress or self._progress
         if progress and (line := told(progress)) != self._noted:
             self._noted = line
             self.unwritten = [*self.unwritten, line][-LINES_A_BEAT:]
