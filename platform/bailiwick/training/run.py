@@ -34,6 +34,7 @@ from bailiwick.training.export import manifest, write_artifact, write_outcome, w
 from bailiwick.training.head_classifier import train_head
 from bailiwick.training.measures import Bench, Pair, measured, withhold
 from bailiwick.training.network import parameter_count
+from bailiwick.training.parallel import joined_by_environment
 from bailiwick.training.progress import Progress, print_line, print_progress
 from bailiwick.training.recipes import HeadRecipe
 from bailiwick.training.spec import TrainingSpec
@@ -52,7 +53,11 @@ def main(arguments: list[str]) -> int:
             threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
         use_threads(spec.threads)
         keep_freed_memory()
-        run(spec, print_progress)
+        with joined_by_environment() as together:
+            if together.leads:
+                run(spec, print_progress)
+            else:
+                follow(spec)
     except BailiwickError as error:
         return _failed(_INPUT_FAULT, error.code, error.message)
     except Exception as error:  # noqa: BLE001 - the parent must hear of anything
@@ -130,6 +135,17 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     write_outcome(spec.work_dir / "outcome.json", outcome)
     progress("evaluate", 1, 1, {"accuracy": round(evaluation.accuracy, 4)})
     return outcome
+
+
+def follow(spec: TrainingSpec) -> None:
+    """Train along with the process that leads the team, which judges and writes."""
+    train = read_frame(spec.train)
+    base = read_artifact(spec.base) if spec.base else None
+    withheld = withhold(train, seed=spec.seed) if spec.measures.membership else None
+    if withheld:
+        train = withheld.learned
+    for _ in range(2 if spec.measures.reproduce else 1):
+        _trained(spec, train, base, lambda *_: None)
 
 
 def _trained(
