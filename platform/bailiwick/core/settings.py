@@ -1,7 +1,7 @@
 """Settings: frozen, read once at the edge from `BAILIWICK_*`, passed in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -95,6 +95,22 @@ class Settings(BaseSettings):
         _JOB_TIME_SECONDS,
         description="Time that one attempt of a job may take, by the kind of job, as JSON; kinds "
         "that are not named keep their default.",
+    )
+    executor: Literal["local", "ray"] = Field(
+        "local", description="Where the processes of jobs work: beside the worker, or on Ray."
+    )
+    executor_environment: str | None = Field(
+        None,
+        description="Environment in whose zone the executor's machines are, and whose clearance "
+        "they have; a job whose data may not be processed there is refused. Ray needs one.",
+    )
+    ray_address: str | None = Field(
+        None,
+        description="Address of the Ray cluster (HOST:PORT), of which the worker's machine is a "
+        "node.",
+    )
+    ray_processes: int = Field(
+        1, ge=1, description="Processes on the Ray cluster that share one training."
     )
     lease_seconds: int = Field(
         60, ge=2, description="A job whose worker is silent for so long is taken over."

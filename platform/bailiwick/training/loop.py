@@ -89,7 +89,7 @@ def fit(
     optimizer = _optimizer(network, phase)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_up_then_decay(steps, phase))
     together = team()
-    within = together.begin(network, generator)
+    within = together.start_alike(network, generator)
     history = History()
     best: dict[str, torch.Tensor] = {}
     for epoch in range(phase.epochs):

@@ -40,7 +40,7 @@ class Team:
         """Whether this process judges and writes what was trained."""
         return self.rank == 0
 
-    def begin(self, network: torch.nn.Module, generator: torch.Generator) -> torch.Generator:
+    def start_alike(self, network: torch.nn.Module, generator: torch.Generator) -> torch.Generator:
         """Start from the leader's weights; what this process draws within batches from."""
         if self.group is None:
             return generator
