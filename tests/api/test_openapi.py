@@ -92,5 +92,5 @@ def test_every_path_parameter_is_declared(document: dict[str, Any]) -> None:
 
 
 def answers_no_json(operation: Operation) -> bool:
-    """Files, reports, exports and metrics."""
-    return operation.path.endswith(("/files/{path}", "/report", "/export", "/metrics"))
+    """Files, reports, exports, streams and metrics."""
+    return operation.path.endswith(("/files/{path}", "/report", "/export", "/stream", "/metrics"))

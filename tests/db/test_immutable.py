@@ -99,6 +99,7 @@ CHANGEABLE = {
     "environments",
     "evaluation_settings",
     IdempotentResponse.__tablename__,
+    "job_log_lines",  # the oldest ones go
     "jobs",
     "monitors",
     "principals",

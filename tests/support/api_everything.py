@@ -211,6 +211,7 @@ def _filled(operation: Operation, places: Places) -> Places:
         "index": "0",
         "size": "1",
         "old_size": "1",
+        "seconds": "0",
     }
     if named == "principal":
         filled["name"] = places["principal"]

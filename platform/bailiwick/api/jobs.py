@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from bailiwick.api.schemas import Body, Schema
 from bailiwick.lifecycle.gates import tier_named
-from bailiwick.lifecycle.jobs import cancel, job_resource
+from bailiwick.lifecycle.jobs import JobKind, cancel, job_resource
+from bailiwick.lifecycle.limits import ordered_limits
 from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job, JobEvent
@@ -79,6 +80,13 @@ class TrainIn(Body):
     max_rows: Annotated[int, Field(ge=1)] = DEFAULT_SELECTION.max_rows
     window_days: Annotated[int | None, Field(ge=1)] = None
     sampling: SamplingIn = SamplingIn()
+    memory_bytes: Annotated[
+        int | None,
+        Field(ge=1, description="What its processes may hold together; null: what all may here."),
+    ] = None
+    time_seconds: Annotated[
+        int | None, Field(ge=1, description="What one attempt may take; null: what all may here.")
+    ] = None
 
 
 class JobOut(Schema):
@@ -96,6 +104,9 @@ class JobOut(Schema):
     available_at: datetime
     due_at: datetime | None
     progress: dict[str, Any]
+    limits: dict[str, int] = Field(
+        description="`memory_bytes`, `time_seconds` of its order; else those of the installation."
+    )
     result: dict[str, Any] | None
     error: str | None
     created_at: datetime
@@ -178,6 +189,12 @@ def train(
         actor=caller.actor,
         at=caller.at,
         key=idempotency_key,
+        limits=ordered_limits(
+            caller.platform.settings,
+            JobKind.TRAIN,
+            memory_bytes=body.memory_bytes,
+            time_seconds=body.time_seconds,
+        ),
     )
     return JobOut.model_validate(job)
 

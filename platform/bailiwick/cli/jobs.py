@@ -1,13 +1,14 @@
 """`bailiwick job`: what the platform does on its own, and on request."""
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
-from bailiwick.cli.api_client import Cursor, Limit, command
-from bailiwick.cli.output import facts, moment, page_table, said, short
+from bailiwick.cli.api_client import Cursor, Json, Limit, TokenFile, Url, command, connected
+from bailiwick.cli.output import facts, moment, page_table, plain, print_text, said, short
 from bailiwick.cli.references import whole_id
 from bailiwick.cli.training import show_order, waited_for
 from bailiwick.client import Bailiwick
@@ -56,6 +57,7 @@ def _job(_: Bailiwick, one: Job) -> RenderableType:
             **{f"  {name}": _brief(value) for name, value in (one["result"] or {}).items()},
             "namespace": one["namespace"],
             "attempt": f"{one['attempt']} of {one['max_attempts']}",
+            **dict(one["limits"].items()),
             "created": moment(one["created_at"]),
             "started": moment(one["started_at"]),
             "finished": moment(one["finished_at"]),
@@ -96,6 +98,31 @@ def list_events(
 ) -> Page[JobEvent]:
     """What happened to a job, newest first."""
     return client.jobs.events_page(_id(client, job), limit=limit, cursor=cursor)
+
+
+@app.command("logs")
+def logs(
+    job: JobId,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="The last so many lines.")] = 200,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Stay, and print what comes until it is over.")
+    ] = False,
+    as_json: Json = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+) -> None:
+    """What a job's processes told: stages, figures, kinds and places of faults."""
+    with connected(url, token_file) as client:
+        job_id = _id(client, job)
+        lines = (
+            client.jobs.follow(job_id) if follow else client.jobs.log(job_id, limit=limit)["lines"]
+        )
+        for line in lines:
+            if as_json:
+                typer.echo(json.dumps(line, ensure_ascii=False))
+            else:
+                print_text(plain(f"{line['at'][:19]}  {line['attempt']}  {line['line']}"))
 
 
 @command(app, "wait", show=show_order)

@@ -68,6 +68,12 @@ def train(
     from_champion: Annotated[
         bool, typer.Option("--from-champion", help="Start from the champion's weights.")
     ] = False,
+    memory_bytes: Annotated[
+        int | None, typer.Option(min=1, help="End it when its processes hold more.")
+    ] = None,
+    time_seconds: Annotated[
+        int | None, typer.Option(min=1, help="End an attempt that takes longer.")
+    ] = None,
     wait: Wait = False,
 ) -> Job:
     """Train a version of a model. The answer is a job; --wait stays until it is done."""
@@ -84,6 +90,8 @@ def train(
         max_rows=max_rows,
         window_days=window_days,
         sampling=numbers_of("--sample", sample),
+        memory_bytes=memory_bytes,
+        time_seconds=time_seconds,
     )
     return waited_for(client, job) if wait else job
 

@@ -13,6 +13,8 @@ from bailiwick.client.shapes import (
     DatasetVersion,
     Job,
     JobEvent,
+    JobLog,
+    JobLogLine,
     Page,
     RetrainingPolicy,
 )
@@ -58,6 +60,21 @@ class Jobs(Capability):
         """All that happened to a job."""
         return self._http.items(path("jobs", job_id, "events"))
 
+    def log(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> JobLog:
+        """The last lines of a job's log, or those after number `after`."""
+        return cast("JobLog", self._http.get(path("jobs", job_id, "log"), after=after, limit=limit))
+
+    def follow(self, job_id: str, *, poll_seconds: float = 1.0) -> Iterator[JobLogLine]:
+        """The lines of a job's log, those that are there and those that come, until it is over."""
+        after, looks_left = None, 2  # at a job that is over: its last lines may come after its end
+        while looks_left:
+            log = self.log(job_id, after=after)
+            yield from log["lines"]
+            after = log["after"]
+            if not log["lines"]:
+                looks_left -= log["state"] in FINISHED
+                time.sleep(poll_seconds)
+
     def cancel(self, job_id: str) -> Job:
         """Stop a job; a running one ends at its worker's next heartbeat."""
         return cast("Job", self._http.write("POST", path("jobs", job_id, "cancel")))
@@ -77,12 +94,15 @@ class Jobs(Capability):
         max_rows: int | None = None,
         window_days: int | None = None,
         sampling: Mapping[str, float] | None = None,
+        memory_bytes: int | None = None,
+        time_seconds: int | None = None,
     ) -> Job:
         """Queue a training on versions of one dataset; what is left out takes the API's default.
 
         `data`: `NAMESPACE/NAME@NUMBER`, what `datasets.register` answered, or several of these.
         `sampling`: `replay_ratio`, `half_life_days`, `balance_ratio`, `max_repeats`,
-        `hard_ratio`.
+        `hard_ratio`. `memory_bytes`, `time_seconds`: what an attempt may take, less than the
+        API allows.
         """
         dataset, numbers = _one_dataset(data)
         body = given(
@@ -99,6 +119,8 @@ class Jobs(Capability):
             max_rows=max_rows,
             window_days=window_days,
             sampling=sampling,
+            memory_bytes=memory_bytes,
+            time_seconds=time_seconds,
         )
         return cast("Job", self._http.write("POST", "/jobs", body))
 

@@ -1,11 +1,42 @@
 """Settings: frozen, read once at the edge from `BAILIWICK_*`, passed in."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from bailiwick.core.errors import Invalid
+
+_GIB, _HOUR = 1024**3, 3_600
+PerKind = dict[str, PositiveInt]
+_JOB_MEMORY_BYTES: PerKind = {
+    "train": 16 * _GIB,
+    "retrain": 16 * _GIB,
+    "check": 4 * _GIB,
+    "compare": 4 * _GIB,
+    "backtest": 16 * _GIB,
+    "trial": 8 * _GIB,
+}
+_JOB_TIME_SECONDS: PerKind = {
+    "train": 24 * _HOUR,
+    "retrain": 24 * _HOUR,
+    "check": _HOUR,
+    "compare": _HOUR,
+    "backtest": 24 * _HOUR,
+    "trial": 6 * _HOUR,
+}
+
+
+def _with_every_kind(defaults: PerKind) -> AfterValidator:
+    """A value for every kind of job: the default where none is given."""
+
+    def completed(given: PerKind) -> PerKind:
+        if unknown := given.keys() - defaults:
+            raise ValueError(f"{min(unknown)} is no kind of job; there are {', '.join(defaults)}")
+        return defaults | given
+
+    return AfterValidator(completed)
 
 
 class Settings(BaseSettings):
@@ -49,6 +80,38 @@ class Settings(BaseSettings):
         2, ge=1, description="CPU threads of one training job and of the model server."
     )
     workers: int = Field(1, ge=1, description="Jobs that one worker carries out at a time.")
+    namespace_jobs: int | None = Field(
+        None,
+        ge=1,
+        description="Jobs of one namespace that run at a time, over all workers; default: no limit "
+        "but that namespaces take turns.",
+    )
+    job_memory_bytes: Annotated[PerKind, _with_every_kind(_JOB_MEMORY_BYTES)] = Field(
+        _JOB_MEMORY_BYTES,
+        description="Memory that a job's processes may hold together, by the kind of job, as JSON; "
+        "kinds that are not named keep their default.",
+    )
+    job_time_seconds: Annotated[PerKind, _with_every_kind(_JOB_TIME_SECONDS)] = Field(
+        _JOB_TIME_SECONDS,
+        description="Time that one attempt of a job may take, by the kind of job, as JSON; kinds "
+        "that are not named keep their default.",
+    )
+    executor: Literal["local", "ray"] = Field(
+        "local", description="Where the processes of jobs work: beside the worker, or on Ray."
+    )
+    executor_environment: str | None = Field(
+        None,
+        description="Environment in whose zone the executor's machines are, and whose clearance "
+        "they have; a job whose data may not be processed there is refused. Ray needs one.",
+    )
+    ray_address: str | None = Field(
+        None,
+        description="Address of the Ray cluster (HOST:PORT), of which the worker's machine is a "
+        "node.",
+    )
+    ray_processes: int = Field(
+        1, ge=1, description="Processes on the Ray cluster that share one training."
+    )
     lease_seconds: int = Field(
         60, ge=2, description="A job whose worker is silent for so long is taken over."
     )
@@ -159,5 +222,8 @@ def read_settings(**overrides: object) -> Settings:
         return Settings.model_validate(Settings(**given))  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        variable = "BAILIWICK_" + "_".join(str(part) for part in first["loc"]).upper()
+        variable = f"BAILIWICK_{first['loc'][0]}".upper()
         raise Invalid(f"{variable} cannot be used: {first['msg']}") from error
+    except SettingsError as error:  # of a setting that is written as JSON
+        name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "...")
+        raise Invalid(f"BAILIWICK_{name.upper()} cannot be used: it is no JSON object") from error

@@ -21,7 +21,7 @@ UNSTORABLE = (
     "a NUL character; correct it"
 )
 # Keys of ours in PostgreSQL's space of advisory locks.
-SEQUENCER_LOCK, LABELS_LOCK = 0xBA111, 0xBA112
+SEQUENCER_LOCK, LABELS_LOCK, CLAIMS_LOCK = 0xBA111, 0xBA112, 0xBA113
 TEXTS = 0x5555_5555_5555_5555  # apart from the deployment's other keys
 
 
@@ -116,6 +116,11 @@ def lock_sequencer(session: Session) -> None:
     """Until this transaction ends, nobody else holds this lock (SQLite: has one writer anyway)."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SEQUENCER_LOCK})
+
+
+def lock_claims(session: Session) -> None:
+    """Until this transaction ends, only this one takes jobs out of the queue."""
+    _advise(session, "SELECT pg_advisory_xact_lock(:key)", CLAIMS_LOCK)
 
 
 def hold_labels(session: Session) -> None:

@@ -14,6 +14,7 @@ from bailiwick.audit.log import record
 from bailiwick.blobs import file_digest
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
+from bailiwick.lifecycle.executors import placed
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
@@ -55,6 +56,7 @@ class _Window:
     record: Sequence[Verified]  # how earlier estimates did
     first_look: bool  # at the requests of a version that has just begun to answer
     loses: bool  # by labels, at the moment
+    label_ids: tuple[str, ...]  # of the requests, and of the version's evaluation
 
 
 def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) -> None:
@@ -62,9 +64,9 @@ def carry_out_check(platform: Platform, lease: Lease, folder: Path, beat: Beat) 
     window = _read(platform, lease)
     outcome: dict[str, Any] | None = None
     if len(window.rows) >= window.monitor.min_rows:
+        spec, labels = _spec(platform, window, folder), window.label_ids
         outcome = run_child(
-            "bailiwick.monitoring.reports",
-            _spec(platform, window, folder),
+            *placed(platform, lease, "bailiwick.monitoring.reports", spec, label_ids=labels),
             folder,
             threads=1,
             beat=beat,
@@ -125,7 +127,18 @@ def _read(platform: Platform, lease: Lease) -> _Window:
         baseline = baseline_of(session, version.id)
         first_look = bool(job.payload.get("first_look", False))
         loses = loss_stands(session, monitor)
-        return _Window(monitor, version, baseline, start, end, rows, record, first_look, loses)
+        return _Window(
+            monitor,
+            version,
+            baseline,
+            start,
+            end,
+            rows,
+            record,
+            first_look,
+            loses,
+            (deployment.label_id, version.label_id),
+        )
 
 
 def _without_doubted(

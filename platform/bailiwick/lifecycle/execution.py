@@ -11,8 +11,10 @@ import structlog
 from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
+from bailiwick.lifecycle.job_logs import add_lines, faults_told, told
 from bailiwick.lifecycle.jobs import JobKind, Lease, LeaseLost, claim, fail, heartbeat
 from bailiwick.lifecycle.leftovers import name_of, tidy
+from bailiwick.lifecycle.limits import Limits, Watch
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.replays import carry_out_backtest
 from bailiwick.lifecycle.retrain import carry_out_retraining
@@ -25,6 +27,7 @@ from bailiwick.policy import record_denial
 
 log = structlog.get_logger(__name__)
 PROGRESS_SECONDS = 0.5
+LINES_A_BEAT = 20  # of a process that tells more, the last ones
 # What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of.
 PASSING = (Unavailable, Conflict, JobProcessFailed)
 
@@ -34,7 +37,11 @@ def run_next(platform: Platform, *, owner: str) -> bool:
     settings = platform.settings
     with platform.database.transaction() as session:
         lease = claim(
-            session, owner=owner, lease_seconds=settings.lease_seconds, at=platform.clock.now()
+            session,
+            owner=owner,
+            lease_seconds=settings.lease_seconds,
+            at=platform.clock.now(),
+            namespace_jobs=settings.namespace_jobs,
         )
     if lease is None:
         return False
@@ -58,7 +65,17 @@ def run_next(platform: Platform, *, owner: str) -> bool:
 
 
 def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
-    beat = _Beat(platform, lease)
+    with platform.database.reading() as session:
+        ordered = session.get_one(Job, lease.job_id).limits
+    limits = Limits.of(platform.settings, lease.kind, ordered)
+    beat = _Beat(platform, lease, Watch(limits, ordered, folder))
+    try:
+        _do(platform, lease, folder, beat)
+    finally:
+        _keep_log(platform, lease, [*beat.unwritten, *faults_told(folder)])
+
+
+def _do(platform: Platform, lease: Lease, folder: Path, beat: "_Beat") -> None:
     match lease.kind:
         case JobKind.TRAIN:
             with platform.database.reading() as session:
@@ -76,31 +93,57 @@ def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:
             carry_out_trial(platform, lease, folder, beat)
 
 
+def _keep_log(platform: Platform, lease: Lease, lines: list[str]) -> None:
+    if not lines:
+        return
+    try:
+        with platform.database.transaction() as session:
+            at = platform.clock.now()
+            add_lines(session, lease.job_id, lines, attempt=lease.attempt, at=at)
+    except (Conflict, Unavailable) as lost:
+        log.warning("the log could not be kept", job=str(lease.job_id), reason=lost.message)
+
+
 class _Beat:
-    """Renews the lease and publishes progress, at most every half second.
+    """Renews the lease, publishes progress and watches the limits, at most every half second.
 
     A database that is out of reach for a moment ends nothing: the lease outlasts several beats.
     """
 
-    def __init__(self, platform: Platform, lease: Lease) -> None:
-        self._platform, self._lease = platform, lease
+    def __init__(self, platform: Platform, lease: Lease, watch: Watch) -> None:
+        self._platform, self._lease, self._watch = platform, lease, watch
         self._last = 0.0
+        self.unwritten: list[str] = []  # lines of the log
+        self._noted = ""
+        self._progress: Mapping[str, Any] | None = None  # the newest, not published yet
 
     def __call__(self, progress: Mapping[str, Any] | None) -> None:
+        self._note(progress)
         if time.monotonic() - self._last < PROGRESS_SECONDS:
             return
+        self._watch.check()
         try:
             with self._platform.database.transaction() as session:
+                at = self._platform.clock.now()
                 heartbeat(
                     session,
                     self._lease,
                     lease_seconds=self._platform.settings.lease_seconds,
-                    at=self._platform.clock.now(),
-                    progress=progress,
+                    at=at,
+                    progress=self._progress,
                 )
+                job_id, attempt = self._lease.job_id, self._lease.attempt
+                add_lines(session, job_id, self.unwritten, attempt=attempt, at=at)
+            self.unwritten, self._progress = [], None
         except Unavailable as error:
             log.warning("no heartbeat", job=str(self._lease.job_id), reason=error.message)
         self._last = time.monotonic()
+
+    def _note(self, progress: Mapping[str, Any] | None) -> None:
+        self._progress = progress or self._progress
+        if progress and (line := told(progress)) != self._noted:
+            self._noted = line
+            self.unwritten = [*self.unwritten, line][-LINES_A_BEAT:]
 
 
 def _give_up(platform: Platform, lease: Lease, error: BailiwickError, *, retry: bool) -> None:

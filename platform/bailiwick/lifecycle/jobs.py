@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
-from bailiwick.db.session import hold_labels
+from bailiwick.db.session import hold_labels, lock_claims
 from bailiwick.lifecycle.job_places import job_places
 from bailiwick.lifecycle.tables import Job, JobEvent
+from bailiwick.lifecycle.turns import clock_out, next_in_turn
 from bailiwick.policy import Resource, load_label
 
 MAX_ATTEMPTS = 3
@@ -97,6 +98,7 @@ def enqueue(
     schedule_id: UUID | None = None,
     due_at: datetime | None = None,
     priority: int = 0,
+    limits: Mapping[str, int] | None = None,
 ) -> Job:
     """Add a job; with a `dedupe_key` that is known already, the job that stands."""
     if dedupe_key is not None:
@@ -115,6 +117,8 @@ def enqueue(
         attempt=0,
         max_attempts=MAX_ATTEMPTS,
         priority=priority,
+        worked_seconds=0.0,
+        limits=dict(limits or {}),
         available_at=at,
         dedupe_key=dedupe_key,
         schedule_id=schedule_id,
@@ -137,26 +141,28 @@ def enqueue(
     return job
 
 
-def claim(session: Session, *, owner: str, lease_seconds: int, at: datetime) -> Lease | None:
+def claim(
+    session: Session,
+    *,
+    owner: str,
+    lease_seconds: int,
+    at: datetime,
+    namespace_jobs: int | None = None,
+) -> Lease | None:
     """Take the next job that waits, or whose worker has fallen silent; None if there is none.
 
-    The one of the highest priority, and of these the oldest.
+    Namespaces take turns (`turns.next_in_turn`); of one namespace the job of the highest
+    priority, and of these the oldest. `namespace_jobs`: at most so many of one run at a time.
 
     A job whose attempts are used up fails here: its last worker died without a word.
     """
+    lock_claims(session)  # two at the same moment would both see the same load
+    due = or_(
+        (Job.state == JobState.QUEUED) & (Job.available_at <= at),
+        (Job.state == JobState.RUNNING) & (Job.lease_expires_at <= at),
+    )
     while True:
-        job = session.scalar(
-            select(Job)
-            .where(
-                or_(
-                    (Job.state == JobState.QUEUED) & (Job.available_at <= at),
-                    (Job.state == JobState.RUNNING) & (Job.lease_expires_at <= at),
-                )
-            )
-            .order_by(Job.priority.desc(), Job.available_at, Job.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+        job = session.scalar(next_in_turn(due, at=at, namespace_jobs=namespace_jobs))
         if job is None:
             return None
         if job.attempt >= job.max_attempts:
@@ -165,11 +171,13 @@ def claim(session: Session, *, owner: str, lease_seconds: int, at: datetime) -> 
             _event(session, job.id, job.attempt, "failed", job.error, at)
             continue
         taken_over = job.state == JobState.RUNNING
+        clock_out(job, at)
         _move(job, JobState.RUNNING)
         job.attempt += 1
         job.progress = {}
         job.lease_owner = owner
         job.lease_expires_at = at + timedelta(seconds=lease_seconds)
+        job.attempt_started_at = at
         job.started_at = job.started_at or at
         said = "taken over: the previous worker fell silent" if taken_over else "started"
         _event(session, job.id, job.attempt, "taken-over" if taken_over else "started", said, at)
@@ -230,6 +238,7 @@ def fail(session: Session, lease: Lease, message: str, *, retry: bool, at: datet
     _event(session, job.id, lease.attempt, "attempt-failed", message, at)
     if retry and job.attempt < job.max_attempts:
         _move(job, JobState.QUEUED)
+        clock_out(job, at)
         job.available_at = at + BACKOFF * job.attempt
         job.lease_owner = job.lease_expires_at = None
     else:
@@ -268,6 +277,7 @@ def job_resource(session: Session, job: Job) -> Resource:
 
 def _finish(session: Session, job: Job, state: JobState, at: datetime) -> None:
     _move(job, state)
+    clock_out(job, at)
     job.finished_at = at
     job.lease_owner = job.lease_expires_at = None
     session.flush()

@@ -51,7 +51,7 @@ class Platform:
     @property
     def beat_seconds(self) -> float:
         """How often a job's lease is renewed, and so how soon its cancellation is noticed."""
-        return min(2.0, self.settings.lease_seconds / 4)
+        return min(1.0, self.settings.lease_seconds / 4)
 
     @cached_property
     def pseudonyms(self) -> Pseudonyms:

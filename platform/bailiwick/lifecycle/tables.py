@@ -35,6 +35,8 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("schedule_id", "due_at"),  # a schedule fires once per due time
         Index(None, "state", "available_at"),
+        Index(None, "lease_expires_at"),
+        Index(None, "worked_at"),
         Index(None, "subject_id"),
         CheckConstraint(
             "state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"
@@ -56,11 +58,17 @@ class Job(Base):
     available_at: Mapped[datetime]
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[datetime | None]
+    # Seconds of workers that its attempts have taken, and when the last one ended.
+    worked_seconds: Mapped[float] = mapped_column(server_default="0")
+    worked_at: Mapped[datetime | None]
+    attempt_started_at: Mapped[datetime | None]
     schedule_id: Mapped[UUID | None] = mapped_column(ForeignKey("schedules.id"))
     due_at: Mapped[datetime | None]
     # At most one job per reason (an alert's check, a client's request).
     dedupe_key: Mapped[str | None] = mapped_column(String(200), unique=True)
     progress: Mapped[dict[str, Any]]
+    # What its order allows each attempt where that is less than the installation does (`Limits`).
+    limits: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     result: Mapped[dict[str, Any] | None]
     error: Mapped[str | None] = mapped_column(String(2000))
     created_at: Mapped[datetime]
@@ -79,6 +87,20 @@ class JobEvent(Base):
     attempt: Mapped[int]
     kind: Mapped[str] = mapped_column(String(40))
     message: Mapped[str] = mapped_column(String(2000))
+
+
+class JobLogLine(Base):
+    """A line of a job's log: stages and figures, kinds and places of faults. The oldest ones go."""
+
+    __tablename__ = "job_log_lines"
+    __table_args__ = (UniqueConstraint("job_id", "number"),)
+
+    id: Mapped[Id]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    number: Mapped[int]  # counts up from 1, over all attempts
+    at: Mapped[datetime]
+    attempt: Mapped[int]
+    line: Mapped[str] = mapped_column(String(500))
 
 
 class RetrainingPolicy(Revised, Base):

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from bailiwick.blobs import file_digest
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.children import run_child
+from bailiwick.lifecycle.executors import placed
 from bailiwick.lifecycle.jobs import JobKind, Lease, enqueue, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
@@ -75,9 +77,10 @@ def carry_out_comparison(platform: Platform, lease: Lease, folder: Path, beat: B
         )
         vault = platform.texts if job.payload["with_texts"] else None
         write_rows(session, before, after, rows, vault=vault)
+        label_id = deployment.label_id
+    spec = {"rows": {"path": str(rows), "sha256": file_digest(rows)}}
     outcome = run_child(
-        "bailiwick.monitoring.comparing",
-        {"rows": str(rows)},
+        *placed(platform, lease, "bailiwick.monitoring.comparing", spec, label_ids=[label_id]),
         folder,
         threads=1,
         beat=beat,

@@ -17,6 +17,7 @@ from bailiwick.blobs import file_digest
 from bailiwick.core.canonical import digest_of
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
+from bailiwick.lifecycle.executors import placed
 from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_named
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.measuring import Figures, ToMeasure, figures_of, to_measure
@@ -57,9 +58,9 @@ def carry_out_training(
         actor, rules = load_actor(session, lease.acts_as), platform.in_force(session).rules
         plan = plan_training(session, order, rules=rules, actor=actor, at=started_at)
         asked = _to_measure(session, platform.in_force(session), plan, actor=actor, at=started_at)
+    spec = _spec(platform, plan, asked, folder)
     outcome = run_child(
-        "bailiwick.training.run",
-        _spec(platform, plan, asked, folder),
+        *placed(platform, lease, "bailiwick.training.run", spec, label_ids=_labels(plan, asked)),
         folder,
         threads=platform.settings.threads,
         beat=beat,
@@ -127,6 +128,12 @@ def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path
         spec["base"] = artifact if plan.base is not None else None
         spec["reference_accuracy"] = plan.champion.metrics.get("accuracy")
     return spec
+
+
+def _labels(plan: TrainingPlan, asked: ToMeasure) -> list[str]:
+    """Of all that its process gets: what is learned from, and what it is compared with."""
+    compared = [one.label_id for one in (plan.champion, asked.golden) if one is not None]
+    return [plan.label_id, *compared]
 
 
 def finish_training(

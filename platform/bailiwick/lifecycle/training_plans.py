@@ -1,5 +1,6 @@
 """What a training job will do, decided before anything runs: inputs, base, rows, policy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -202,6 +203,7 @@ def order_training(
     actor: Actor,
     at: datetime,
     key: str | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> Job:
     """Queue a training job; it is checked now, so that a wrong order fails where it is given."""
     plan = plan_training(session, order, rules=rules, actor=actor, at=at)
@@ -217,6 +219,7 @@ def order_training(
         actor_id=UUID(actor.id),
         at=at,
         dedupe_key=digest_of([actor.id, key]) if key else None,
+        limits=limits,
     )
 
 

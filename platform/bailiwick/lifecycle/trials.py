@@ -22,6 +22,7 @@ from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.asking import Labelled
 from bailiwick.lifecycle.backtest import Judged, Refits, Unit
 from bailiwick.lifecycle.backtest.stream import LEAST_ROWS, stream_of
+from bailiwick.lifecycle.executors import require_here
 from bailiwick.lifecycle.jobs import JobKind, Lease, enqueue, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.replays import ReplaySettings, Source, source_of
@@ -100,6 +101,7 @@ def carry_out_trial(platform: Platform, lease: Lease, folder: Path, beat: Beat) 
         _, label = require_rights(session, source, purpose, rules=now.rules, actor=actor, at=at)
         raise_job(session, now.rules.scheme, job, [label], actor_id=lease.acts_as, at=at)
         recipe = standing_in(any_recipe_of(policy.recipe))
+    require_here(platform, lease)
     with platform.database.reading() as session:
         job = session.get_one(Job, lease.job_id)
         task = _read(session, platform, job, at=at)

@@ -60,7 +60,7 @@ class ComparisonSpec:
         """The spec in a JSON file; `Invalid` if it is not one."""
         try:
             given = json.loads(path.read_text(encoding="utf-8"))
-            return cls(Path(given["work_dir"]), Path(given["rows"]), given["watch_parent"])
+            return cls(Path(given["work_dir"]), Path(given["rows"]["path"]), given["watch_parent"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Invalid(
                 f"The comparison cannot use its spec ({type(error).__name__}): write it as the "

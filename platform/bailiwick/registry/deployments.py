@@ -98,14 +98,18 @@ def find_environment(session: Session, name: str) -> Environment:
     return environment
 
 
-def serving_context(rules: Rules, environment: Environment, purpose: str) -> Mapping[str, Any]:
-    """What the policy compares with a version's label before it may run there."""
+def place_context(rules: Rules, environment: Environment) -> dict[str, Any]:
+    """What the policy compares with the label of what is to be processed there."""
     return {
         "environment_level": environment.clearance_level,
         "environment_compartments": list(environment.clearance_compartments),
         "environment_zones": sorted(rules.scheme.zone_with_ancestors(environment.zone)),
-        "purpose": purpose,
     }
+
+
+def serving_context(rules: Rules, environment: Environment, purpose: str) -> Mapping[str, Any]:
+    """What the policy compares with a version's label before it may run there."""
+    return place_context(rules, environment) | {"purpose": purpose}
 
 
 def require_servable(

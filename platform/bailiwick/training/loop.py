@@ -1,7 +1,7 @@
 """The one training loop, for pretraining and for classification alike.
 
 It knows batches of rows and an objective, not tasks. Same seed, data, threads and machine: the
-same losses, bit for bit.
+same losses, bit for bit. In a `parallel.team` each process learns from its share of every batch.
 """
 
 import time
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
+
+from bailiwick.training.parallel import team
 
 # (rows of the batch, generator for masks and dropped tokens) -> scalar loss.
 Objective = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -86,6 +88,8 @@ def fit(
     steps = max(1, phase.epochs * steps_per_epoch)
     optimizer = _optimizer(network, phase)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_up_then_decay(steps, phase))
+    together = team()
+    within = together.start_alike(network, generator)
     history = History()
     best: dict[str, torch.Tensor] = {}
     for epoch in range(phase.epochs):
@@ -93,18 +97,16 @@ def fit(
         network.train()
         losses: list[torch.Tensor] = []
         for rows in texts.buckets(phase.batch_rows, generator):
-            loss = objective(rows, generator)
-            torch.autograd.backward(loss)
+            losses.append(together.backward(network, objective, rows, within))
             torch.nn.utils.clip_grad_norm_(network.parameters(), phase.gradient_norm)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            losses.append(loss.detach())
         history.losses.append(torch.stack(losses).mean().item())
         history.seconds += time.perf_counter() - started
         history.rows += len(texts)
         network.eval()
-        validation = validate() if validate else None
+        validation = _agreed(validate()) if validate else None
         if validation:
             previous = history.validations[history.best_epoch] if best else None
             history.validations.append(validation)
@@ -120,6 +122,10 @@ def fit(
     else:
         history.best_epoch = len(history.losses) - 1
     return history
+
+
+def _agreed(validation: Validation) -> Validation:
+    return Validation(*team().agreed(validation.accuracy, validation.loss))
 
 
 def _optimizer(network: torch.nn.Module, phase: Phase) -> torch.optim.Optimizer:

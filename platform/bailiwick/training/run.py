@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,8 +35,9 @@ from bailiwick.training.export import manifest, write_artifact, write_outcome, w
 from bailiwick.training.hard import with_hard
 from bailiwick.training.head_classifier import train_head
 from bailiwick.training.imprint import train_imprint
-from bailiwick.training.measures import Bench, Pair, measured, withhold
+from bailiwick.training.measures import Bench, Pair, Withheld, measured, withhold
 from bailiwick.training.network import parameter_count
+from bailiwick.training.parallel import joined_by_environment
 from bailiwick.training.progress import Progress, print_line, print_progress
 from bailiwick.training.recipes import (
     HeadRecipe,
@@ -61,7 +62,11 @@ def main(arguments: list[str]) -> int:
             threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
         use_threads(spec.threads)
         keep_freed_memory()
-        run(spec, print_progress)
+        with joined_by_environment() as together:
+            if together.leads:
+                run(spec, print_progress)
+            else:
+                follow(spec)
     except BailiwickError as error:
         return _failed(_INPUT_FAULT, error.code, error.message)
     except Exception as error:  # noqa: BLE001 - the parent must hear of anything
@@ -82,16 +87,12 @@ def main(arguments: list[str]) -> int:
 def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     """Train, write, judge; returns the outcome, which is also written. Raises `Invalid` kinds."""
     started = time.perf_counter()
-    train, holdout = read_frame(spec.train), read_frame(spec.holdout)
+    holdout = read_frame(spec.holdout)
     if not len(holdout):
         raise TooFewRows("There are no held-out rows to judge by. Widen their time range.")
-    base = read_artifact(spec.base) if spec.base else None
-    champion = Engine.load(spec.compare_with).renamed(spec.renames) if spec.compare_with else None
-    train, hard = with_hard(train, spec, champion)
-    withheld = withhold(train, seed=spec.seed) if spec.measures.membership else None
-    if withheld:
-        train = withheld.learned
-    chosen = _chosen(spec, train, base, champion, progress)
+    ground = _ground(spec)
+    train, champion = ground.train, ground.champion
+    chosen = _chosen(spec, ground, progress)
     trained = chosen.trained
     directory = spec.work_dir / "artifact"
     write_artifact(trained, chosen.recipe, seed=spec.seed, directory=directory)
@@ -107,10 +108,10 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         train=train,
         holdout=holdout,
         wanted=spec.measures,
-        withheld=withheld,
+        withheld=ground.withheld,
         manifest=files,
         champion_bytes=_bytes_of(spec.compare_with),
-        train_again=lambda: _made_again(spec, chosen.recipe, train, base),
+        train_again=lambda: _made_again(spec, chosen.recipe, ground),
         seed=spec.seed,
     )
     outcome = {
@@ -136,7 +137,7 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
         "majority_accuracy": majority_accuracy(train.labels, holdout.labels),
         "seconds": round(time.perf_counter() - started, 3),
         "training_rows": len(train),
-        "hard_rows": hard,
+        "hard_rows": ground.hard_rows,
         "training_rows_per_second": round(trained.rows_per_second, 1),
         "losses": [round(loss, 6) for loss in trained.losses],
         "measured": measured(bench),
@@ -146,32 +147,52 @@ def run(spec: TrainingSpec, progress: Progress) -> dict[str, Any]:
     return outcome
 
 
-def _chosen(
-    spec: TrainingSpec,
-    train: Frame,
-    base: Artifact | None,
-    champion: Engine | None,
-    progress: Progress,
-) -> Chosen:
+def follow(spec: TrainingSpec) -> None:
+    """Train along with the process that leads the team, which judges and writes."""
+    ground = _ground(spec)
+    chosen = _chosen(spec, ground, lambda *_: None)
+    if spec.measures.reproduce:
+        _trained(ground, chosen.recipe, spec.seed, lambda *_: None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What is learned from: rows, of which some may be withheld, and models that there are."""
+
+    train: Frame
+    base: Artifact | None
+    champion: Engine | None
+    withheld: Withheld | None
+    hard_rows: int
+
+
+def _ground(spec: TrainingSpec) -> _Ground:
+    base = read_artifact(spec.base) if spec.base else None
+    champion = Engine.load(spec.compare_with).renamed(spec.renames) if spec.compare_with else None
+    train, hard_rows = with_hard(read_frame(spec.train), spec, champion)
+    withheld = withhold(train, seed=spec.seed) if spec.measures.membership else None
+    return _Ground(withheld.learned if withheld else train, base, champion, withheld, hard_rows)
+
+
+def _chosen(spec: TrainingSpec, ground: _Ground, progress: Progress) -> Chosen:
     """What the recipe makes, or the one of several that is enough or best."""
 
     def by(recipe: Recipe) -> Trained:
-        return _trained(train, recipe, base, spec.seed, progress)
+        return _trained(ground, recipe, spec.seed, progress)
 
     if not isinstance(spec.recipe, CheapFirst):
         return Chosen(spec.recipe, by(spec.recipe), ())
     bar = Bar()
-    if champion is not None:
-        _, newest = newest_tenth(train)
+    if (champion := ground.champion) is not None:
+        _, newest = newest_tenth(ground.train)
         best = champion.probabilities(newest.texts).argmax(axis=1)
         answers = [champion.labels[place] for place in best]
         bar = Bar(spec.reference_accuracy, right_of(answers, newest.labels))
     return chosen_among(spec.recipe, by, bar)
 
 
-def _trained(
-    train: Frame, recipe: Recipe, base: Artifact | None, seed: int, progress: Progress
-) -> Trained:
+def _trained(ground: _Ground, recipe: Recipe, seed: int, progress: Progress) -> Trained:
+    train, base = ground.train, ground.base
     match recipe:
         case HeadRecipe():
             return train_head(train, recipe, base=base, seed=seed, progress=progress)
@@ -181,13 +202,11 @@ def _trained(
             return train_classifier(train, recipe, base=base, seed=seed, progress=progress)
 
 
-def _made_again(
-    spec: TrainingSpec, recipe: Recipe, train: Frame, base: Artifact | None
-) -> list[dict[str, Any]]:
+def _made_again(spec: TrainingSpec, recipe: Recipe, ground: _Ground) -> list[dict[str, Any]]:
     """The manifest of a second training with the same seed; its files are not kept."""
     with TemporaryDirectory(dir=spec.work_dir) as folder:
         directory = Path(folder)
-        again = _trained(train, recipe, base, spec.seed, lambda *_: None)
+        again = _trained(ground, recipe, spec.seed, lambda *_: None)
         write_artifact(again, recipe, seed=spec.seed, directory=directory)
         return manifest(directory)
 

@@ -143,6 +143,8 @@ from bailiwick.client.shapes.upkeep import (
     Consideration,
     Job,
     JobEvent,
+    JobLog,
+    JobLogLine,
     Monitor,
     RetrainingPolicy,
 )
@@ -195,6 +197,8 @@ __all__ = [
     "Intake",
     "Job",
     "JobEvent",
+    "JobLog",
+    "JobLogLine",
     "Label",
     "LabelCheck",
     "LabelClass",

@@ -93,11 +93,29 @@ class Job(TypedDict):
     available_at: str
     due_at: str | None
     progress: dict[str, Any]
+    limits: dict[str, int]
     result: dict[str, Any] | None
     error: str | None
     created_at: str
     started_at: str | None
     finished_at: str | None
+
+
+class JobLogLine(TypedDict):
+    """One line of a job's log: a stage with its figures, or the kind and place of a fault."""
+
+    number: int
+    at: str
+    attempt: int
+    line: str
+
+
+class JobLog(TypedDict):
+    """Lines, oldest first, and the job's state; `after` is what to ask for next."""
+
+    state: str
+    lines: list[JobLogLine]
+    after: int
 
 
 class JobEvent(TypedDict):

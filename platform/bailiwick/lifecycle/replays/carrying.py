@@ -14,6 +14,7 @@ from bailiwick.core.canonical import canonical_bytes, digest_of
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.backtest import Stream
 from bailiwick.lifecycle.backtest.stream import stream_of
+from bailiwick.lifecycle.executors import require_here
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.replays.evidence import as_evidence
@@ -69,6 +70,7 @@ def carry_out_backtest(platform: Platform, lease: Lease, folder: Path, beat: Bea
     with platform.database.transaction() as session:
         held_job(session, lease)
         _allowed(session, platform, lease, at=started_at)
+    require_here(platform, lease)
     with platform.database.reading() as session:
         task = _read(session, platform, lease, at=started_at)
         terms = None if task.source.policy is None else PolicyTerms.of(task.source.policy)
