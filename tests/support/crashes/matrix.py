@@ -71,6 +71,8 @@ def _struck(cell: Cell, installation: Installation) -> str:
         MEANWHILE[cell.fault.kind](cell, installation, process)
     status = process.ended()
     installation.clock.move(TAKEN_OVER)
+    if cell.children is Children.STRUCK:
+        return "its worker went on"
     return "killed" if status < 0 else "went on"
 
 
