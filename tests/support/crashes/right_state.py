@@ -30,7 +30,7 @@ from support.crashes.installations import Installation, opened
 from support.crashes.processes import left_over
 
 # An attempt more says, asks and signs more; what was only read is counted in memory.
-OF_ATTEMPTS = {"job_events", "decisions", "decision_counts", "audit_checkpoints"}
+OF_ATTEMPTS = {"job_events", "job_log_lines", "decisions", "decision_counts", "audit_checkpoints"}
 ONCE = {
     *("job.queued", "job.succeeded", "job.failed", "model-version.registered"),
     *("model-version.evaluated", "dataset-version.registered", "baseline.created"),
