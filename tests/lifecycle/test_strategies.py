@@ -18,7 +18,8 @@ from bailiwick.lifecycle.strategies import (
     alarm,
     strategy_named,
 )
-from bailiwick.lifecycle.strategies.cost_aware import growth_of, shortfall_of
+from bailiwick.lifecycle.strategies.cost_aware import growth_of
+from bailiwick.lifecycle.strategies.evidence import gain_of, shortfall_of, trials_since
 
 
 def lived(accuracy: float | None, *, rows: int = 5000, **changes: float) -> Lived:
@@ -114,33 +115,74 @@ def test_drift_is_alarmed_without_any_label() -> None:
     assert "confidence" in str(alarm((lived(None), lived(None, confidence=0.7))))
 
 
-def test_a_gain_as_large_as_the_plan_s_last_period_loses_retrains() -> None:
-    """20 periods, 10 retrainings: every second one, and so at 1.5 times a period's growth."""
+def aged(growth: float, *, age: int = 1, error: float = 0.001) -> Trial:
+    """A trial of a model that loses `growth` a period: the challenger lacks a third of one."""
+    return trial(growth * (age - 1 / 3), age=age, error=error)
+
+
+def test_a_model_that_aged_as_much_as_the_plan_allows_is_retrained() -> None:
+    """20 periods, 10 retrainings: every second one, or sooner if it aged faster than usual."""
     rule = CostAware(budget=10, price_answers=0)
-    steady = (trial(0.02, age=1), trial(0.04, age=2), trial(0.02, age=1))
+    steady = (aged(0.02), aged(0.02, age=2), aged(0.02))
     assert not rule.decide(known(trials=steady)).retrain
-    assert rule.decide(known(trials=(*steady, trial(0.031, age=1)))).retrain
-    assert rule.decide(known(trials=(*steady, trial(0.04, age=2)))).retrain
+    assert rule.decide(known(trials=(*steady, aged(0.02, age=2)))).retrain
+    assert rule.decide(known(trials=(*steady[:2], aged(0.04)))).retrain
 
 
 def test_a_price_alone_says_how_long_to_wait() -> None:
     """A growth of 2 points of 10,000 rows is 200 answers a period: 900 are lost in 3 periods."""
     rule = CostAware(price_answers=900)
-    usual = (trial(0.02), trial(0.02), trial(0.02))
-    waits = [rule.decide(known(trials=(*usual, trial(0.02 * age, age=age)))) for age in (1, 2, 3)]
+    usual = (aged(0.02), aged(0.02), aged(0.02))
+    waits = [rule.decide(known(trials=(*usual, aged(0.02, age=age)))) for age in (1, 2, 3)]
     assert [wait.retrain for wait in waits] == [False, False, True]
     assert "every 3.0 periods" in waits[-1].reason
     assert CostAware(price_answers=0).decide(known(trials=usual)).retrain
 
 
 def test_a_first_model_that_gains_much_is_not_the_rule() -> None:
-    assert growth_of((trial(0.25),)) == pytest.approx(0.125)
-    assert CostAware(budget=10, price_answers=0).decide(known(trials=(trial(0.25),))).retrain
+    assert growth_of((aged(0.25),)) == pytest.approx(0.125)
+    assert CostAware(budget=10, price_answers=0).decide(known(trials=(trial(0.5),))).retrain
+
+
+def test_a_gain_of_less_than_a_point_is_not_worth_a_new_model() -> None:
+    decision = CostAware(price_answers=0).decide(known(trials=(trial(0.009),)))
+    assert not decision.retrain
+    assert decision.reason == "a gain of 0.9 points is not worth a new model, which takes 1"
 
 
 def test_what_may_be_chance_is_no_gain() -> None:
     decision = CostAware(price_answers=0).decide(known(trials=(trial(0.02, error=0.011),)))
     assert (decision.retrain, decision.reason) == (False, "a gain of 2.0 points may be chance")
+
+
+def test_days_together_show_what_none_of_them_does_alone() -> None:
+    days = tuple(trial(0.05, age=age, error=0.04, rows=120) for age in range(1, 13))
+    assert not CostAware(price_answers=0).decide(known(trials=days[:3])).retrain
+    assert CostAware(price_answers=0).decide(known(trials=days)).retrain
+
+
+def test_a_sudden_loss_is_not_lost_among_quiet_days() -> None:
+    quiet = [trial(0.0, age=age, error=0.02) for age in range(1, 30)]
+    assert gain_of([*quiet, trial(0.2, age=30, error=0.02)]).estimate == pytest.approx(0.2)
+
+
+def test_trials_of_earlier_models_say_nothing_of_this_one() -> None:
+    trials = [trial(0.01, age=1), trial(0.02, age=2), trial(0.01, age=1), trial(0.015, age=3)]
+    assert trials_since(trials) == trials[2:]
+
+
+@pytest.mark.parametrize("looks", [4, 12, 100])
+def test_looking_often_finds_no_more_by_chance(looks: int) -> None:
+    """At most one in twenty models without a gain ever seems to have one."""
+    random = np.random.default_rng(looks)
+    fooled = 0
+    for _ in range(100):
+        noise = random.normal(scale=0.05, size=looks)
+        trials = [trial(gain, age=age, error=0.05) for age, gain in enumerate(noise, 1)]
+        fooled += any(
+            gain_of(trials[:look]).at_least > 0 for look in range(1, looks + 1, max(1, looks // 25))
+        )
+    assert fooled <= 10
 
 
 def test_an_upheaval_that_the_challenger_has_not_learned_either_is_worth_a_retraining() -> None:
@@ -153,9 +195,10 @@ def test_an_upheaval_that_the_challenger_has_not_learned_either_is_worth_a_retra
 
 def test_a_period_that_is_a_little_harder_is_no_upheaval() -> None:
     usual = [trial(0.02, accuracy=0.8 + wobble) for wobble in (-0.03, 0.03, -0.02, 0.02)]
-    assert shortfall_of((*usual, trial(0.02, accuracy=0.75))) == 0
-    assert shortfall_of((*usual, trial(0.02, accuracy=0.6))) == pytest.approx(0.2)
-    assert shortfall_of((trial(0.02, accuracy=0.1),)) == 0
+    assert shortfall_of((*usual, trial(0.02, accuracy=0.75)), 2) == 0
+    assert shortfall_of((*usual, trial(0.02, accuracy=0.6)), 2) == pytest.approx(0.2)
+    assert shortfall_of((*usual, trial(0.02, accuracy=0.6)), 6) == 0
+    assert shortfall_of((trial(0.02, accuracy=0.1),), 2) == 0
 
 
 def test_a_spent_budget_is_kept_to() -> None:

@@ -33,14 +33,12 @@ from bailiwick.lifecycle.replays.settings import MOST_DELAY
 from bailiwick.lifecycle.retrain import SEED
 from bailiwick.lifecycle.rises import raise_job
 from bailiwick.lifecycle.selection import FRAME_SCHEMA
+from bailiwick.lifecycle.strategies import LEAST_TRIED, TRIED_RATIO
 from bailiwick.lifecycle.tables import ChallengerTrial, Job, RetrainingPolicy
 from bailiwick.monitoring import read_window
 from bailiwick.policy import load_actor
 from bailiwick.registry import Deployment, ModelVersion
 from bailiwick.training import any_recipe_of, standing_in
-
-_TRIED_RATIO = 1 / 3
-_LEAST_TRIED = 30  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +147,11 @@ def _read(session: Session, platform: Platform, job: Job, *, at: datetime) -> _T
         blobs=platform.blobs,
     )
     readable = [row for row in answered if row.text]
-    tried = readable[len(readable) - round(len(readable) * _TRIED_RATIO) :]
-    if len(tried) < _LEAST_TRIED:
+    tried = readable[len(readable) - round(len(readable) * TRIED_RATIO) :]
+    if len(tried) < LEAST_TRIED:
         raise Invalid(
             f"{len(tried)} labelled answers of the champion are too few for a trial, which takes "
-            f"{_LEAST_TRIED}; ask by longer periods"
+            f"{LEAST_TRIED}; ask by longer periods"
         )
     settings = ReplaySettings(
         until=end, since=start, purpose="", period=Unit(job.payload["unit"]), label_delay=MOST_DELAY

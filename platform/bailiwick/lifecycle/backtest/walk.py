@@ -12,6 +12,8 @@ from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.backtest.learner import Judged, Learner, Rows
 from bailiwick.lifecycle.backtest.periods import Span
 from bailiwick.lifecycle.strategies import (
+    LEAST_TRIED,
+    TRIED_RATIO,
     Known,
     Lived,
     Retrained,
@@ -21,8 +23,6 @@ from bailiwick.lifecycle.strategies import (
     alarm,
 )
 
-_TRIED_RATIO = 1 / 3  # of the newest labelled period, its newest rows: what a challenger is put to
-_LEAST_TRIED = 30  # rows
 _AHEAD = 2  # periods whose models are trained before they are asked for
 
 
@@ -181,8 +181,8 @@ class Course:
 
 def trial_rows(span: Span) -> Rows | None:
     """The newest third of a period, which a challenger is put to; None where it is too small."""
-    rows = round(span.rows * _TRIED_RATIO)
-    return None if rows < _LEAST_TRIED else (span.stop - rows, span.stop)
+    rows = round(span.rows * TRIED_RATIO)
+    return None if rows < LEAST_TRIED else (span.stop - rows, span.stop)
 
 
 def walk(

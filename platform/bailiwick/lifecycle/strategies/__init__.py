@@ -7,6 +7,8 @@ rule states its assumptions where it is written.
 
 from bailiwick.lifecycle.strategies.cost_aware import DEFAULT_PRICE_ANSWERS, CostAware
 from bailiwick.lifecycle.strategies.known import (
+    LEAST_TRIED,
+    TRIED_RATIO,
     Decision,
     Known,
     Lived,
@@ -22,6 +24,8 @@ __all__ = [
     "DEFAULT_POINTS",
     "DEFAULT_PRICE_ANSWERS",
     "FORMS",
+    "LEAST_TRIED",
+    "TRIED_RATIO",
     "CostAware",
     "Decision",
     "Frozen",

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
-from bailiwick.lifecycle.strategies.known import Decision, Known, Trial
+from bailiwick.lifecycle.strategies.evidence import Gain, gain_of
+from bailiwick.lifecycle.strategies.known import TRIED_RATIO, Decision, Known, Trial
 
 DEFAULT_PRICE_ANSWERS = 50.0
-_STANDARD_ERRORS = 2.0
-_USUAL_TRIALS = 8
-_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation, if normal
+LEAST_GAIN = 0.01  # of accuracy: what a review and a rollout are worth at least
 _LEAST_GROWTH = 1e-6  # of accuracy a period: a model that does not age at all would never be due
 
 
@@ -21,22 +20,25 @@ class CostAware:
     Each newest labelled period is put to a challenger that learned two thirds of it (`Trial`).
     Its gain over the serving model, and what it falls short of the challengers before it, is what
     not having retrained costs a period: the one is what newer labels have brought already, the
-    other (`shortfall_of`) is new to both, and the labels of just that are known now.
-    Assumptions: this loss grows by `g` with each period that the model has not learned (the
-    median of gain / age over all trials, so that one upheaval does not count as the rule), and a
-    retraining sets it back to nothing.
+    other is new to both, and the labels of just that are known now. It retrains if the gain is
 
-    A plan that retrains every L periods then loses g (1 + ... + (L - 1)), and one period more
-    between two retrainings adds g (L - 1/2). So it is time when the measured gain is at least
+    - no chance, however often one has looked (`gain_of`),
+    - a point or more: less is not worth the review of a new model,
+    - as large as the loss to which a plan of evenly spaced retrainings lets a model come.
 
-        g (L - 1/2),    L = max(periods left / retrainings left, sqrt(2 price / (g rows)), 1):
+    For the last, loss is assumed to grow by `g` with each period that the model has not learned,
+    and a retraining sets it back to nothing. A plan that retrains every L periods comes to g L;
+    a model is due when it is nearer to that than the period before, at g (L - 1/2). A challenger
+    lacks the labels of the last third of a period, so that the gain that it shows is g / 3 less:
 
-    the marginal value theorem (Charnov, 1976). The first term spreads a `budget` of retrainings
-    over the plan, to be spent sooner where more is lost than usual; the second is the length
-    whose loss, g L^2 / 2 for each of `rows`, equals the price of one retraining, counted in
-    right answers: what training, labelling and rollout cost, over what a right answer is worth.
-    A gain or a shortfall below two standard errors is none. Expected-gain rules of this kind: CARA
-    (arXiv:2310.04216), UPF (arXiv:2505.14903).
+        gain >= g (L - 1/2 - 1/3),
+        L = max(periods left / retrainings left, sqrt(2 price / (g rows)), 1).
+
+    The first term spreads a `budget` of retrainings over the plan, to be spent sooner where more
+    is lost than usual; the second is the length whose loss, g L^2 / 2 for each of `rows`, equals
+    the price of one retraining, counted in right answers: what training, labelling and rollout
+    cost, over what a right answer is worth (the marginal value theorem, Charnov, 1976).
+    Expected-gain rules of this kind: CARA (arXiv:2310.04216), UPF (arXiv:2505.14903).
     """
 
     budget: int | None = None
@@ -55,19 +57,17 @@ class CostAware:
             return Decision(retrain=False, reason="no newer labels are known")
         if self.budget is not None and known.retrains >= self.budget:
             return Decision(retrain=False, reason=f"the budget of {self.budget} is spent")
-        newest = known.trials[-1]
-        gain = newest.gain + shortfall_of(known.trials)
-        if gain < _STANDARD_ERRORS * newest.standard_error:
-            return Decision(
-                retrain=False, reason=f"a gain of {100 * gain:.1f} points may be chance"
-            )
+        gain = gain_of(known.trials)
+        if too_little := _too_little(gain):
+            return Decision(retrain=False, reason=too_little)
         growth = growth_of(known.trials)
-        length = self._length(known, growth, newest.rows)
-        needed = growth * (length - 0.5)
+        length = self._length(known, growth, known.trials[-1].rows)
+        needed = growth * (length - 0.5 - TRIED_RATIO)
         return Decision(
-            retrain=gain >= needed,
-            reason=f"newer labels are worth {100 * gain:.1f} points, "
-            f"{100 * needed:.1f} are needed to retrain (every {length:.1f} periods)",
+            retrain=gain.estimate >= needed,
+            reason=f"newer labels are worth {100 * gain.estimate:.1f} points, "
+            f"{100 * max(needed, LEAST_GAIN):.1f} are needed to retrain "
+            f"(every {length:.1f} periods)",
         )
 
     def _length(self, known: Known, growth: float, rows: int) -> float:
@@ -78,26 +78,21 @@ class CostAware:
         return max(1.0, worth, known.periods_left / (self.budget - known.retrains))
 
 
-def shortfall_of(trials: Sequence[Trial]) -> float:
-    """How far the newest challenger is below the usual ones (the median of eight before it).
-
-    Counts beyond two standard errors, of its rows and of how much the usual ones differ (by their
-    median absolute deviation), else 0: periods differ.
-    """
-    newest, usual = trials[-1], [trial.accuracy for trial in trials[:-1][-_USUAL_TRIALS:]]
-    if not usual:
-        return 0.0
-    middle = median(usual)
-    spread = _DEVIATIONS * median(abs(accuracy - middle) for accuracy in usual)
-    variance = newest.accuracy * (1 - newest.accuracy) / newest.tried_rows + spread**2
-    short = middle - newest.accuracy
-    return short if short > _STANDARD_ERRORS * sqrt(variance) else 0.0
-
-
 def growth_of(trials: Sequence[Trial]) -> float:
     """Accuracy lost with each period that a model has not learned: the median over `trials`.
 
     One trial without loss is assumed beforehand: a first model has seen little, gains much by
     any newer row, and is not to be taken for the rule.
     """
-    return max(_LEAST_GROWTH, median([0.0, *(trial.gain / trial.age for trial in trials)]))
+    lost = [trial.gain / (trial.age - TRIED_RATIO) for trial in trials]
+    return max(_LEAST_GROWTH, median([0.0, *lost]))
+
+
+def _too_little(gain: Gain) -> str | None:
+    """Why a gain is none that anybody should retrain for, if so."""
+    points = f"{100 * gain.estimate:.1f} points"
+    if gain.at_least <= 0:
+        return f"a gain of {points} may be chance"
+    if gain.estimate < LEAST_GAIN:
+        return f"a gain of {points} is not worth a new model, which takes {100 * LEAST_GAIN:g}"
+    return None

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+TRIED_RATIO = 1 / 3  # of the newest labelled period, its newest rows: what a challenger is put to
+LEAST_TRIED = 30  # rows
+
 
 @dataclass(frozen=True, slots=True)
 class Lived:
