@@ -33,6 +33,17 @@ def resident_bytes(folder: Path) -> int:
     return sum(one.resident_bytes for one in running if one.pid in tree)
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that id on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
 def _running() -> Iterator[_Process]:
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     for path in _PROC.glob("[0-9]*/stat"):

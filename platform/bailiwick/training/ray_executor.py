@@ -11,6 +11,7 @@ only importer of Ray.
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -19,9 +20,9 @@ from typing import Any
 import ray
 
 from bailiwick.core.errors import BailiwickError, Invalid, Unavailable
-from bailiwick.training.parcels import packed
+from bailiwick.training.parcels import Parcel, Spec, packed
 from bailiwick.training.progress import print_line
-from bailiwick.training.remote import LOOK_SECONDS, Ended, Host, Order, versions
+from bailiwick.training.remote import LOOK_SECONDS, STOP_SECONDS, Ended, Host, Order, versions
 
 TRAINING = "bailiwick.training.run"  # the module that several processes can carry out together
 START_SECONDS = 300  # that the cluster has to find room
@@ -37,6 +38,7 @@ def main(arguments: list[str]) -> int:
         threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     try:
         _connect(spec["address"])
+        signal.signal(signal.SIGTERM, _leave)  # after Ray has set its own
         ended = _carried_out(spec)
     except BailiwickError as error:
         print_line({"error": {"code": error.code, "message": error.message}})
@@ -68,8 +70,16 @@ def _carried_out(spec: dict[str, Any]) -> Ended:
     """Have each process of the team do its part; how the leader's ended, or the one that failed."""
     job, inputs = packed(spec["job"])
     size = spec["processes"] if spec["module"] == TRAINING else 1
-    host = ray.remote(Host).options(num_cpus=spec["threads"], max_concurrency=2)
+    host = ray.remote(Host).options(num_cpus=spec["threads"], max_concurrency=3)
     hosts: list[Any] = [host.remote() for _ in range(size)]
+    try:
+        return _worked(spec, hosts, job, inputs)
+    finally:
+        stopping = [one.stop.remote() for one in hosts]
+        ray.wait(stopping, num_returns=len(stopping), timeout=STOP_SECONDS)
+
+
+def _worked(spec: dict[str, Any], hosts: list[Any], job: Spec, inputs: Parcel) -> Ended:
     team = _met(hosts)
     sent = ray.put(inputs)
     working = [
@@ -134,10 +144,15 @@ def _passed_on(host: Any, heard: int) -> int:
 
 
 def _end_with_parent() -> None:
-    """End this process, at once, when standard input does: its writer is gone."""
+    """Leave when standard input ends: its writer is gone, or wants the job cancelled."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    os._exit(_ORPHANED)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _leave(*_: object) -> None:
+    """End this process by way of what it has to clear up on the cluster."""
+    sys.exit(_ORPHANED)
 
 
 if __name__ == "__main__":
