@@ -55,7 +55,6 @@ SETTINGS = StorySettings(
     upheaval={
         "recipe_name": "cheap-first",
         "recipe": {"rungs": ["head-on-base", NETWORK | {"kind": "small-classifier"}]},
-        "risk_tier": "low",
     },
     careless={"window_days": 60, "max_rows": 60, "recipe": NETWORK | {"train_epochs": 1}},
 )

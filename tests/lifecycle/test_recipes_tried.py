@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bailiwick.lifecycle import run_next, training_jobs
-from bailiwick.lifecycle.retrain import Overrides, start
+from bailiwick.lifecycle.retrain import Overrides, enqueue_retraining, start
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
 from bailiwick.lineage import Run
 from bailiwick.policy import load_actor
@@ -65,3 +65,24 @@ def test_the_version_has_the_winners_recipe_and_says_what_was_tried(
     assert newest.metrics["recipes_tried"] == run.metrics["recipes_tried"] == TRIED
     assert run.parameters["recipe"]["kind"] == "cheap-first"
     assert training.specs[0]["reference_accuracy"] == champion.metrics["accuracy"]
+
+
+def test_a_policy_of_a_lesser_risk_tier_trains_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = FakeTraining()
+    monkeypatch.setattr(training_jobs, "run_child", training)
+    now = world.platform.clock.now()
+    bring(world, *requests(60, first=now - timedelta(days=2)))
+    with world.platform.database.transaction() as session:
+        policy = session.get_one(RetrainingPolicy, world.policy.id)
+        policy.risk_tier = "low"
+        job_id = enqueue_retraining(
+            session, policy, reason="cheaply", actor_id=world.engineer_id, at=now
+        ).id
+    assert run_next(world.platform, owner="test")
+    with world.platform.database.reading() as session:
+        job = session.get_one(Job, job_id)
+    assert (job.state, job.attempt) == ("failed", 1)
+    assert "train the version with risk_tier standard" in str(job.error)
+    assert training.specs == []

@@ -222,19 +222,28 @@ def take_turns(session: Session, model_id: UUID) -> None:
     session.get(RegisteredModel, model_id, with_for_update=True, populate_existing=True)
 
 
+def lesser_tier(
+    session: Session, tier: Tier, champion: ModelVersion | None, tiers: Mapping[str, Tier]
+) -> str | None:
+    """Why nothing judged by `tier` may follow `champion`, if so."""
+    before = evaluation_of(session, champion) if champion is not None else None
+    if before is None:
+        return None
+    standing = tier_named(tiers, before.risk_tier)
+    if not tier.demands_less_than(standing):
+        return None
+    return (
+        f"this model's champion was judged by the risk tier {standing.name}, which demands "
+        f"more than {tier.name}: train the version with risk_tier {standing.name}"
+    )
+
+
 def _keep_to_tier(
     session: Session, tier: Tier | None, champion: ModelVersion | None, tiers: Mapping[str, Tier]
 ) -> None:
     """Who orders a training names its risk tier, and so how many must approve: never fewer."""
-    before = evaluation_of(session, champion) if champion is not None else None
-    if tier is None or before is None:
-        return
-    standing = tier_named(tiers, before.risk_tier)
-    if tier.demands_less_than(standing):
-        raise Conflict(
-            f"this model's champion was judged by the risk tier {standing.name}, which demands "
-            f"more than {tier.name}: train the version with risk_tier {standing.name}"
-        )
+    if tier is not None and (problem := lesser_tier(session, tier, champion, tiers)):
+        raise Conflict(problem)
 
 
 def _kept_as_it_is(session: Session, version: ModelVersion) -> ModelVersion:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from bailiwick.audit.log import record
 from bailiwick.blobs import file_digest
 from bailiwick.core.canonical import digest_of
+from bailiwick.core.errors import Invalid
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
 from bailiwick.lifecycle.executors import placed
@@ -22,7 +23,7 @@ from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.measuring import Figures, ToMeasure, figures_of, to_measure
 from bailiwick.lifecycle.platform import Platform
-from bailiwick.lifecycle.promotion import mark_challenger, promote
+from bailiwick.lifecycle.promotion import lesser_tier, mark_challenger, promote
 from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out
 from bailiwick.lifecycle.rises import raise_job
 from bailiwick.lifecycle.selection import frame_of, renamed, split, write_frame
@@ -57,6 +58,7 @@ def carry_out_training(
         held_job(session, lease)
         actor, rules = load_actor(session, lease.acts_as), platform.in_force(session).rules
         plan = plan_training(session, order, rules=rules, actor=actor, at=started_at)
+        _require_promotable(session, platform, plan)
         asked = _to_measure(session, platform.in_force(session), plan, actor=actor, at=started_at)
     spec = _spec(platform, plan, asked, folder)
     outcome = run_child(
@@ -81,6 +83,14 @@ def carry_out_training(
             started_at=started_at,
             at=platform.clock.now(),
         )
+
+
+def _require_promotable(session: Session, platform: Platform, plan: TrainingPlan) -> None:
+    """A policy's risk tier must do for its model, or its trainings would all be in vain."""
+    if plan.order.retraining_policy_id is not None:
+        tier = tier_named(platform.tiers, plan.order.risk_tier)
+        if problem := lesser_tier(session, tier, plan.champion, platform.tiers):
+            raise Invalid(problem)
 
 
 def _to_measure(
