@@ -19,6 +19,15 @@ from support.databases import Databases, fresh_databases
 MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The whole matrix takes minutes: it runs only where it is asked for."""
+    if "crashes" in config.option.markexpr:
+        return
+    dear = [item for item in items if item.get_closest_marker("crashes")]
+    config.hook.pytest_deselected(items=dear)
+    items[:] = [item for item in items if item not in dear]
+
+
 @pytest.fixture(scope="session")
 def receiver() -> Iterator[Receiver]:
     """One address for all, so that installations can be copied."""
