@@ -24,7 +24,7 @@ from bailiwick.lineage import dataset_resource, find_dataset
 from bailiwick.notifications.recurrence import Weekly
 from bailiwick.policy import Resource
 from bailiwick.registry import Deployment, deployment_resource
-from bailiwick.training import any_recipe_of, recipe_named
+from bailiwick.training import AnyRecipe, any_recipe_of, recipe_named
 from bailiwick.web import (
     Governed,
     GovernedRoute,
@@ -121,6 +121,9 @@ class PolicyPatch(Body):
     max_rows: Annotated[int | None, Field(ge=1)] = None
     holdout_ratio: Annotated[float | None, Field(gt=0, lt=1)] = None
     sampling: SamplingIn | None = None
+    recipe_name: str | None = None
+    recipe: Recipe = None
+    risk_tier: str | None = None
     enabled: bool | None = None
 
 
@@ -282,7 +285,7 @@ def update_policy(
     retraining_policies.update_retraining_policy(
         caller.session,
         policy,
-        _changes(body),
+        _changes(caller, policy, body),
         actor=caller.actor,
         at=caller.at,
     )
@@ -294,11 +297,7 @@ def update_policy(
 def retrain_now(policy_id: UUID, body: RetrainIn, caller: Governed) -> JobOut:
     """Retrain by hand; the result goes through the same gates."""
     policy = _policy(caller, policy_id)
-    recipe = None
-    if body.recipe_name is not None:
-        recipe = recipe_named(body.recipe_name, body.recipe)
-    elif body.recipe is not None:
-        recipe = any_recipe_of(policy.recipe | body.recipe)
+    recipe = _other_recipe(policy, body.recipe_name, body.recipe)
     job = retrain.start(
         caller.session,
         policy,
@@ -321,9 +320,22 @@ def list_considerations(policy_id: UUID, caller: Governed, paging: Paging) -> Co
     return ConsiderationPage(items=shown, next_cursor=following)
 
 
-def _changes(body: PolicyPatch) -> dict[str, Any]:
+def _other_recipe(
+    policy: RetrainingPolicy, name: str | None, settings: dict[str, Any] | None
+) -> AnyRecipe | None:
+    """The named recipe, or the policy's own, with other settings; None: neither is said."""
+    if name is not None:
+        return recipe_named(name, settings)
+    return None if settings is None else any_recipe_of(policy.recipe | settings)
+
+
+def _changes(caller: Governed, policy: RetrainingPolicy, body: PolicyPatch) -> dict[str, Any]:
     """What is to be changed, as policies keep it; a budget may be taken away again."""
-    changes = body.model_dump(exclude_none=True)
+    changes = body.model_dump(exclude_none=True, exclude={"recipe_name", "recipe"})
+    if (recipe := _other_recipe(policy, body.recipe_name, body.recipe)) is not None:
+        changes["recipe"] = recipe.to_dict()
+    if body.risk_tier is not None:
+        tier_named(caller.platform.tiers, body.risk_tier)
     for name, given in (("triggers", body.triggers), ("only_if", body.only_if)):
         if given is not None:
             changes[name] = [one.trigger().to_json() for one in given]

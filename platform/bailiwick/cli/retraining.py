@@ -22,6 +22,10 @@ app.add_typer(policies, name="policy")
 PolicyName = Annotated[
     str, typer.Argument(metavar="POLICY", help="NAMESPACE/NAME of its deployment, or its id.")
 ]
+RecipeName = Annotated[
+    str | None, typer.Option(help="Name of the recipe, for instance cheap-first.")
+]
+RiskTier = Annotated[str | None, typer.Option(help="Which gates: low, standard or high.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="At most so many rows.")]
 WindowDays = Annotated[int | None, typer.Option(min=1, help="Learn from the newest days.")]
 
@@ -162,9 +166,9 @@ def create(
     max_rows: MaxRows = None,
     holdout_ratio: Annotated[float | None, typer.Option(help="Newest share kept to judge.")] = None,
     sample: Samples = None,
-    recipe: Annotated[str | None, typer.Option(help="Name of the recipe.")] = None,
+    recipe: RecipeName = None,
     setting: Settings = None,
-    risk_tier: Annotated[str | None, typer.Option(help="Which gates: standard or high.")] = None,
+    risk_tier: RiskTier = None,
     on: Ons = None,
     only_if: OnlyIfs = None,
     budget_hours: BudgetHours = None,
@@ -215,6 +219,9 @@ def change(
     window_days: WindowDays = None,
     max_rows: MaxRows = None,
     sample: Samples = None,
+    recipe: RecipeName = None,
+    setting: Settings = None,
+    risk_tier: RiskTier = None,
     on: Ons = None,
     only_if: OnlyIfs = None,
     budget_hours: BudgetHours = None,
@@ -226,6 +233,9 @@ def change(
         "window_days": window_days,
         "max_rows": max_rows,
         "sampling": numbers_of("--sample", sample),
+        "recipe_name": recipe,
+        "recipe": numbers_of("--set", setting),
+        "risk_tier": risk_tier,
         "triggers": _triggers(on),
         "only_if": _triggers(only_if),
         "budget_hours": budget_hours,
