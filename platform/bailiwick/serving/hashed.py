@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -18,6 +19,46 @@ from bailiwick.serving.outputs import Outputs
 _BATCH_ROWS = 2048
 # A row's vector has this length, so that its n-grams together learn faster than the bias.
 _NORM = 5.0
+_KEYS_OF_16_BITS = 1 << 16
+
+
+class SummedWeights(torch.autograd.Function):
+    """The sum of the weights of each row's n-grams, with a gradient that is quick to come by.
+
+    The gradient of a bucket's weights is the sum of the gradients of the rows that it occurs in, in
+    their order: the same sum the other way round. `embedding_bag` takes three times as long for it.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, weight: torch.Tensor, buckets: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> torch.Tensor:
+        """Sums (rows, labels) of `weight` (buckets, labels); `buckets`, `offsets`: see `Ngrams`."""
+        ctx.buckets, ctx.offsets, ctx.of = buckets, offsets, len(weight)
+        return _sums(weight, buckets, offsets)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        """The gradient (buckets, labels) of the weights, by that of the sums."""
+        rows = np.repeat(np.arange(len(ctx.offsets) - 1), np.diff(ctx.offsets))
+        # Keys of 16 bits are sorted by radix, ten times as fast.
+        keys = ctx.buckets.astype(np.uint16) if ctx.of <= _KEYS_OF_16_BITS else ctx.buckets
+        occurrences = np.bincount(ctx.buckets, minlength=ctx.of)
+        by_bucket = np.concatenate(([0], np.cumsum(occurrences)))
+        order = np.argsort(keys, kind="stable")
+        return _sums(gradients[0], rows[order], by_bucket), None, None
+
+
+def _sums(
+    values: torch.Tensor, chosen: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> torch.Tensor:
+    return torch.nn.functional.embedding_bag(
+        torch.from_numpy(chosen),
+        values,
+        torch.from_numpy(offsets),
+        mode="sum",
+        include_last_offset=True,
+    )
 
 
 class NgramNetwork(torch.nn.Module):
@@ -31,15 +72,10 @@ class NgramNetwork(torch.nn.Module):
 
     def forward(self, ngrams: Ngrams) -> torch.Tensor:
         """Logits (rows, labels)."""
-        offsets = torch.from_numpy(ngrams.offsets)
-        sums = torch.nn.functional.embedding_bag(
-            torch.from_numpy(ngrams.buckets),
-            self.weight,
-            offsets,
-            mode="sum",
-            include_last_offset=True,
+        sums: torch.Tensor = SummedWeights.apply(  # type: ignore[no-untyped-call]  # torch's own
+            self.weight, ngrams.buckets, ngrams.offsets
         )
-        counts = offsets.diff().clamp(min=1)
+        counts = torch.from_numpy(ngrams.offsets).diff().clamp(min=1)
         return sums * (_NORM * counts.rsqrt())[:, None] + self.bias
 
     def encoded(self, texts: Sequence[str]) -> Ngrams:

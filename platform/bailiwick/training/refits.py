@@ -32,7 +32,7 @@ import torch
 from numpy.typing import NDArray
 
 from bailiwick.core.errors import BailiwickError, Invalid
-from bailiwick.monitoring.descriptors import KnownWords, describe
+from bailiwick.monitoring.descriptors import KnownWords
 from bailiwick.serving.ngrams import Indices, Ngrams, hashed_ngrams
 from bailiwick.training.data import Frame, newest_tenth, read_frame
 from bailiwick.training.evaluation import macro_f1_of
@@ -60,14 +60,14 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model with the columns of the stream's labels that it can answer, and its words.
+    """A model with the columns of the stream's labels that it can answer, and the words it knows.
 
     `train_seconds` are of the processor, so that they say the same on a busy machine.
     """
 
     answering: Answering
     columns: Indices
-    known_words: KnownWords
+    known_words: frozenset[int]  # as `KnownWords` hashes them
     train_seconds: float
 
 
@@ -79,6 +79,7 @@ class Stream:
         self.texts, self.text_of = numbered(frame.texts)
         self.labels, self.label_of = numbered(frame.labels)
         self._ngrams: dict[tuple[int, int], Ngrams] = {}
+        self._words: dict[int, frozenset[int]] = {}
 
     def ngrams(self, recipe: HeadRecipe) -> Ngrams:
         """The n-grams of the distinct texts, hashed once for all models."""
@@ -89,6 +90,12 @@ class Stream:
             )
         return self._ngrams[hashing]
 
+    def words(self, text: int) -> frozenset[int]:
+        """The words of a distinct text, hashed once for all models."""
+        if text not in self._words:
+            self._words[text] = KnownWords.of([self.texts[text]]).hashes
+        return self._words[text]
+
     def learn(self, start: int, stop: int, recipe: Recipe, seed: int, teach: "Teach") -> Model:
         """A model of the rows from `start` to `stop`. Raises `Invalid` where they cannot be."""
         rows = self.frame.rows(start, stop)
@@ -98,7 +105,7 @@ class Stream:
         answering, columns = teach(self, start, stop, recipe, seed)
         seconds = time.process_time() - started
         texts, _ = distinct_of(self.text_of[start:stop])
-        words = KnownWords.of(self.texts[text] for text in texts)
+        words = frozenset[int]().union(*(self.words(text) for text in texts))
         return Model(answering, columns, words, seconds)
 
     def judge(self, model: Model, start: int, stop: int) -> dict[str, Any]:
@@ -107,12 +114,7 @@ class Stream:
         probabilities = model.answering(distinct).softmax(dim=1)
         confidence, best = (part.numpy()[place] for part in probabilities.max(dim=1))
         answers, truth = model.columns[best], self.label_of[start:stop]
-        unseen = np.array(
-            [
-                describe(self.texts[text], model.known_words).unseen_words_ratio > 0
-                for text in distinct
-            ]
-        )
+        unseen = np.array([not self.words(text) <= model.known_words for text in distinct])
         right: NDArray[np.bool_] = answers == truth
         return {
             "rows": stop - start,

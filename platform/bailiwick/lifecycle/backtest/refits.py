@@ -21,7 +21,7 @@ from bailiwick.lifecycle.backtest.stream import Stream
 from bailiwick.lifecycle.children import JobProcessFailed, environment_of
 from bailiwick.training import HeadRecipe, Recipe, SmallClassifierRecipe
 
-_FORMAT = 1  # counts up when the same rows, recipe and seed would give another model
+_FORMAT = 2  # counts up when the same rows, recipe and seed would give another model
 # A transformer learns from at most so many rows, the newest, as training orders do by default.
 _TRANSFORMER_ROWS = 12_000
 _MODELS_KEPT = 8  # in each process; a wide one on many labels takes 80 MB
