@@ -114,6 +114,17 @@ def test_a_policy_that_makes_no_sense_is_refused(
     assert answer.status_code == status, answer.text
 
 
+def test_a_policys_recipe_and_risk_tier_can_be_changed(world: World, places: Places) -> None:
+    path = f"/retraining-policies/{places['policy_id']}"
+    changed = world.patch(path, {"recipe_name": "cheap-first", "recipe": {"tolerance": 0.02}})
+    assert changed.json()["recipe"]["kind"] == "cheap-first"
+    again = world.patch(path, {"recipe": {"rungs": ["head-on-base"]}, "risk_tier": "high"}).json()
+    assert (again["recipe"]["tolerance"], again["risk_tier"]) == (0.02, "high")
+    assert [rung["kind"] for rung in again["recipe"]["rungs"]] == ["head"]
+    for wrong in ({"risk_tier": "odd"}, {"recipe_name": "odd"}, {"recipe": {"odd": 1}}):
+        assert world.patch(path, wrong).status_code == 422
+
+
 def test_a_job_is_ordered_read_and_cancelled(world: World, places: Places) -> None:
     path = f"/jobs/{places['job_id']}"
     assert world.get(path).json()["state"] == "queued"
