@@ -14,8 +14,8 @@ from bailiwick.audit.log import record
 from bailiwick.blobs import file_digest
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
-from bailiwick.lifecycle.executors import placed
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
+from bailiwick.lifecycle.placing import placed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lifecycle.training_jobs import Beat

@@ -14,6 +14,7 @@ from bailiwick.core.errors import Invalid
 from bailiwick.core.resources import bundled
 from bailiwick.core.settings import Settings
 from bailiwick.db import Database, make_engine
+from bailiwick.lifecycle.executors import Executor, executor_of
 from bailiwick.lifecycle.gates import Tier
 from bailiwick.lifecycle.rulesets import Rulesets
 from bailiwick.monitoring import Pseudonyms, TextVault, load_or_create_key
@@ -42,6 +43,11 @@ class Platform:
         """The installation under the rules that are in force now, for one request or step."""
         now = self.rulesets.in_force(session)
         return self if now.rules is self.rules else replace(self, rules=now.rules, tiers=now.tiers)
+
+    @cached_property
+    def executor(self) -> Executor:
+        """Where the processes of jobs work."""
+        return executor_of(self.settings)
 
     @property
     def artifact_folder(self) -> Path:
@@ -103,6 +109,7 @@ class Platform:
 
 def open_platform(settings: Settings, clock: Clock) -> Platform:
     """Open an installation; `Invalid` says which setting or policy file is wrong."""
+    executor_of(settings)  # a wrong choice is told of now, and not by the first job
     folder = settings.policies or bundled("policies")
     if settings.database_url is None:
         settings.home.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from bailiwick.blobs import file_digest
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.children import run_child
-from bailiwick.lifecycle.executors import placed
 from bailiwick.lifecycle.jobs import JobKind, Lease, enqueue, held_job, succeed
+from bailiwick.lifecycle.placing import placed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lifecycle.training_jobs import Beat

@@ -18,10 +18,10 @@ from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Invalid
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
-from bailiwick.lifecycle.executors import placed
 from bailiwick.lifecycle.gates import Evidence, Paired, reasons_to_reject, tier_named
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
 from bailiwick.lifecycle.measuring import Figures, ToMeasure, figures_of, to_measure
+from bailiwick.lifecycle.placing import placed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import lesser_tier, mark_challenger, promote
 from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out

@@ -22,8 +22,8 @@ from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.asking import Labelled
 from bailiwick.lifecycle.backtest import Judged, Refits, Unit
 from bailiwick.lifecycle.backtest.stream import LEAST_ROWS, stream_of
-from bailiwick.lifecycle.executors import require_here
 from bailiwick.lifecycle.jobs import JobKind, Lease, enqueue, held_job, succeed
+from bailiwick.lifecycle.placing import require_here
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.replays import ReplaySettings, Source, source_of
 from bailiwick.lifecycle.replays.history import read_history

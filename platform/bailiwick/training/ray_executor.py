@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -25,6 +26,7 @@ from bailiwick.training.progress import print_line
 from bailiwick.training.remote import LOOK_SECONDS, STOP_SECONDS, Ended, Host, Order, versions
 
 TRAINING = "bailiwick.training.run"  # the module that several processes can carry out together
+CONNECT_SECONDS = 5
 START_SECONDS = 300  # that the cluster has to find room
 # Of this process's environment, what the ones on the cluster get as well.
 PASSED_ON = ("OMP_WAIT_POLICY", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE")
@@ -57,9 +59,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _connect(address: str) -> None:
+    host, _, port = address.rpartition(":")
     try:
+        # Ray itself waits for minutes for a cluster that is not there.
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise Unavailable(
             "the Ray cluster at BAILIWICK_RAY_ADDRESS cannot be reached from this worker "
             f"({type(error).__name__}); see that it runs, with this Python and this Ray"

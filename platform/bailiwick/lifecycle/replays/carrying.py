@@ -14,8 +14,8 @@ from bailiwick.core.canonical import canonical_bytes, digest_of
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.backtest import Stream
 from bailiwick.lifecycle.backtest.stream import stream_of
-from bailiwick.lifecycle.executors import require_here
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
+from bailiwick.lifecycle.placing import require_here
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.replays.evidence import as_evidence
 from bailiwick.lifecycle.replays.history import History, read_history
