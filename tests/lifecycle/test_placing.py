@@ -24,7 +24,11 @@ from support.lifecycle_children import training_outcome
 from support.lifecycle_world import World, factory_again, told
 from support.replayed_history import Past
 
-RAY = {"executor": "ray", "ray_address": "10.0.0.5:6379", "executor_environment": "cluster"}
+RAY: dict[str, Any] = {
+    "executor": "ray",
+    "ray_address": "10.0.0.5:6379",
+    "executor_environment": "cluster",
+}
 
 
 class Started:

@@ -8,7 +8,7 @@ import typer
 from rich.console import RenderableType
 
 from bailiwick.cli.api_client import Cursor, Json, Limit, TokenFile, Url, command, connected
-from bailiwick.cli.output import facts, moment, page_table, plain, print_text, said, short
+from bailiwick.cli.output import facts, moment, page_table, plain, said, short
 from bailiwick.cli.references import whole_id
 from bailiwick.cli.training import show_order, waited_for
 from bailiwick.client import Bailiwick
@@ -122,7 +122,7 @@ def logs(
             if as_json:
                 typer.echo(json.dumps(line, ensure_ascii=False))
             else:
-                print_text(plain(f"{line['at'][:19]}  {line['attempt']}  {line['line']}"))
+                typer.echo(plain(f"{line['at'][:19]}  {line['attempt']}  {line['line']}").plain)
 
 
 @command(app, "wait", show=show_order)
