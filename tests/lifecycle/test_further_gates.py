@@ -60,7 +60,7 @@ def test_good_figures_pass_in_every_tier(tier: str) -> None:
         (
             "robustness",
             {"changes": [{"change": "cut", "accuracy": 0.74, "paired": WORSE}]},
-            "worse than the champion with cut: -0.120 accuracy on 1,000 rows",
+            "worse than the champion with texts cut short: -0.120 accuracy on 1,000 rows",
         ),
         ("data_checks", {"rows_after": 3}, "3 training rows are dated after the first row"),
         ("data_checks", {"duplicate_rows": 3_210}, "80.2% of the training rows repeat"),

@@ -6,6 +6,13 @@ from typing import Any
 from bailiwick.lifecycle.comparing import Paired
 from bailiwick.lifecycle.tiers import Tier
 
+_CHANGES = {"casing": "other casing", "cut": "texts cut short"}
+
+
+def named(change: str) -> str:
+    """What was done to the texts, as in `with typos`."""
+    return _CHANGES.get(change, change)
+
 
 def calibration(figures: Mapping[str, Any], tier: Tier) -> Iterator[str]:
     """The expected calibration error is within the tier's bound, or no worse than the champion's.
@@ -32,10 +39,11 @@ def robustness(figures: Mapping[str, Any], tier: Tier) -> Iterator[str]:
     if not figures["changes"]:
         raise ValueError
     for one in figures["changes"]:
+        change = named(one["change"])
         loss = float(figures["accuracy"]) - float(one["accuracy"])
         if loss > tier.max_robustness_loss:
             yield (
-                f"with {one['change']} it loses {loss:.3f} accuracy ({figures['accuracy']:.3f} to "
+                f"with {change} it loses {loss:.3f} accuracy ({figures['accuracy']:.3f} to "
                 f"{one['accuracy']:.3f} on {figures['rows']:,} rows), "
                 f"{tier.max_robustness_loss:.3f} is allowed"
             )
@@ -45,7 +53,7 @@ def robustness(figures: Mapping[str, Any], tier: Tier) -> Iterator[str]:
         low, high = paired.cautious_interval()
         if high < 0 and -paired.gain > tier.max_robustness_loss_to_champion:
             yield (
-                f"worse than the champion with {one['change']}: {paired.gain:+.3f} accuracy on "
+                f"worse than the champion with {change}: {paired.gain:+.3f} accuracy on "
                 f"{paired.rows:,} rows, 95 % interval {low:+.3f} to {high:+.3f}, "
                 f"{-tier.max_robustness_loss_to_champion:+.3f} is allowed"
             )

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bailiwick.lifecycle.comparing import Paired
+from bailiwick.lifecycle.gating.quality import named
 
 Figures = Mapping[str, Any]
 
@@ -64,7 +65,7 @@ def _size(figures: Figures) -> str:
 
 
 def _robustness(figures: Figures) -> str:
-    changes = (f"{one['accuracy']:.1%} with {one['change']}" for one in figures["changes"])
+    changes = [f"{one['accuracy']:.1%} with {named(one['change'])}" for one in figures["changes"]]
     return f"{figures['accuracy']:.1%} right as they are; {', '.join(changes)}"
 
 
