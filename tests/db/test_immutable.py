@@ -44,6 +44,7 @@ HISTORY = {
     "job_events",
     "retraining_considerations",
     "taxonomies",
+    "batch_quarantines",
     "labelling_rounds",
     "joined_feedback",
     "label_checks",

@@ -240,6 +240,12 @@ def _body(operation: Operation, places: Places) -> Any:
         "PATCH /datasets/{ns}/{name}": {"description": "new"},
         "POST /datasets/{ns}/{name}/label": api_bodies.relabelling(),
         "POST /datasets/{ns}/{name}/versions/{number}/label": api_bodies.relabelling(),
+        "PUT /datasets/{ns}/{name}/quarantine": {
+            "batches": [
+                {"start": "2021-01-01T00:00:00Z", "end": "2021-01-02T00:00:00Z", "why": "x"}
+            ],
+            "reason": "x",
+        },
         "PUT /datasets/{ns}/{name}/taxonomy": {"renames": {"Petrol": "Fuel"}, "reason": "x"},
         "POST /datasets/{ns}/{name}/marks": {"column": "merchant", "mark": "identifier"},
         "POST /datasets/{ns}/{name}/marks/{mark_id}/decide": {"accept": False},

@@ -103,6 +103,17 @@ STEPS = [
         by="steward",
     ),
     Step(
+        "PUT /datasets/{ns}/{name}/quarantine",
+        "/datasets/finance/purchases/quarantine",
+        {
+            "batches": [
+                {"start": "2031-01-01T00:00:00Z", "end": "2031-01-02T00:00:00Z", "why": "doubled"}
+            ],
+            "reason": "a feed sent everything twice",
+        },
+        by="steward",
+    ),
+    Step(
         "PUT /datasets/{ns}/{name}/taxonomy",
         "/datasets/finance/purchases/taxonomy",
         {"renames": {"Petrol": "Fuel"}, "reason": "one ledger account now"},

@@ -7,7 +7,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bailiwick.cli import marks, relabelling, taxonomies
+from bailiwick.cli import marks, quarantines, relabelling, taxonomies
 from bailiwick.cli.api_client import Cursor, Limit, command
 from bailiwick.cli.labels import Compartments, Level, Purposes, Residency, label_of
 from bailiwick.cli.output import day, facts, moment, page_table, said, table, waived, words_of
@@ -16,6 +16,7 @@ from bailiwick.client.shapes import Dataset, DatasetVersion, Page, Registered
 
 app = typer.Typer(no_args_is_help=True, help="Datasets and their versions.")
 app.add_typer(taxonomies.app, name="taxonomy")
+app.add_typer(quarantines.app, name="quarantine")
 app.registered_commands.extend(marks.app.registered_commands)
 app.registered_commands.extend(relabelling.app.registered_commands)
 

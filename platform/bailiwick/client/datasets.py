@@ -8,6 +8,7 @@ from bailiwick.client.capability import Capability, given
 from bailiwick.client.errors import MisusedClient
 from bailiwick.client.references import name_of, path, version_of
 from bailiwick.client.shapes import (
+    BatchQuarantine,
     ColumnMark,
     Dataset,
     DatasetVersion,
@@ -54,6 +55,17 @@ class Datasets(Capability):
         """Say what old names mean from now on, all of them; None gives a label up."""
         body = {"renames": dict(renames), "reason": reason}
         return cast("Taxonomy", self._http.write("PUT", f"{_at(dataset)}/taxonomy", body))
+
+    def quarantine(self, dataset: str) -> BatchQuarantine:
+        """Which batches of the dataset nothing may learn from, and why."""
+        return cast("BatchQuarantine", self._http.get(f"{_at(dataset)}/quarantine"))
+
+    def set_quarantine(
+        self, dataset: str, batches: Sequence[Mapping[str, Any]], *, reason: str
+    ) -> BatchQuarantine:
+        """Quarantine batches, all of them: `{"version", "why"}` or `{"start", "end", "why"}`."""
+        body = {"batches": [dict(batch) for batch in batches], "reason": reason}
+        return cast("BatchQuarantine", self._http.write("PUT", f"{_at(dataset)}/quarantine", body))
 
     def likely_renames(self, dataset: str) -> Sequence[LikelyRename]:
         """Which labels seem to have been renamed, the likeliest first."""

@@ -28,6 +28,7 @@ from bailiwick.lifecycle.selection import (
     Marks,
     Selection,
     frame_of,
+    without_quarantined,
     without_repeats,
 )
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
@@ -42,6 +43,7 @@ from bailiwick.lineage import (
     dataset_resource,
     dataset_version_resource,
 )
+from bailiwick.lineage.batches import quarantine_of
 from bailiwick.monitoring import WindowRow, read_window
 from bailiwick.policy import Actor, Resource, Rules, load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, deployment_resource
@@ -243,7 +245,8 @@ def _gather(
         path = platform.blobs.verified_path(version.rows_blob)
         frame = frame_of(path, version.text_columns, version.label_column, marks)
         frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
-    frame = marks.plain(pa.concat_tables(without_repeats(frames)).sort_by("time"))
+    joined = pa.concat_tables(without_repeats(frames)).sort_by("time")
+    frame = marks.plain(without_quarantined(joined, quarantine_of(session, policy.dataset_id)))
     without_text = len(answered) - len(rows)
     if not frame.num_rows:
         why = f"; {without_text:,} labelled answers have no text" if without_text else ""
@@ -292,18 +295,21 @@ def _inputs(
 
 
 def _brought_in(session: Session, dataset_id: UUID, start: datetime) -> list[DatasetVersion]:
-    """Versions that were registered from files; prepared ones would count requests twice."""
-    return list(
-        session.scalars(
-            select(DatasetVersion)
-            .where(
-                DatasetVersion.dataset_id == dataset_id,
-                DatasetVersion.source_blob.is_not(None),
-                DatasetVersion.last_time >= start,
-            )
-            .order_by(DatasetVersion.number)
+    """Versions that were registered from files, but for those that are quarantined.
+
+    Prepared ones would count requests twice.
+    """
+    quarantine = quarantine_of(session, dataset_id)
+    found = session.scalars(
+        select(DatasetVersion)
+        .where(
+            DatasetVersion.dataset_id == dataset_id,
+            DatasetVersion.source_blob.is_not(None),
+            DatasetVersion.last_time >= start,
         )
+        .order_by(DatasetVersion.number)
     )
+    return [version for version in found if quarantine.why_not(version.number) is None]
 
 
 def _keep(platform: Platform, gathered: _Gathered, folder: Path) -> Content:

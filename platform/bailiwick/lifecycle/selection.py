@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.sampling import NEWEST, Sampling, chosen
+from bailiwick.lineage.batches import Quarantine
 from bailiwick.lineage.rows import compose_text
 from bailiwick.lineage.taxonomies import Renames
 from bailiwick.training.spec import KEY, SEGMENT
@@ -121,6 +122,13 @@ class Parts:
     holdout: pa.Table
     older: pa.Table
     hard_rows: int
+
+
+def without_quarantined(frame: pa.Table, quarantine: Quarantine) -> pa.Table:
+    """The frame without rows of quarantined spans."""
+    for start, end in quarantine.spans:
+        frame = frame.filter((pc.field("time") < start) | (pc.field("time") >= end))
+    return frame
 
 
 def split(frames: Sequence[pa.Table], selection: Selection, *, seed: int) -> Parts:

@@ -26,7 +26,13 @@ from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import lesser_tier, mark_challenger, promote
 from bailiwick.lifecycle.retraining_policies import is_approved, is_carried_out
 from bailiwick.lifecycle.rises import raise_job
-from bailiwick.lifecycle.selection import frame_of, renamed, split, write_frame
+from bailiwick.lifecycle.selection import (
+    frame_of,
+    renamed,
+    split,
+    without_quarantined,
+    write_frame,
+)
 from bailiwick.lifecycle.tables import Evaluation, Job, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import (
     TrainingOrder,
@@ -103,14 +109,17 @@ def _to_measure(
 def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path) -> dict[str, Any]:
     """Write the job's input files; the description that the training process reads."""
     frames = [
-        renamed(
-            frame_of(
-                platform.blobs.verified_path(version.rows_blob),
-                version.text_columns,
-                version.label_column,
-                plan.judged.marks,
+        without_quarantined(
+            renamed(
+                frame_of(
+                    platform.blobs.verified_path(version.rows_blob),
+                    version.text_columns,
+                    version.label_column,
+                    plan.judged.marks,
+                ),
+                plan.renames,
             ),
-            plan.renames,
+            plan.quarantine,
         )
         for version in plan.data
     ]

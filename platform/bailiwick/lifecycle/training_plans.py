@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from bailiwick.core.canonical import digest_of
-from bailiwick.core.errors import Invalid, NotFound
+from bailiwick.core.errors import Conflict, Invalid, NotFound
 from bailiwick.db.session import hold_labels
 from bailiwick.lifecycle.evaluation_settings import NOTHING_DECLARED, JudgedBy, judged_by
 from bailiwick.lifecycle.jobs import JobKind, enqueue
@@ -17,6 +17,7 @@ from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lineage import DatasetVersion, Node, dataset_version_resource
+from bailiwick.lineage.batches import NOTHING, Quarantine, quarantine_of
 from bailiwick.lineage.taxonomies import NO_RENAMES, Renames, taxonomy_of
 from bailiwick.policy import Actor, Label, Rules, join_stored, load_label, require
 from bailiwick.registry import (
@@ -46,6 +47,7 @@ class TrainingOrder:
     from_champion: bool
     retraining_policy_id: UUID | None = None
     taxonomy: int = 0  # that labels are named by: that of the dataset when it is carried out
+    quarantine: int = 0  # the dataset's when it is carried out, likewise
 
     def to_payload(self) -> dict[str, Any]:
         """As JSON."""
@@ -62,6 +64,7 @@ class TrainingOrder:
             "seed": self.seed,
             "from_champion": self.from_champion,
             "taxonomy": self.taxonomy,
+            "quarantine": self.quarantine,
             "retraining_policy_id": (
                 str(self.retraining_policy_id) if self.retraining_policy_id else None
             ),
@@ -87,6 +90,7 @@ class TrainingOrder:
             from_champion=payload["from_champion"],
             retraining_policy_id=UUID(policy_id) if policy_id else None,
             taxonomy=payload.get("taxonomy", 0),
+            quarantine=payload.get("quarantine", 0),
         )
 
 
@@ -100,6 +104,7 @@ class TrainingPlan:
     text_columns: tuple[str, ...]
     label_id: str
     renames: Renames = NO_RENAMES
+    quarantine: Quarantine = NOTHING
     judged: JudgedBy = NOTHING_DECLARED  # as it was said when the plan was made
 
     @property
@@ -133,11 +138,25 @@ def plan_training(
     judged = judged_by(session, model.id)
     plan = TrainingPlan(order, found, champion, text_columns=(), label_id="", judged=judged)
     plan = _labelled(session, plan, model, rules=rules, actor=actor, at=at)
+    plan = _without_quarantined(session, plan)
     taxonomy = taxonomy_of(session, found[0].dataset_id)
     if taxonomy is not None:
-        named = replace(order, taxonomy=taxonomy.number)
+        named = replace(plan.order, taxonomy=taxonomy.number)
         plan = replace(plan, order=named, renames=Renames(taxonomy.renames))
     return replace(plan, text_columns=_text_columns(order, found, champion))
+
+
+def _without_quarantined(session: Session, plan: TrainingPlan) -> TrainingPlan:
+    """The plan with what is left out of it; `Invalid` if it names a quarantined version."""
+    quarantine = quarantine_of(session, plan.data[0].dataset_id)
+    for version in plan.data:
+        if (why := quarantine.why_not(version.number)) is not None:
+            raise Invalid(
+                f"{_name(version)} is quarantined ({why}); leave it out, or have the quarantine "
+                "lifted"
+            )
+    order = replace(plan.order, quarantine=quarantine.number)
+    return replace(plan, order=order, quarantine=quarantine)
 
 
 def plan_again(
@@ -155,6 +174,8 @@ def plan_again(
     )
     data = tuple(session.get_one(DatasetVersion, one, populate_existing=True) for one in ids)
     model = session.get_one(RegisteredModel, plan.order.model_id, populate_existing=True)
+    if quarantine_of(session, data[0].dataset_id).number != plan.quarantine.number:
+        raise Conflict("batches of the dataset were quarantined while the model learned from it")
     again = replace(plan, data=data, champion=champion)
     return _labelled(session, again, model, rules=rules, actor=actor, at=at)
 

@@ -48,6 +48,24 @@ class Taxonomy(Base):
     made_at: Mapped[datetime]
 
 
+class BatchQuarantine(Base):
+    """Which batches of a dataset nothing may learn from, from then on. Never changes.
+
+    `batches`: [{"version": number, "why"}, {"start", "end", "why"}].
+    """
+
+    __tablename__ = "batch_quarantines"
+    __table_args__ = (UniqueConstraint("dataset_id", "number"),)
+
+    id: Mapped[Id]
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
+    number: Mapped[int]
+    batches: Mapped[list[dict[str, Any]]]
+    reason: Mapped[str] = mapped_column(String(2000))
+    made_by: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    made_at: Mapped[datetime]
+
+
 class ColumnMark(Revised, Base):
     """What a column holds: personal data, free text or an identifier.
 

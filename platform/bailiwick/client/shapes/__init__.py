@@ -40,6 +40,7 @@ from bailiwick.client.shapes.common import (
     Page,
 )
 from bailiwick.client.shapes.data import (
+    BatchQuarantine,
     ColumnMark,
     Dataset,
     DatasetVersion,
@@ -163,6 +164,7 @@ __all__ = [
     "AuditEvent",
     "Backtest",
     "BacktestResult",
+    "BatchQuarantine",
     "Breach",
     "Bundle",
     "BundleApproval",

@@ -69,6 +69,16 @@ class Taxonomy(TypedDict):
     made_at: str | None
 
 
+class BatchQuarantine(TypedDict):
+    """Batches that nothing may learn from: a version each, or a span; `number` 0: none ever was."""
+
+    number: int
+    batches: list[dict[str, Any]]
+    reason: str | None
+    made_by: str | None
+    made_at: str | None
+
+
 class LikelyRename(TypedDict):
     """A label that went as another one came, and how alike their texts are (0 to 1)."""
 

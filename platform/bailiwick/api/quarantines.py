@@ -1,0 +1,91 @@
+"""`/datasets/{ns}/{name}/quarantine`: batches that nothing may learn from."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, Field
+
+from bailiwick.api.schemas import Body, Schema, Text
+from bailiwick.lineage import Dataset, dataset_resource, find_dataset
+from bailiwick.lineage.batches import (
+    MOST_BATCHES,
+    MOST_CHARACTERS,
+    Batch,
+    quarantine_row,
+    set_quarantine,
+)
+from bailiwick.lineage.tables import BatchQuarantine
+from bailiwick.web import Governed, GovernedRoute, acts
+
+router = APIRouter(prefix="/datasets", tags=["data"], route_class=GovernedRoute)
+
+
+class BatchIn(Body):
+    """A version, or all rows from `start` up to and without `end`, requests included."""
+
+    version: Annotated[int | None, Field(ge=1)] = None
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+    why: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+
+
+class QuarantineIn(Body):
+    """All batches that are quarantined from now on; [] lifts every quarantine."""
+
+    batches: list[BatchIn] = Field(max_length=MOST_BATCHES)
+    reason: Text
+
+
+class BatchOut(Schema):
+    """A batch that nothing may learn from."""
+
+    version: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    why: str
+
+
+class QuarantineOut(Schema):
+    """What is quarantined; `number` 0 where nothing ever was."""
+
+    number: int
+    batches: list[BatchOut]
+    reason: str | None = None
+    made_by: UUID | None = None
+    made_at: datetime | None = None
+
+
+@router.get("/{ns}/{name}/quarantine", **acts("dataset:read"))
+def read_quarantine(ns: str, name: str, caller: Governed) -> QuarantineOut:
+    """Which batches of the dataset nothing may learn from, and why."""
+    dataset = _governed(caller, ns, name)
+    return _shown(quarantine_row(caller.session, dataset.id))
+
+
+@router.put("/{ns}/{name}/quarantine", **acts("dataset:update"))
+def change_quarantine(ns: str, name: str, body: QuarantineIn, caller: Governed) -> QuarantineOut:
+    """Quarantine batches. Trainings leave them out from now on; what learned them is in lineage."""
+    dataset = _governed(caller, ns, name)
+    made = set_quarantine(
+        caller.session,
+        dataset,
+        [Batch(**one.model_dump()) for one in body.batches],
+        reason=body.reason,
+        actor_id=caller.principal_id,
+        at=caller.at,
+    )
+    return _shown(made)
+
+
+def _governed(caller: Governed, ns: str, name: str) -> Dataset:
+    dataset = find_dataset(caller.session, ns, name)
+    caller.require(dataset_resource(caller.session, dataset))
+    return dataset
+
+
+def _shown(row: BatchQuarantine | None) -> QuarantineOut:
+    if row is None:
+        return QuarantineOut(number=0, batches=[])
+    return QuarantineOut.model_validate(row)
