@@ -88,31 +88,3 @@ def test_who_may_not_see_the_job_sees_no_line_of_it(world: World, job_id: UUID) 
     world.join("outsider", "engineer", clearance="public")
     for path in ("log", "stream?seconds=0"):
         assert world.get(f"/jobs/{job_id}/{path}", by="outsider").status_code == 404
-
-
-def test_an_order_beyond_what_a_job_may_take_is_refused_and_says_whom_to_ask(world: World) -> None:
-    order = {
-        "model": "finance/x",
-        "dataset": "finance/y",
-        "dataset_versions": [1],
-        "purpose": "accounting",
-    }
-    answer = world.post("/jobs", order | {"time_seconds": 0})
-    assert answer.status_code == 422
-    allowed = world.platform.settings.job_time_seconds["train"]
-    places = world_with_data(world)
-    refused = world.post("/jobs", order | places | {"time_seconds": allowed + 1})
-    assert refused.status_code == 422
-    assert "BAILIWICK_JOB_TIME_SECONDS" in refused.json()["detail"]
-    ordered = world.post("/jobs", order | places | {"time_seconds": 5, "memory_bytes": 9})
-    assert ordered.json()["limits"] == {"time_seconds": 5, "memory_bytes": 9}
-
-
-def world_with_data(world: World) -> dict[str, str]:
-    with world.platform.database.transaction() as session:
-        make = world.factory(session)
-        data, model = make.dataset_version(make.dataset()), make.model()
-        return {
-            "model": f"{model.namespace}/{model.name}",
-            "dataset": f"{data.dataset.namespace}/{data.dataset.name}",
-        }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bailiwick.core.errors import Invalid, Unavailable
-from bailiwick.lifecycle.children import JobProcessFailed, run_child
+from bailiwick.lifecycle.children import JobProcessFailed, environment_of, run_child
 from bailiwick.lifecycle.jobs import LeaseLost
 
 Progress = dict[str, Any] | None
@@ -111,6 +111,14 @@ def test_progress_is_passed_on_line_by_line_and_the_outcome_returned(folder: Pat
     assert run(folder, heard.append, mode="works") == {"threads": "1"}
     steps = [said["step"] for said in heard if said is not None]
     assert list(dict.fromkeys(steps)) == [1, 2, 3]
+
+
+def test_a_process_gets_none_of_the_installations_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BAILIWICK_DATABASE_URL", "postgresql://u:secret@db/x")
+    assert "secret" not in str(environment_of(1))
+    assert environment_of(3)["OMP_NUM_THREADS"] == "3"
 
 
 def test_what_is_no_progress_is_not_passed_on(folder: Path) -> None:

@@ -49,6 +49,14 @@ WAYS = {
         },
     ),
     "residency": ("an environment outside the residency is refused", {"the environment lay in eu"}),
+    "no-execute-up": (
+        "machines with a lower clearance get none of its data",
+        {"the environment were cleared for confidential"},
+    ),
+    "execution-residency": (
+        "machines outside the residency get none of its data",
+        {"the environment lay in eu"},
+    ),
     "purpose": (
         "a purpose that the label does not allow is refused",
         {"its label allowed analytics", "the purpose were accounting"},

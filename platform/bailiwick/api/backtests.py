@@ -11,9 +11,11 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from bailiwick.api.deployments import governed_deployment
-from bailiwick.api.jobs import Recipe, parts_of
+from bailiwick.api.jobs import MemoryBytes, Recipe, TimeSeconds, parts_of
 from bailiwick.api.schemas import Body, Schema
 from bailiwick.lifecycle.backtest import Unit
+from bailiwick.lifecycle.jobs import JobKind
+from bailiwick.lifecycle.limits import ordered_limits
 from bailiwick.lifecycle.replays import (
     ReplaySettings,
     Source,
@@ -73,6 +75,8 @@ class BacktestIn(Body):
     recipe_name: str = "head"
     recipe: Recipe = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    memory_bytes: MemoryBytes = None
+    time_seconds: TimeSeconds = None
 
 
 class BacktestOut(Schema):
@@ -148,8 +152,20 @@ def start_backtest(body: BacktestIn, caller: Governed) -> BacktestOut:
         recipe=from_nothing(recipe_named(body.recipe_name, body.recipe)),
         seed=body.seed,
     )
+    limits = ordered_limits(
+        caller.platform.settings,
+        JobKind.BACKTEST,
+        memory_bytes=body.memory_bytes,
+        time_seconds=body.time_seconds,
+    )
     ordered = order_backtest(
-        caller.session, source, settings, rules=caller.rules, actor=caller.actor, at=caller.at
+        caller.session,
+        source,
+        settings,
+        rules=caller.rules,
+        actor=caller.actor,
+        at=caller.at,
+        limits=limits,
     )
     caller.decided_by_use_case()
     return _shown(caller, [ordered])[0]

@@ -38,6 +38,13 @@ Recipe = Annotated[
     dict[str, Any] | None,
     Field(description="Settings that differ from the recipe's defaults; null: none differ."),
 ]
+MemoryBytes = Annotated[
+    int | None,
+    Field(ge=1, description="What its processes may hold together; null: what all may here."),
+]
+TimeSeconds = Annotated[
+    int | None, Field(ge=1, description="What one attempt may take; null: what all may here.")
+]
 
 
 class SamplingIn(Body):
@@ -80,13 +87,8 @@ class TrainIn(Body):
     max_rows: Annotated[int, Field(ge=1)] = DEFAULT_SELECTION.max_rows
     window_days: Annotated[int | None, Field(ge=1)] = None
     sampling: SamplingIn = SamplingIn()
-    memory_bytes: Annotated[
-        int | None,
-        Field(ge=1, description="What its processes may hold together; null: what all may here."),
-    ] = None
-    time_seconds: Annotated[
-        int | None, Field(ge=1, description="What one attempt may take; null: what all may here.")
-    ] = None
+    memory_bytes: MemoryBytes = None
+    time_seconds: TimeSeconds = None
 
 
 class JobOut(Schema):

@@ -44,7 +44,8 @@ class Backtests(Capability):
         """Replay a deployment (`NAMESPACE/NAME`), a policy, or rows (`NAMESPACE/NAME@NUMBER`).
 
         Settings: `purpose` (of rows), `period`, `since`, `until`, `label_delay`, `budget`,
-        `price_answers`, `recipe_name`, `recipe`, `seed`; what is left out takes the API's default.
+        `price_answers`, `recipe_name`, `recipe`, `seed`, `memory_bytes`,
+        `time_seconds`; what is left out takes the API's default.
         """
         body = given(
             deployment_id=None if deployment is None else self._deployments.id_of(deployment),

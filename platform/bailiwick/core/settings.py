@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     )
     ray_address: str | None = Field(
         None,
+        pattern=r"^[^/]+:\d+$",
         description="Address of the Ray cluster (HOST:PORT), of which the worker's machine is a "
         "node.",
     )

@@ -63,8 +63,9 @@ def run_child(
 
 
 def environment_of(threads: int) -> dict[str, str]:
-    """The environment of a job process that may use so many threads."""
-    return os.environ | {
+    """The environment of a job process that may use so many threads: none of our secrets."""
+    inherited = {name: it for name, it in os.environ.items() if not name.startswith("BAILIWICK_")}
+    return inherited | {
         "OMP_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",  # idle threads that spin starve a machine that is shared
         "TOKENIZERS_PARALLELISM": "false",

@@ -1,7 +1,6 @@
 """Job files on their way to another machine and back: bytes with their digests, no shared disk.
 
-A job's inputs are named in its spec as `{"path": ...}`, files or folders. Nothing is pickled that
-was made of data: a parcel is names, bytes and digests.
+A job's inputs are named in its spec as `{"path": ...}`, files or folders.
 """
 
 from collections.abc import Callable

@@ -17,6 +17,7 @@ from bailiwick.console.visibility import (
     visible_models,
     visible_versions,
 )
+from bailiwick.lifecycle.job_logs import log_lines
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, JobState, cancel, job_resource
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
 from bailiwick.monitoring import Monitor
@@ -24,7 +25,7 @@ from bailiwick.policy import Unseen
 from bailiwick.registry import Deployment, ModelVersion, RegisteredModel
 from bailiwick.web import Caller, Cursor, Governed, acts, page_of
 
-JOBS_PER_PAGE, SHOWN_EVENTS = 50, 200
+JOBS_PER_PAGE, SHOWN_EVENTS, SHOWN_LINES = 50, 200, 100
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=GovernedPage)
 
@@ -77,6 +78,7 @@ def job(request: Request, caller: Governed, job_id: UUID) -> Response:
         job=found,
         label=labels_of(session, [found.label_id])[found.label_id],
         events=events,
+        log=log_lines(session, found.id, after=None, limit=SHOWN_LINES),
         about=_about(caller, found),
         version=_version(caller, found.result),
         names=names_of(session, [found.acts_as]),

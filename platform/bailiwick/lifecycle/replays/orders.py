@@ -92,6 +92,7 @@ def order_backtest(
     rules: Rules,
     actor: Actor,
     at: datetime,
+    limits: Mapping[str, int] | None = None,
 ) -> Backtest:
     """Queue a backtest; it is checked now, so that a wrong order fails where it is given.
 
@@ -112,6 +113,7 @@ def order_backtest(
         payload={"backtest_id": str(backtest_id)},
         actor_id=actor_id,
         at=at,
+        limits=limits,
     )
     policy, written = source.policy, settings.to_json()
     backtest = Backtest(
