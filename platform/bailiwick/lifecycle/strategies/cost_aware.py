@@ -1,16 +1,13 @@
 """Retraining when what it brings is worth more than what it costs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import median
 
-from bailiwick.lifecycle.strategies.evidence import Gain, gain_of
-from bailiwick.lifecycle.strategies.known import TRIED_RATIO, Decision, Known, Trial
+from bailiwick.lifecycle.strategies.evidence import gain_of, growth_of
+from bailiwick.lifecycle.strategies.known import TRIED_RATIO, Decision, Known
 
 DEFAULT_PRICE_ANSWERS = 50.0
 LEAST_GAIN = 0.01  # of accuracy: what a review and a rollout are worth at least
-_LEAST_GROWTH = 1e-6  # of accuracy a period: a model that does not age at all would never be due
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +17,18 @@ class CostAware:
     Each newest labelled period is put to a challenger that learned two thirds of it (`Trial`).
     Its gain over the serving model, and what it falls short of the challengers before it, is what
     not having retrained costs a period: the one is what newer labels have brought already, the
-    other is new to both, and the labels of just that are known now. It retrains if the gain is
+    other is new to both, and the labels of just that are known now. A new model would know the
+    last third as well, which is worth a third of a period's usual loss more. It retrains if that
 
-    - no chance, however often one has looked (`gain_of`),
-    - a point or more: less is not worth the review of a new model,
-    - as large as the loss to which a plan of evenly spaced retrainings lets a model come.
+    - is no chance, however often one has looked (`gain_of`),
+    - is a point or more: less is not worth the review of a new model,
+    - is as large as the loss to which a plan of evenly spaced retrainings lets a model come.
 
-    For the last, loss is assumed to grow by `g` with each period that the model has not learned,
-    and a retraining sets it back to nothing. A plan that retrains every L periods comes to g L;
-    a model is due when it is nearer to that than the period before, at g (L - 1/2). A challenger
-    lacks the labels of the last third of a period, so that the gain that it shows is g / 3 less:
+    For the last, loss is assumed to grow by `g` (`growth_of`) with each period that the model has
+    not learned, and a retraining sets it back to nothing. A plan that retrains every L periods
+    comes to g L; a model is due when it is nearer to that than it was a period ago:
 
-        gain >= g (L - 1/2 - 1/3),
+        loss >= g (L - 1/2),
         L = max(periods left / retrainings left, sqrt(2 price / (g rows)), 1).
 
     The first term spreads a `budget` of retrainings over the plan, to be spent sooner where more
@@ -57,17 +54,18 @@ class CostAware:
             return Decision(retrain=False, reason="no newer labels are known")
         if self.budget is not None and known.retrains >= self.budget:
             return Decision(retrain=False, reason=f"the budget of {self.budget} is spent")
-        gain = gain_of(known.trials)
-        if too_little := _too_little(gain):
-            return Decision(retrain=False, reason=too_little)
-        growth = growth_of(known.trials)
+        gain, growth = gain_of(known.trials), growth_of(known.trials)
+        if gain.at_least <= 0:
+            return Decision(
+                retrain=False, reason=f"a gain of {100 * gain.estimate:.1f} points may be chance"
+            )
         length = self._length(known, growth, known.trials[-1].rows)
-        needed = growth * (length - 0.5 - TRIED_RATIO)
+        lost = gain.estimate + growth * TRIED_RATIO
+        needed = max(LEAST_GAIN, growth * (length - 0.5))
         return Decision(
-            retrain=gain.estimate >= needed,
-            reason=f"newer labels are worth {100 * gain.estimate:.1f} points, "
-            f"{100 * max(needed, LEAST_GAIN):.1f} are needed to retrain "
-            f"(every {length:.1f} periods)",
+            retrain=lost >= needed,
+            reason=f"newer labels are worth {100 * lost:.1f} points, {100 * needed:.1f} are needed "
+            f"to retrain ({_why(needed, length)})",
         )
 
     def _length(self, known: Known, growth: float, rows: int) -> float:
@@ -78,21 +76,8 @@ class CostAware:
         return max(1.0, worth, known.periods_left / (self.budget - known.retrains))
 
 
-def growth_of(trials: Sequence[Trial]) -> float:
-    """Accuracy lost with each period that a model has not learned: the median over `trials`.
-
-    One trial without loss is assumed beforehand: a first model has seen little, gains much by
-    any newer row, and is not to be taken for the rule.
-    """
-    lost = [trial.gain / (trial.age - TRIED_RATIO) for trial in trials]
-    return max(_LEAST_GROWTH, median([0.0, *lost]))
-
-
-def _too_little(gain: Gain) -> str | None:
-    """Why a gain is none that anybody should retrain for, if so."""
-    points = f"{100 * gain.estimate:.1f} points"
-    if gain.at_least <= 0:
-        return f"a gain of {points} may be chance"
-    if gain.estimate < LEAST_GAIN:
-        return f"a gain of {points} is not worth a new model, which takes {100 * LEAST_GAIN:g}"
-    return None
+def _why(needed: float, length: float) -> str:
+    """What asks for so many points."""
+    if needed == LEAST_GAIN:
+        return "less is not worth a new model"
+    return f"every {length:.1f} periods"

@@ -1,14 +1,16 @@
-"""What trials have shown of the serving model, held against chance however often one looks."""
+"""What trials have shown: a gain that is no chance, however often one looks, and how models age."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import pi, sqrt
-from statistics import NormalDist, median
+from statistics import NormalDist, median, quantiles
 
-from bailiwick.lifecycle.strategies.known import Trial
+from bailiwick.lifecycle.strategies.known import TRIED_RATIO, Trial
 
-_CHANCE_OF_ERROR = 0.05  # of taking chance for a gain, once in a model's life
+_CHANCE_OF_ERROR = 0.1  # of taking chance for a gain, once in a model's life
 _USUAL_TRIALS = 8
+_USUAL_GROWTH = 0.01  # of accuracy a period, assumed beforehand of one model
+_LEAST_GROWTH = 1e-6  # a model that does not age at all would never be due
 _DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation, if normal
 
 
@@ -28,28 +30,35 @@ def gain_of(trials: Sequence[Trial]) -> Gain:
     more than there is. With many rows a period the newest trial is enough, with few a month of
     days says what one month would. What the challenger falls short of earlier ones is added.
     """
-    since = trials_since(trials)
-    errors = standard_errors_at(len(since))
-    precision, weighted = 0.0, 0.0
-    pools = []
-    for trial in reversed(since):
-        weight = max(trial.standard_error, 1 / trial.tried_rows) ** -2
-        precision, weighted = precision + weight, weighted + weight * trial.gain
-        estimate = weighted / precision
-        pools.append(Gain(estimate, estimate - errors / sqrt(precision)))
+    serving = by_model(trials)[-1]
+    errors = standard_errors_at(len(serving))
+    pools = [_pooled(serving[oldest:], errors) for oldest in range(len(serving))]
     best = max(pools, key=lambda pool: pool.at_least)
     short = shortfall_of(trials, errors)
     return Gain(best.estimate + short, best.at_least + short)
 
 
-def trials_since(trials: Sequence[Trial]) -> list[Trial]:
-    """The newest trials, back to the last retraining: those over which the model grew older."""
-    since = [trials[-1]]
-    for trial in reversed(trials[:-1]):
-        if trial.age >= since[-1].age:
-            break
-        since.append(trial)
-    return since[::-1]
+def growth_of(trials: Sequence[Trial]) -> float:
+    """Accuracy that a model is going to lose with each period that it has not learned (above 0).
+
+    Of each model so far the slope of its gains over its age, by least squares through the origin;
+    of these slopes the lower quartile. A young model gains much by any newer row, and upheavals
+    are rare: neither is the rule for the periods to come. A model that lost a point a period is
+    assumed beforehand, so that the first one that is measured is not taken for all.
+    """
+    slopes = [_slope(model) for model in by_model(trials)]
+    lower, *_ = quantiles([_USUAL_GROWTH, *slopes], n=4, method="inclusive")
+    return max(_LEAST_GROWTH, lower)
+
+
+def by_model(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """The trials of each serving model, in order: over them it grew older."""
+    models: list[list[Trial]] = []
+    for trial in trials:
+        if not models or trial.age <= models[-1][-1].age:
+            models.append([])
+        models[-1].append(trial)
+    return models
 
 
 def standard_errors_at(look: int) -> float:
@@ -61,7 +70,7 @@ def standard_errors_at(look: int) -> float:
     alpha as in Lan and DeMets, 1983).
 
     >>> [round(standard_errors_at(look), 1) for look in (1, 2, 12, 365)]
-    [1.9, 2.7, 4.1, 6.0]
+    [1.5, 2.4, 4.0, 6.0]
     """
     share = 6 / (pi * look) ** 2 / look
     return NormalDist().inv_cdf(1 - _CHANCE_OF_ERROR * share)
@@ -81,3 +90,22 @@ def shortfall_of(trials: Sequence[Trial], standard_errors: float) -> float:
     variance = newest.accuracy * (1 - newest.accuracy) / newest.tried_rows + spread**2
     short = middle - newest.accuracy
     return short if short > max(2.0, standard_errors) * sqrt(variance) else 0.0
+
+
+def _pooled(trials: Sequence[Trial], standard_errors: float) -> Gain:
+    precision = sum(_precision(trial) for trial in trials)
+    estimate = sum(_precision(trial) * trial.gain for trial in trials) / precision
+    return Gain(estimate, estimate - standard_errors / sqrt(precision))
+
+
+def _precision(trial: Trial) -> float:
+    """Of its gain; rows that were all answered alike are as one that was not."""
+    return max(trial.standard_error, 1 / trial.tried_rows) ** -2
+
+
+def _slope(model: Sequence[Trial]) -> float:
+    """Gain by period of age; a challenger lacks the labels that it is put to."""
+    weights = [(_precision(trial), trial.age - TRIED_RATIO, trial.gain) for trial in model]
+    return sum(w * age * gain for w, age, gain in weights) / sum(
+        w * age**2 for w, age, _ in weights
+    )
