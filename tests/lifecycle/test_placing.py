@@ -11,7 +11,14 @@ from sqlalchemy import select
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid
 from bailiwick.core.settings import Settings
-from bailiwick.lifecycle import JobState, Platform, open_platform, run_next, training_jobs
+from bailiwick.lifecycle import (
+    JobState,
+    Platform,
+    executors,
+    open_platform,
+    run_next,
+    training_jobs,
+)
 from bailiwick.lifecycle.executors import Local, OnRay, executor_of
 from bailiwick.lifecycle.limits import MIB, Limits
 from bailiwick.lifecycle.tables import Job
@@ -49,6 +56,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     child = Started()
     monkeypatch.setattr(training_jobs, "run_child", child)
     return child
+
+
+@pytest.fixture(autouse=True)
+def ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is installed, wherever this runs: none of these jobs gets as far as starting it."""
+    monkeypatch.setattr(executors, "ray_is_installed", lambda: True)
 
 
 def on_cluster(platform: Platform, **settings: Any) -> Platform:
@@ -166,6 +179,18 @@ def test_an_environment_that_is_not_there_fails_the_job_with_what_to_do(
     assert started.processes == decisions == []
     assert job.error is not None
     assert "BAILIWICK_EXECUTOR_ENVIRONMENT names 'cluster'" in job.error
+
+
+def test_a_worker_without_ray_says_what_to_install(
+    platform: Platform, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "ray_is_installed", lambda: False)
+    job_id = train(platform, {})
+    assert run_next(on_cluster(platform), owner="w")
+    job, _, _ = ended(platform, job_id)
+    assert (job.state, job.attempt, started.processes) == (JobState.FAILED, 1, [])
+    assert job.error is not None
+    assert "pip install 'bailiwick[ray]'" in job.error
 
 
 @pytest.mark.parametrize("lacking", ["ray_address", "executor_environment"])

@@ -7,6 +7,7 @@ So leases, limits, logs and cancelling are the same for both.
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from bailiwick.core.errors import Invalid
@@ -42,7 +43,14 @@ class OnRay:
     threads: int
 
     def placed(self, module: str, spec: dict[str, Any], limits: Limits) -> Process:
-        """A process that sends the job's files there and brings back what was made of them."""
+        """A process that sends the job's files there and brings back what was made of them.
+
+        Raises `Invalid` where this machine cannot speak to a cluster.
+        """
+        if not ray_is_installed():
+            raise Invalid(
+                "BAILIWICK_EXECUTOR=ray needs Ray beside the worker: pip install 'bailiwick[ray]'"
+            )
         return "bailiwick.training.ray_executor", {
             "module": module,
             "job": spec,
@@ -51,6 +59,11 @@ class OnRay:
             "threads": self.threads,
             "memory_bytes": limits.memory_bytes,
         }
+
+
+def ray_is_installed() -> bool:
+    """Whether it is, without loading it."""
+    return find_spec("ray") is not None
 
 
 def executor_of(settings: Settings) -> Executor:

@@ -33,11 +33,13 @@ class Limits:
     @classmethod
     def of(cls, settings: Settings, kind: str, ordered: Mapping[str, int]) -> Self:
         """The installation's for jobs of that kind, or what was ordered where that is less."""
+        memory_bytes, time_seconds = (
+            settings.job_memory_bytes[kind],
+            settings.job_time_seconds[kind],
+        )
         return cls(
-            **{
-                name: min(allowed, ordered.get(name, allowed))
-                for name, allowed in _allowed(settings, kind).items()
-            }
+            memory_bytes=min(memory_bytes, ordered.get("memory_bytes", memory_bytes)),
+            time_seconds=min(time_seconds, ordered.get("time_seconds", time_seconds)),
         )
 
 
@@ -47,7 +49,7 @@ def ordered_limits(
     """Limits of one order. `Invalid` if one is above what jobs of its kind may take here."""
     asked = {"memory_bytes": memory_bytes, "time_seconds": time_seconds}
     ordered = {name: value for name, value in asked.items() if value is not None}
-    for name, allowed in _allowed(settings, kind).items():
+    for name, allowed in asdict(Limits.of(settings, kind, {})).items():
         if ordered.get(name, 0) > allowed:
             raise Invalid(
                 f"{name} of a {kind} job is at most {allowed} here; ask for less, or an "
@@ -65,9 +67,8 @@ class Watch:
 
     def check(self) -> None:
         """Raise `LimitExceeded` once it took more than it may."""
-        limits = asdict(self._limits)
         if time.monotonic() - self._started > self._limits.time_seconds:
-            self._refuse("time_seconds", f"ran for more than {limits['time_seconds']} s")
+            self._refuse("time_seconds", f"ran for more than {self._limits.time_seconds} s")
         if resident_bytes(self._folder) > self._limits.memory_bytes:
             allowed_mib = self._limits.memory_bytes // MIB
             self._refuse("memory_bytes", f"used more than {allowed_mib} MiB of memory")
@@ -79,13 +80,6 @@ class Watch:
             f"the job {done} and was ended ({source}); give it fewer rows or a smaller recipe, "
             "or raise that limit"
         )
-
-
-def _allowed(settings: Settings, kind: str) -> dict[str, int]:
-    return {
-        "memory_bytes": settings.job_memory_bytes[kind],
-        "time_seconds": settings.job_time_seconds[kind],
-    }
 
 
 def _setting(name: str) -> str:

@@ -22,6 +22,7 @@ from bailiwick.training.parcels import Parcel, Spec, made_in, unpacked
 LOOK_SECONDS = 0.5
 STOP_SECONDS = 2.0
 _FOLDERS = "bailiwick-job-"  # and the id of the process that they belong to
+_INPUT_FAULT = 2  # the exit status of a job process that says what is wrong with its job
 _ERROR_BYTES = 65_536  # of standard error that is brought back
 
 
@@ -102,11 +103,11 @@ class Host:
             with self._running(order, written, errors) as process:
                 excess = _watched(process, folder, order.memory_bytes)
             if excess:
-                self._lines.append(json.dumps({"error": excess}))
+                self._lines.append(json.dumps({"error": excess}))  # as a process says it itself
             size = errors.seek(0, os.SEEK_END)
             errors.seek(max(0, size - _ERROR_BYTES))
             made = Parcel({}, {}) if process.returncode else made_in(work)
-            status = 2 if excess else process.returncode
+            status = _INPUT_FAULT if excess else process.returncode
             return Ended(status=status, errors=errors.read(), made=made)
 
     @contextlib.contextmanager
@@ -124,17 +125,16 @@ class Host:
         )
         self._process = process
         with process:
-            if process.stdout is not None:  # Popen was asked for a pipe
-                listener = threading.Thread(target=self._listen, args=(process.stdout,))
-                listener.start()
+            listener = threading.Thread(target=self._listen, args=(process.stdout,))
+            listener.start()
             try:
                 yield process
             finally:
                 process.kill()
                 listener.join()
 
-    def _listen(self, stream: IO[str]) -> None:
-        for line in stream:
+    def _listen(self, stream: IO[str] | None) -> None:
+        for line in stream or ():
             self._lines.append(line.rstrip("\n"))
 
 
