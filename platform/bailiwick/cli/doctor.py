@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -42,6 +43,8 @@ def doctor(*, as_json: Json = False, url: Url = None, token_file: TokenFile = No
     """Check the API, your token, the model server, the data folder and what is installed."""
     settings = read_settings()
     findings = [*_of_api(url, token_file), _model_server(settings), *_of_machine(settings.home)]
+    if settings.executor == "ray":
+        findings += [_cluster(settings.ray_address or ""), _installed("ray", ("ray",))]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -92,6 +95,16 @@ def _model_server(settings: Settings) -> Finding:
         return Finding("model server", "ok", f"{address} answers")
     what_to_do = "start it with `bailiwick serve`, or correct BAILIWICK_SERVING_URL"
     return Finding("model server", "fail", f"{address} does not answer; {what_to_do}")
+
+
+def _cluster(address: str) -> Finding:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=PROBE_SECONDS).close()
+    except (OSError, ValueError):
+        what_to_do = "start it with `ray start --head`, or correct BAILIWICK_RAY_ADDRESS"
+        return Finding("executor", "fail", f"no Ray cluster answers at {address!r}; {what_to_do}")
+    return Finding("executor", "ok", f"a Ray cluster at {address}")
 
 
 def _of_machine(home: Path) -> Iterator[Finding]:
