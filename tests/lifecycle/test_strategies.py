@@ -12,6 +12,7 @@ from bailiwick.lifecycle.strategies import (
     CostAware,
     Known,
     Lived,
+    Retrained,
     Strategy,
     Threshold,
     Trial,
@@ -230,6 +231,14 @@ def test_a_spent_budget_is_kept_to() -> None:
     rule, large = CostAware(budget=2), (trial(0.5),)
     assert rule.decide(known(retrains=1, periods_left=1, trials=large)).retrain
     assert not rule.decide(known(retrains=2, trials=large)).retrain
+
+
+def test_a_trial_of_the_model_before_is_no_reason_to_retrain_again() -> None:
+    """After it came days with too few rows to try a challenger on."""
+    rule, large = CostAware(price_answers=0), (trial(0.5),)
+    assert rule.decide(known(trials=large)).retrain
+    done = (Retrained(period=1, through=1, train_seconds=1.0),)
+    assert not rule.decide(known(trials=large, retrained=done)).retrain
 
 
 def test_without_newer_labels_there_is_nothing_to_learn() -> None:

@@ -50,8 +50,8 @@ class CostAware:
 
     def decide(self, known: Known) -> Decision:
         """By the trials so far, the newest of which is of the newest labelled period."""
-        if not known.behind or not known.trials:
-            return Decision(retrain=False, reason="no newer labels are known")
+        if not known.behind or not _tried(known):
+            return Decision(retrain=False, reason="no newer labels are known, or too few to try")
         if self.budget is not None and known.retrains >= self.budget:
             return Decision(retrain=False, reason=f"the budget of {self.budget} is spent")
         gain, growth = gain_of(known.trials), growth_of(known.trials)
@@ -74,6 +74,12 @@ class CostAware:
         if self.budget is None or known.periods_left is None:
             return max(1.0, worth)
         return max(1.0, worth, known.periods_left / (self.budget - known.retrains))
+
+
+def _tried(known: Known) -> bool:
+    """Whether there is a trial of the serving model: one may be of those before it."""
+    through = known.retrained[-1].through if known.retrained else -1
+    return bool(known.trials) and known.trials[-1].period > through
 
 
 def _why(needed: float, length: float) -> str:
