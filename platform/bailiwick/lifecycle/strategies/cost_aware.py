@@ -60,12 +60,15 @@ class CostAware:
                 retrain=False, reason=f"a gain of {100 * gain.estimate:.1f} points may be chance"
             )
         length = self._length(known, growth, known.trials[-1].rows)
-        lost = gain.estimate + growth * TRIED_RATIO
-        needed = max(LEAST_GAIN, growth * (length - 0.5))
+        loss = max(LEAST_GAIN, growth * (length - 0.5))
+        needed = loss - growth * TRIED_RATIO
+        why = (
+            f"every {length:.1f} periods" if loss > LEAST_GAIN else "less is not worth a new model"
+        )
         return Decision(
-            retrain=lost >= needed,
-            reason=f"newer labels are worth {100 * lost:.1f} points, {100 * needed:.1f} are needed "
-            f"to retrain ({_why(needed, length)})",
+            retrain=gain.estimate >= needed,
+            reason=f"newer labels are worth {100 * gain.estimate:.1f} points, {100 * needed:.1f} "
+            f"are needed to retrain ({why})",
         )
 
     def _length(self, known: Known, growth: float, rows: int) -> float:
@@ -80,10 +83,3 @@ def _tried(known: Known) -> bool:
     """Whether there is a trial of the serving model: one may be of those before it."""
     through = known.retrained[-1].through if known.retrained else -1
     return bool(known.trials) and known.trials[-1].period > through
-
-
-def _why(needed: float, length: float) -> str:
-    """What asks for so many points."""
-    if needed == LEAST_GAIN:
-        return "less is not worth a new model"
-    return f"every {length:.1f} periods"
