@@ -12,6 +12,7 @@ from bailiwick.lifecycle.strategies import (
     CostAware,
     Known,
     Lived,
+    Retrained,
     Strategy,
     Threshold,
     Trial,
@@ -141,7 +142,7 @@ def test_a_price_alone_says_how_long_to_wait() -> None:
         waits.append(rule.decide(known(trials=trials)))
     assert [wait.retrain for wait in waits] == [False, False, True]
     assert waits[-1].reason == (
-        "newer labels are worth 6.0 points, 5.0 are needed to retrain (every 3.0 periods)"
+        "newer labels are worth 5.3 points, 4.3 are needed to retrain (every 3.0 periods)"
     )
     assert CostAware(price_answers=0).decide(known(trials=steady(0.02))).retrain
 
@@ -170,7 +171,7 @@ def test_a_gain_of_less_than_a_point_is_not_worth_a_new_model() -> None:
     decision = CostAware(price_answers=0).decide(known(trials=(*steady(0.006), aged(0.006))))
     assert not decision.retrain
     assert decision.reason == (
-        "newer labels are worth 0.6 points, 1.0 are needed to retrain "
+        "newer labels are worth 0.4 points, 0.8 are needed to retrain "
         "(less is not worth a new model)"
     )
 
@@ -215,7 +216,7 @@ def test_an_upheaval_that_the_challenger_has_not_learned_either_is_worth_a_retra
     usual = (*steady(0.02), trial(0.01))
     assert not rule.decide(known(trials=usual)).retrain
     decision = rule.decide(known(trials=(*usual[:-1], trial(0.01, accuracy=0.6))))
-    assert (decision.retrain, decision.reason[:34]) == (True, "newer labels are worth 21.7 points")
+    assert (decision.retrain, decision.reason[:34]) == (True, "newer labels are worth 21.0 points")
 
 
 def test_a_period_that_is_a_little_harder_is_no_upheaval() -> None:
@@ -230,6 +231,14 @@ def test_a_spent_budget_is_kept_to() -> None:
     rule, large = CostAware(budget=2), (trial(0.5),)
     assert rule.decide(known(retrains=1, periods_left=1, trials=large)).retrain
     assert not rule.decide(known(retrains=2, trials=large)).retrain
+
+
+def test_a_trial_of_the_model_before_is_no_reason_to_retrain_again() -> None:
+    """After it came days with too few rows to try a challenger on."""
+    rule, large = CostAware(price_answers=0), (trial(0.5),)
+    assert rule.decide(known(trials=large)).retrain
+    done = (Retrained(period=1, through=1, train_seconds=1.0),)
+    assert not rule.decide(known(trials=large, retrained=done)).retrain
 
 
 def test_without_newer_labels_there_is_nothing_to_learn() -> None:

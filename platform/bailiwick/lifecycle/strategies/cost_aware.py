@@ -50,8 +50,8 @@ class CostAware:
 
     def decide(self, known: Known) -> Decision:
         """By the trials so far, the newest of which is of the newest labelled period."""
-        if not known.behind or not known.trials:
-            return Decision(retrain=False, reason="no newer labels are known")
+        if not known.behind or not _tried(known):
+            return Decision(retrain=False, reason="no newer labels are known, or too few to try")
         if self.budget is not None and known.retrains >= self.budget:
             return Decision(retrain=False, reason=f"the budget of {self.budget} is spent")
         gain, growth = gain_of(known.trials), growth_of(known.trials)
@@ -60,12 +60,15 @@ class CostAware:
                 retrain=False, reason=f"a gain of {100 * gain.estimate:.1f} points may be chance"
             )
         length = self._length(known, growth, known.trials[-1].rows)
-        lost = gain.estimate + growth * TRIED_RATIO
-        needed = max(LEAST_GAIN, growth * (length - 0.5))
+        loss = max(LEAST_GAIN, growth * (length - 0.5))
+        needed = loss - growth * TRIED_RATIO
+        why = (
+            f"every {length:.1f} periods" if loss > LEAST_GAIN else "less is not worth a new model"
+        )
         return Decision(
-            retrain=lost >= needed,
-            reason=f"newer labels are worth {100 * lost:.1f} points, {100 * needed:.1f} are needed "
-            f"to retrain ({_why(needed, length)})",
+            retrain=gain.estimate >= needed,
+            reason=f"newer labels are worth {100 * gain.estimate:.1f} points, {100 * needed:.1f} "
+            f"are needed to retrain ({why})",
         )
 
     def _length(self, known: Known, growth: float, rows: int) -> float:
@@ -76,8 +79,7 @@ class CostAware:
         return max(1.0, worth, known.periods_left / (self.budget - known.retrains))
 
 
-def _why(needed: float, length: float) -> str:
-    """What asks for so many points."""
-    if needed == LEAST_GAIN:
-        return "less is not worth a new model"
-    return f"every {length:.1f} periods"
+def _tried(known: Known) -> bool:
+    """Whether there is a trial of the serving model: one may be of those before it."""
+    through = known.retrained[-1].through if known.retrained else -1
+    return bool(known.trials) and known.trials[-1].period > through
