@@ -18,7 +18,7 @@ from support.lifecycle_world import World
 from support.replayed_history import Past
 from support.tiny_training import TINY
 
-WAIT_SECONDS, GONE_SECONDS = 60, 3.0
+WAIT_SECONDS, GONE_SECONDS = 120, 3.0
 # Its first epoch takes many seconds, in which the process says nothing.
 SLOW = replace(
     TINY, hidden_size=256, layers=8, intermediate_size=1_024, heads=4, pretrain_batch_rows=1

@@ -1,9 +1,11 @@
 """The Ray executor, on a real cluster of this machine: two processes train together over gloo."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -38,11 +40,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    folder = tempfile.mkdtemp(prefix="r")  # short: paths of sockets have at most 107 characters
     command = [
         *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
         *("--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2"),
         *("--include-dashboard=false", "--disable-usage-stats"),
-        *("--object-store-memory=100000000", f"--temp-dir={tmp_path_factory.mktemp('r')}"),
+        *("--object-store-memory=100000000", f"--temp-dir={folder}"),
     ]
     log = tmp_path_factory.mktemp("log") / "ray.log"
     with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as node:
@@ -53,6 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             time.sleep(0.1)
         yield f"127.0.0.1:{port}"
         node.terminate()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def trained(folder: Path, executor: OnRay, **changes: Any) -> dict[str, Any]:
