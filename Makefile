@@ -10,7 +10,7 @@ CODE := platform tests migrations benchmarks
 # More threads than cores only make torch slower, and pytest runs several processes anyway.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install demo up test test-postgres crashes check lint clean bench $(BENCHMARKS)
+.PHONY: help install demo up test test-postgres test-ray crashes check lint clean bench $(BENCHMARKS)
 
 help:
 	@echo "make install        make a virtual environment in .venv with everything"
@@ -42,6 +42,9 @@ test: install
 
 test-postgres: install
 	BAILIWICK_TEST_POSTGRES=1 $(BIN)/pytest -n $(TEST_WORKERS)
+
+test-ray: install
+	$(BIN)/pytest -m ray tests/training
 
 crashes: install
 	rm -rf build/crashes

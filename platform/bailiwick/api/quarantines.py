@@ -47,7 +47,7 @@ class BatchOut(Schema):
     why: str
 
 
-class QuarantineOut(Schema):
+class BatchQuarantineOut(Schema):
     """What is quarantined; `number` 0 where nothing ever was."""
 
     number: int
@@ -58,14 +58,16 @@ class QuarantineOut(Schema):
 
 
 @router.get("/{ns}/{name}/quarantine", **acts("dataset:read"))
-def read_quarantine(ns: str, name: str, caller: Governed) -> QuarantineOut:
+def read_quarantine(ns: str, name: str, caller: Governed) -> BatchQuarantineOut:
     """Which batches of the dataset nothing may learn from, and why."""
     dataset = _governed(caller, ns, name)
     return _shown(quarantine_row(caller.session, dataset.id))
 
 
 @router.put("/{ns}/{name}/quarantine", **acts("dataset:update"))
-def change_quarantine(ns: str, name: str, body: QuarantineIn, caller: Governed) -> QuarantineOut:
+def change_quarantine(
+    ns: str, name: str, body: QuarantineIn, caller: Governed
+) -> BatchQuarantineOut:
     """Quarantine batches. Trainings leave them out from now on; what learned them is in lineage."""
     dataset = _governed(caller, ns, name)
     made = set_quarantine(
@@ -85,7 +87,7 @@ def _governed(caller: Governed, ns: str, name: str) -> Dataset:
     return dataset
 
 
-def _shown(row: BatchQuarantine | None) -> QuarantineOut:
+def _shown(row: BatchQuarantine | None) -> BatchQuarantineOut:
     if row is None:
-        return QuarantineOut(number=0, batches=[])
-    return QuarantineOut.model_validate(row)
+        return BatchQuarantineOut(number=0, batches=[])
+    return BatchQuarantineOut.model_validate(row)
