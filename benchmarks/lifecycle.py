@@ -31,6 +31,7 @@ from lifecycle_streams import (
     DATA,
     HELD_OUT,
     RECIPE,
+    SELECTED,
     SETS,
     YEARS,
     Case,
@@ -54,6 +55,7 @@ SELECTIONS = {
 }
 TAXONOMIES = {"old names and new": renamed, "read through the taxonomy": read_through_taxonomy}
 Row = dict[str, Any]
+Gap = tuple[float, float]  # accuracy above periodic: of cost-aware, of the best schedule
 
 
 @dataclass(slots=True)
@@ -61,19 +63,29 @@ class Found:
     """What strategies came to on some streams, for the bar."""
 
     rows: list[Row] = field(default_factory=list)
-    gaps: dict[str, list[float]] = field(default_factory=dict)
+    gaps: dict[str, list[Gap]] = field(default_factory=dict)
     below: list[float] = field(default_factory=lambda: [0.0])
     changes: list[float] = field(default_factory=lambda: [0.0])
 
     @property
-    def gap_closed(self) -> float:
-        """On average over streams, of the average over delays and budgets."""
-        return statistics.mean(self.by_stream.values())
+    def closed(self) -> dict[str, float]:
+        """By stream the share of the gap that is closed: the mean over delays and budgets."""
+        return {
+            name: round(statistics.mean(ours / best for ours, best in gaps if best > 0), 3)
+            for name, gaps in self.gaps.items()
+        }
 
     @property
-    def by_stream(self) -> dict[str, float]:
-        """The share of the gap that is closed on each stream."""
-        return {name: round(statistics.mean(found), 3) for name, found in self.gaps.items()}
+    def points(self) -> dict[str, str]:
+        """By stream how far above periodic we are, and hindsight is, in points of accuracy.
+
+        Where models age evenly there is hardly a gap, and shares of it say little.
+        """
+        told = {}
+        for name, gaps in self.gaps.items():
+            ours, best = (100 * statistics.mean(part) for part in zip(*gaps, strict=True))
+            told[name] = f"{ours:+.2f} of {best:+.2f}"
+        return told
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,17 +97,19 @@ def main(arguments: Sequence[str]) -> int:
     quick = "--quick" in arguments
     sets = {name: SETS[name] for name in (["birmingham"] if quick else SETS)}
     tuned, held_out = compared(sets), compared({} if quick else HELD_OUT)
-    added = [row for name, source in sets.items() for row in selections(name, source)]
+    added = [row for name in sets for row in selections(name, SELECTED[name])]
     added += taxonomies(SETS["birmingham"])
     quiet, needless = shuffles(quick=quick)
     below, worst = max(tuned.below + held_out.below), min(tuned.changes + held_out.changes)
+    closed = statistics.mean(tuned.closed.values())
     own, children = (
         resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     summary = {
-        "gap_closed": round(tuned.gap_closed, 3),
-        "gap_closed_by_set": tuned.by_stream,
-        "gap_closed_held_out": held_out.by_stream,
+        "gap_closed": round(closed, 3),
+        "gap_closed_by_set": tuned.closed,
+        "points_above_periodic": tuned.points,
+        "points_above_periodic_held_out": held_out.points,
         "worst_below_periodic": round(below, 4),
         "needless_a_year_at_most": round(needless, 2),
         "worst_promotion": round(worst, 4),
@@ -104,13 +118,13 @@ def main(arguments: Sequence[str]) -> int:
     }
     publish("lifecycle", [*tuned.rows, *held_out.rows, *added, *quiet], summary)
     met = (
-        tuned.gap_closed >= LEAST_GAP_CLOSED
+        closed >= LEAST_GAP_CLOSED
         and below <= WORST_BELOW
         and needless <= MOST_NEEDLESS_A_YEAR
         and worst >= -POINT
     )
     print(
-        f"{'PASS' if met else 'FAIL'}: cost-aware closes {tuned.gap_closed:.0%} of the gap to "
+        f"{'PASS' if met else 'FAIL'}: cost-aware closes {closed:.0%} of the gap to "
         f"hindsight ({LEAST_GAP_CLOSED:.0%} asked for), is at worst {100 * below:.1f} points below "
         f"periodic, retrains needlessly {needless:.1f} times a year, worst promotion "
         f"{100 * worst:+.1f} points"
@@ -123,31 +137,28 @@ def compared(sources: Mapping[str, Source]) -> Found:
     found = Found()
     for name, source in sources.items():
         for case in cases(name, source):
-            closed = compare(case, found)
-            found.gaps.setdefault(name, []).extend(closed)
-            told = ", ".join(f"{one:.2f}" for one in closed)
-            print(f"{name}, delay {case.plan.label_delay}: {told}", file=sys.stderr, flush=True)
+            found.gaps.setdefault(name, []).extend(compare(case, found))
+            print(f"{name}, delay {case.plan.label_delay}", file=sys.stderr, flush=True)
     return found
 
 
-def compare(case: Case, found: Found) -> list[float]:
-    """The gap closed at each budget; adds the table of the case to what is `found`."""
+def compare(case: Case, found: Found) -> list[Gap]:
+    """The gap at each budget; adds the table of the case to what is `found`."""
     names = ["frozen", "every-period", "periodic:2", "periodic:3", "periodic:4", "threshold"]
     budgets = {share: case.chances // share for share in SHARES}
     best = [f"hindsight:{budget}" for budget in sorted(set(budgets.values()), reverse=True)]
     common = case.replay(*names, *best)
     accuracy = {one.strategy: one.accuracy for one in common}
-    outcomes, closed = list(common), []
+    outcomes, gaps = list(common), []
     for periods, budget in budgets.items():
         (aware,) = case.replay("cost-aware", budget=budget)
         periodic, hindsight = accuracy[f"periodic:{periods}"], accuracy[f"hindsight:{budget}"]
-        if hindsight > periodic:
-            closed.append((aware.accuracy - periodic) / (hindsight - periodic))
+        gaps.append((aware.accuracy - periodic, hindsight - periodic))
         found.below.append(periodic - aware.accuracy)
         found.changes += case.changes(aware)
         outcomes.append(replace(aware, strategy=f"cost-aware, budget {budget}"))
     found.rows += [told(case, one, common) for one in outcomes]
-    return closed
+    return gaps
 
 
 def told(case: Case, outcome: Outcome, common: Sequence[Outcome]) -> Row:
