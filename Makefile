@@ -44,6 +44,7 @@ test-postgres: install
 	BAILIWICK_TEST_POSTGRES=1 $(BIN)/pytest -n $(TEST_WORKERS)
 
 test-ray: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	$(BIN)/pytest -m ray tests/training
 
 crashes: install
