@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import pi, sqrt
 from statistics import NormalDist, median, quantiles
 
@@ -32,8 +33,16 @@ def gain_of(trials: Sequence[Trial]) -> Gain:
     """
     serving = by_model(trials)[-1]
     errors = standard_errors_at(len(serving))
-    pools = [_pooled(serving[oldest:], errors) for oldest in range(len(serving))]
-    best = max(pools, key=lambda pool: pool.at_least)
+    newest_first = [(_precision(trial), trial.gain) for trial in reversed(serving)]
+    precisions = accumulate(precision for precision, _ in newest_first)
+    weighted = accumulate(precision * gain for precision, gain in newest_first)
+    best = max(
+        (
+            Gain(total / precision, total / precision - errors / sqrt(precision))
+            for precision, total in zip(precisions, weighted, strict=True)
+        ),
+        key=lambda pool: pool.at_least,
+    )
     short = shortfall_of(trials, errors)
     return Gain(best.estimate + short, best.at_least + short)
 
@@ -73,7 +82,7 @@ def standard_errors_at(look: int) -> float:
     [1.5, 2.4, 4.0, 6.0]
     """
     share = 6 / (pi * look) ** 2 / look
-    return NormalDist().inv_cdf(1 - _CHANCE_OF_ERROR * share)
+    return -NormalDist().inv_cdf(_CHANCE_OF_ERROR * share)
 
 
 def shortfall_of(trials: Sequence[Trial], standard_errors: float) -> float:
@@ -92,12 +101,6 @@ def shortfall_of(trials: Sequence[Trial], standard_errors: float) -> float:
     return short if short > max(2.0, standard_errors) * sqrt(variance) else 0.0
 
 
-def _pooled(trials: Sequence[Trial], standard_errors: float) -> Gain:
-    precision = sum(_precision(trial) for trial in trials)
-    estimate = sum(_precision(trial) * trial.gain for trial in trials) / precision
-    return Gain(estimate, estimate - standard_errors / sqrt(precision))
-
-
 def _precision(trial: Trial) -> float:
     """Of its gain; rows that were all answered alike are as one that was not."""
     return max(trial.standard_error, 1 / trial.tried_rows) ** -2
@@ -105,7 +108,6 @@ def _precision(trial: Trial) -> float:
 
 def _slope(model: Sequence[Trial]) -> float:
     """Gain by period of age; a challenger lacks the labels that it is put to."""
-    weights = [(_precision(trial), trial.age - TRIED_RATIO, trial.gain) for trial in model]
-    return sum(w * age * gain for w, age, gain in weights) / sum(
-        w * age**2 for w, age, _ in weights
-    )
+    weighted = [(_precision(trial), trial.age - TRIED_RATIO, trial.gain) for trial in model]
+    together = sum(weight * age * gain for weight, age, gain in weighted)
+    return together / sum(weight * age**2 for weight, age, _ in weighted)
