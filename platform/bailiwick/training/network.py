@@ -59,7 +59,8 @@ def masked_model_of(classifier: ModernBertForSequenceClassification) -> ModernBe
     masked = ModernBertForMaskedLM(classifier.config)
     masked.model = classifier.model
     masked.head = classifier.head
-    masked.tie_weights()
+    # By hand: `tie_weights` does nothing while any thread of the process loads a model.
+    masked.decoder.weight = classifier.model.embeddings.tok_embeddings.weight
     return masked
 
 
