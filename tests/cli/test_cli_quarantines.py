@@ -23,6 +23,8 @@ def test_wrong_batches_are_refused_in_words(shell: Shell) -> None:
         ("add", (), "name a --version or a --span"),
         ("add", ("--span", "2026-03-02"), "write it as --span 2026-03-02..2026-03-05"),
         ("add", ("--span", "2026-03-05..2026-03-02"), "ends after it starts"),
+        ("add", ("--span", "soon..later"), "soon is no day"),
+        ("add", ("--version", "99"), "finance/purchases has no v99"),
         ("lift", ("--version", "7"), "v7 is not quarantined"),
     ):
         asked = ("dataset", "quarantine", move, "finance/purchases", "--reason", "x", *words)

@@ -92,6 +92,8 @@ def _batches(versions: list[int] | None, spans: list[str] | None) -> list[dict[s
 def _moment(written: str) -> str:
     """A day or a moment as the API takes it: UTC where nothing else is said."""
     text = written.strip()
+    if not text[:1].isdigit():
+        raise Invalid(f"{text or 'nothing'} is no day; write it as 2026-03-02, or 2026-03-02T12:00")
     if "T" not in text:
         text += "T00:00:00"
     return text if text.endswith("Z") or "+" in text else f"{text}Z"

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bailiwick.audit.log import record
 from bailiwick.core.errors import Invalid
 from bailiwick.core.ids import new_id
-from bailiwick.lineage.tables import BatchQuarantine, Dataset
+from bailiwick.lineage.tables import BatchQuarantine, Dataset, DatasetVersion
 
 MOST_BATCHES, MOST_CHARACTERS = 200, 500
 
@@ -110,6 +110,7 @@ def set_quarantine(
     """
     if len(batches) > MOST_BATCHES:
         raise Invalid(f"at most {MOST_BATCHES} batches can be quarantined; join spans that touch")
+    _require_versions(session, dataset, {b.version for b in batches if b.version is not None})
     session.refresh(dataset, with_for_update=True)  # of two at once, each gets its number
     standing = quarantine_row(session, dataset.id)
     said = [batch.to_json() for batch in batches]
@@ -136,3 +137,13 @@ def set_quarantine(
         details={"number": row.number, "batches": said, "reason": reason},
     )
     return row
+
+
+def _require_versions(session: Session, dataset: Dataset, numbers: set[int]) -> None:
+    """`Invalid` if one of them is no version of the dataset: a typo would quarantine nothing."""
+    query = select(DatasetVersion.number).where(
+        DatasetVersion.dataset_id == dataset.id, DatasetVersion.number.in_(numbers)
+    )
+    if missing := sorted(numbers - set(session.scalars(query))):
+        told = ", ".join(f"v{number}" for number in missing)
+        raise Invalid(f"{dataset.namespace}/{dataset.name} has no {told}; see its versions")
