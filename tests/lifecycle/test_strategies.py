@@ -129,8 +129,24 @@ def test_a_model_that_aged_as_much_as_the_plan_allows_is_retrained() -> None:
     """20 periods, 10 retrainings: every second one, or sooner if it aged faster than usual."""
     rule, past = CostAware(budget=10, price_answers=0), steady(0.02)
     assert not rule.decide(known(trials=(*past, aged(0.02)))).retrain
-    assert rule.decide(known(trials=(*past, aged(0.02), aged(0.02, age=2)))).retrain
-    assert rule.decide(known(trials=(*past, aged(0.04)))).retrain
+    assert rule.decide(known(behind=2, trials=(*past, aged(0.02), aged(0.02, age=2)))).retrain
+    assert rule.decide(known(trials=(*past, aged(0.08)))).retrain
+
+
+def test_where_models_age_evenly_it_keeps_an_even_plan_however_fast_they_are_thought_to_age() -> (
+    None
+):
+    """The first models hardly aged, so that growth is taken for a third of what it is now."""
+    rule = CostAware(budget=7, price_answers=0)
+    waits = []
+    for age in (1, 2, 3):
+        trials = (*steady(0.01), *(aged(0.03, age=one) for one in range(1, age + 1)))
+        waits.append(rule.decide(known(behind=age, periods_left=21, trials=trials)))
+    assert [wait.retrain for wait in waits] == [False, True, True]
+    assert waits[0].reason == (
+        "newer labels are worth 2.0 points, 1.0 by age: together 1.4, 2.5 needed "
+        "(every 3.0 periods)"
+    )
 
 
 def test_a_price_alone_says_how_long_to_wait() -> None:
@@ -139,10 +155,11 @@ def test_a_price_alone_says_how_long_to_wait() -> None:
     waits = []
     for age in (1, 2, 3):
         trials = (*trials, aged(0.02, age=age))
-        waits.append(rule.decide(known(trials=trials)))
+        waits.append(rule.decide(known(behind=age, trials=trials)))
     assert [wait.retrain for wait in waits] == [False, False, True]
     assert waits[-1].reason == (
-        "newer labels are worth 5.3 points, 4.3 are needed to retrain (every 3.0 periods)"
+        "newer labels are worth 5.3 points, 6.0 by age: together 6.0, 5.0 needed "
+        "(every 3.0 periods)"
     )
     assert CostAware(price_answers=0).decide(known(trials=steady(0.02))).retrain
 
@@ -155,7 +172,9 @@ def test_growth_is_what_most_models_lost_a_period() -> None:
 
 def test_a_first_model_that_gains_much_is_not_the_rule() -> None:
     assert growth_of((aged(0.25),)) == pytest.approx(0.07)
-    assert CostAware(budget=7, price_answers=0).decide(known(trials=(aged(0.25),))).retrain
+    rule, older = CostAware(budget=7, price_answers=0), (aged(0.25), aged(0.25, age=2))
+    assert not rule.decide(known(trials=older[:1])).retrain
+    assert rule.decide(known(behind=2, trials=older)).retrain
 
 
 def test_a_model_s_growth_is_the_slope_of_all_its_trials() -> None:
@@ -170,10 +189,7 @@ def test_a_model_s_growth_is_the_slope_of_all_its_trials() -> None:
 def test_a_gain_of_less_than_a_point_is_not_worth_a_new_model() -> None:
     decision = CostAware(price_answers=0).decide(known(trials=(*steady(0.006), aged(0.006))))
     assert not decision.retrain
-    assert decision.reason == (
-        "newer labels are worth 0.4 points, 0.8 are needed to retrain "
-        "(less is not worth a new model)"
-    )
+    assert decision.reason == "newer labels are worth 0.4 points, less than a new model is"
 
 
 def test_what_may_be_chance_is_no_gain() -> None:

@@ -8,6 +8,7 @@ from bailiwick.lifecycle.strategies.known import TRIED_RATIO, Decision, Known
 
 DEFAULT_PRICE_ANSWERS = 50.0
 LEAST_GAIN = 0.01  # of accuracy: what a review and a rollout are worth at least
+_MEASURED_WEIGHT = 0.3  # of the loss that is measured; the rest is what its age lets expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,13 @@ class CostAware:
     - is as large as the loss to which a plan of evenly spaced retrainings lets a model come.
 
     For the last, loss is assumed to grow by `g` (`growth_of`) with each period that the model has
-    not learned, and a retraining sets it back to nothing. A plan that retrains every L periods
-    comes to g L; a model is due when it is nearer to that than it was a period ago:
+    not learned, and a retraining sets it back to nothing. As `g` is known from few models, what is
+    measured counts for three tenths and what a model of that age is expected to have lost for
+    seven: where models age evenly that is a plan of even periods, whatever `g` is taken for, and
+    an upheaval is still many times what is expected. A plan that retrains every L periods comes
+    to g L; a model is due when it is nearer to that than it was a period ago:
 
-        loss >= g (L - 1/2),
+        0.3 loss + 0.7 g age >= g (L - 1/2),
         L = max(periods left / retrainings left, sqrt(2 price / (g rows)), 1).
 
     The first term spreads a `budget` of retrainings over the plan, to be spent sooner where more
@@ -57,18 +61,22 @@ class CostAware:
         gain, growth = gain_of(known.trials), growth_of(known.trials)
         if gain.at_least <= 0:
             return Decision(
-                retrain=False, reason=f"a gain of {100 * gain.estimate:.1f} points may be chance"
+                retrain=False, reason=f"a gain of {_points(gain.estimate)} points may be chance"
             )
+        loss = gain.estimate + growth * TRIED_RATIO
+        if loss < LEAST_GAIN:
+            return Decision(
+                retrain=False,
+                reason=f"newer labels are worth {_points(gain.estimate)} points, less than a new model is",
+            )
+        expected = growth * known.behind
         length = self._length(known, growth, known.trials[-1].rows)
-        loss = max(LEAST_GAIN, growth * (length - 0.5))
-        needed = loss - growth * TRIED_RATIO
-        why = (
-            f"every {length:.1f} periods" if loss > LEAST_GAIN else "less is not worth a new model"
-        )
+        weighed = _MEASURED_WEIGHT * loss + (1 - _MEASURED_WEIGHT) * expected
+        needed = growth * (length - 0.5)
         return Decision(
-            retrain=gain.estimate >= needed,
-            reason=f"newer labels are worth {100 * gain.estimate:.1f} points, {100 * needed:.1f} "
-            f"are needed to retrain ({why})",
+            retrain=weighed >= needed,
+            reason=f"newer labels are worth {_points(gain.estimate)} points, {_points(expected)} by age: "
+            f"together {_points(weighed)}, {_points(needed)} needed (every {length:.1f} periods)",
         )
 
     def _length(self, known: Known, growth: float, rows: int) -> float:
@@ -83,3 +91,7 @@ def _tried(known: Known) -> bool:
     """Whether there is a trial of the serving model: one may be of those before it."""
     through = known.retrained[-1].through if known.retrained else -1
     return bool(known.trials) and known.trials[-1].period > through
+
+
+def _points(accuracy: float) -> str:
+    return f"{100 * accuracy:.1f}"
