@@ -144,7 +144,7 @@ def test_where_models_age_evenly_it_keeps_an_even_plan_however_fast_they_are_tho
         waits.append(rule.decide(known(behind=age, periods_left=21, trials=trials)))
     assert [wait.retrain for wait in waits] == [False, True, True]
     assert waits[0].reason == (
-        "newer labels are worth 2.0 points, 1.0 by age: together 1.4, 2.5 needed "
+        "newer labels are worth 2.0 points, 1.0 by age: together 1.5, 2.5 needed "
         "(every 3.0 periods)"
     )
 
@@ -167,11 +167,11 @@ def test_a_price_alone_says_how_long_to_wait() -> None:
 def test_growth_is_what_most_models_lost_a_period() -> None:
     assert growth_of(steady(0.02)) == pytest.approx(0.02)
     assert growth_of((*steady(0.02), aged(0.3), *steady(0.02))) == pytest.approx(0.02)
-    assert growth_of(steady(-0.01)) == pytest.approx(1e-6)
+    assert growth_of(steady(-0.01)) == pytest.approx(1e-5)
 
 
 def test_a_first_model_that_gains_much_is_not_the_rule() -> None:
-    assert growth_of((aged(0.25),)) == pytest.approx(0.07)
+    assert growth_of((aged(0.25),)) == pytest.approx((0.015 * 0.25) ** 0.5)
     rule, older = CostAware(budget=7, price_answers=0), (aged(0.25), aged(0.25, age=2))
     assert not rule.decide(known(trials=older[:1])).retrain
     assert rule.decide(known(behind=2, trials=older)).retrain

@@ -8,7 +8,7 @@ from bailiwick.lifecycle.strategies.known import TRIED_RATIO, Decision, Known
 
 DEFAULT_PRICE_ANSWERS = 50.0
 LEAST_GAIN = 0.01  # of accuracy: what a review and a rollout are worth at least
-_MEASURED_WEIGHT = 0.3  # of the loss that is measured; the rest is what its age lets expect
+_MEASURED_WEIGHT = 0.35  # of the loss that is measured; the rest is what its age lets expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class CostAware:
 
     For the last, loss is assumed to grow by `g` (`growth_of`) with each period that the model has
     not learned, and a retraining sets it back to nothing. As `g` is known from few models, what is
-    measured counts for three tenths and what a model of that age is expected to have lost for
-    seven: where models age evenly that is a plan of even periods, whatever `g` is taken for, and
+    measured counts for a third and what a model of that age is expected to have lost for two
+    thirds: where models age evenly that is a plan of even periods, whatever `g` is taken for, and
     an upheaval is still many times what is expected. A plan that retrains every L periods comes
     to g L; a model is due when it is nearer to that than it was a period ago:
 
-        0.3 loss + 0.7 g age >= g (L - 1/2),
+        0.35 loss + 0.65 g age >= g (L - 1/2),
         L = max(periods left / retrainings left, sqrt(2 price / (g rows)), 1).
 
     The first term spreads a `budget` of retrainings over the plan, to be spent sooner where more

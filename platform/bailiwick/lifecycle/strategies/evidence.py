@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import pi, sqrt
-from statistics import NormalDist, median, quantiles
+from math import exp, log, pi, sqrt
+from statistics import NormalDist, median
 
 from bailiwick.lifecycle.strategies.known import TRIED_RATIO, Trial
 
 _CHANCE_OF_ERROR = 0.1  # of taking chance for a gain, once in a model's life
 _USUAL_TRIALS = 8
-_USUAL_GROWTH = 0.01  # of accuracy a period, assumed beforehand of one model
-_LEAST_GROWTH = 1e-6  # a model that does not age at all would never be due
+_USUAL_GROWTH = 0.015  # of accuracy a period, assumed beforehand of one model
+_LEAST_GROWTH = 1e-5  # a model that does not age at all would never be due
 _DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation, if normal
 
 
@@ -51,13 +51,17 @@ def growth_of(trials: Sequence[Trial]) -> float:
     """Accuracy that a model is going to lose with each period that it has not learned (above 0).
 
     Of each model so far the slope of its gains over its age, by least squares through the origin;
-    of these slopes the lower quartile. A young model gains much by any newer row, and upheavals
-    are rare: neither is the rule for the periods to come. A model that lost a point a period is
-    assumed beforehand, so that the first one that is measured is not taken for all.
+    of these slopes the geometric median, as they differ by factors and not by amounts. A young
+    model gains much by any newer row, and upheavals are rare: neither is the rule for the periods
+    to come. A model that lost a point and a half a period is assumed beforehand, so that the
+    first one that is measured is not taken for all.
+
+    >>> first = Trial(0, 3000, 1000, age=1, accuracy=0.8, gain=0.16, standard_error=0.01)
+    >>> round(growth_of([first]), 3)  # its slope is 0.16 / (2/3) of a period
+    0.06
     """
-    slopes = [_slope(model) for model in by_model(trials)]
-    lower, *_ = quantiles([_USUAL_GROWTH, *slopes], n=4, method="inclusive")
-    return max(_LEAST_GROWTH, lower)
+    slopes = [_USUAL_GROWTH, *map(_slope, by_model(trials))]
+    return exp(median(log(max(slope, _LEAST_GROWTH)) for slope in slopes))
 
 
 def by_model(trials: Sequence[Trial]) -> list[list[Trial]]:
