@@ -1,4 +1,4 @@
-"""Further streams to look at a rule on: intents that open in waves, and concepts that change at once.
+"""Further streams to look at a rule on: intents that open in waves, concepts that change at once.
 
 The ledgers of `lifecycle_streams` are asked other questions, or read from their end to their
 beginning.
