@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from bailiwick.audit import AuditEvent
 from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
+from bailiwick.lineage import DatasetVersion
 from bailiwick.monitoring import (
     Alert,
     AlertState,
@@ -22,7 +23,7 @@ from bailiwick.monitoring import (
 )
 from bailiwick.monitoring.alert_life import QUIET_CHECKS, RECOVERED, TRANSITIONS, reopen
 from bailiwick.policy import load_label
-from bailiwick.registry import Deployment, served_version
+from bailiwick.registry import Deployment, RegisteredModel, served_version
 from factories import Factory
 
 
@@ -171,6 +172,23 @@ def test_a_column_that_moves_anew_is_new(watch: Watch) -> None:
         at=watch.make.at,
     )
     assert raised(watch, "drift", "confidence").since == watch.start(2)
+
+
+def test_what_moved_beside_another_version_s_reference_says_nothing_of_since_when(
+    watch: Watch,
+) -> None:
+    alert = raised(watch, "drift", "words")
+    close(
+        watch.make.session,
+        alert,
+        resolution="retrained",
+        actor_id=watch.make.engineer.id,
+        at=watch.make.at,
+    )
+    data = watch.make.session.scalars(select(DatasetVersion)).one()
+    model = watch.make.session.scalars(select(RegisteredModel)).one()
+    watch.version = watch.make.model_version(model, data)
+    assert raised(watch, "drift", "words").since == watch.start(2)
 
 
 def move(watch: Watch, alert: Alert, state: AlertState) -> Any:

@@ -23,6 +23,7 @@ from bailiwick.cli.silences import app as silences
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Alert, AlertEvent, AlertTimeline, Delivery, Page
 from bailiwick.core.durations import duration
+from bailiwick.core.sentences import headline
 
 app = typer.Typer(no_args_is_help=True, help="Alerts.")
 app.add_typer(silences, name="silence")
@@ -47,7 +48,7 @@ def _alerts(client: Bailiwick, page: Page[Alert]) -> RenderableType:
             one["state"] + (" (silenced)" if one["silenced_until"] else ""),
             names[one["deployment_id"]],
             day(one["since"]),
-            f"{one['severity']}, {one['kind']}: {one['sentence']}",
+            f"{one['severity']}, {one['kind']}: {headline(one['sentence'])}",
         )
         for one in page["items"]
     )

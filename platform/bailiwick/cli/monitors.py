@@ -15,6 +15,7 @@ from bailiwick.cli.traffic import DeploymentName
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Check, Monitor, Page
 from bailiwick.core.errors import Invalid
+from bailiwick.core.sentences import headline
 
 app = typer.Typer(no_args_is_help=True, help="What is watched, and what the checks found.")
 app.add_typer(traffic.app, name="traffic")
@@ -118,7 +119,7 @@ def _checks(_: Bailiwick, page: Page[Check]) -> RenderableType:
             one["verdict"],
             f"{one['rows']:,}",
             percent(one["accuracy"]),
-            one["sentence"],
+            headline(one["sentence"]),
         )
         for one in page["items"]
     )

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from bailiwick.audit import timestamp
 from bailiwick.console.navigation import navigation
 from bailiwick.core.durations import duration
+from bailiwick.core.sentences import headline
 from bailiwick.monitoring.verdicts import name_of
 from bailiwick.web import Caller
 
@@ -77,6 +78,7 @@ def _environment() -> Environment:
         "words": words,
         "duration": duration,
         "sentence": sentence,
+        "headline": headline,
     }
     return environment
 

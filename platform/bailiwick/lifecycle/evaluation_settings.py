@@ -13,7 +13,7 @@ from bailiwick.db.session import hold_labels
 from bailiwick.lifecycle.selection import Marks
 from bailiwick.lifecycle.tables import EvaluationSettings
 from bailiwick.lineage import DatasetVersion, dataset_version_resource
-from bailiwick.policy import Actor, Rules, load_label, require
+from bailiwick.policy import Actor, Rules, Unseen, load_label, require
 from bailiwick.registry import RegisteredModel
 
 MAX_SEGMENTS, MAX_NAME = 8, 200
@@ -121,7 +121,9 @@ def _require_golden(
     actor: Actor,
     at: datetime,
 ) -> None:
-    golden = session.get_one(DatasetVersion, golden_id)
+    golden = session.get(DatasetVersion, golden_id)
+    if golden is None:
+        raise Unseen
     require(
         session,
         rules,

@@ -235,14 +235,16 @@ def tell_owner(
 
 
 def _since(session: Session, monitor: Monitor, check: CheckResult) -> datetime:
-    """The start of the window in which what has moved now began to move.
+    """The start of the window in which what has moved now began to move, for this version.
 
-    Where accuracy fell within that window, the moment that is likeliest.
+    What a check finds is beside its version's own reference: windows that another version
+    answered say nothing of that. Where accuracy fell within the window, the likeliest moment.
     """
     newest_first = session.scalars(
         select(CheckResult)
         .where(
             CheckResult.monitor_id == monitor.id,
+            CheckResult.version_id == check.version_id,
             CheckResult.window_end <= check.window_end,
             CheckResult.verdict != INSUFFICIENT,
         )

@@ -93,7 +93,8 @@ def model(
     """One model: its versions, where its pointers went, where it runs."""
     session = caller.session
     found = find_model(session, namespace, name)
-    caller.require(model_resource(session, found))
+    resource = model_resource(session, found)
+    caller.require(resource)
     versions, following = page_of(
         session,
         select(ModelVersion)
@@ -130,6 +131,7 @@ def model(
         label=label,
         explained=explained(caller.rules.scheme, label),
         judged=judged,
+        may_judge=caller.may(resource, "model:set-evaluation"),
         golden=session.get_one(DatasetVersion, golden) if golden else None,
         rows=_version_rows(session, found.id, versions),
         following=following,

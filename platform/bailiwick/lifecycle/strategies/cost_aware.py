@@ -64,19 +64,17 @@ class CostAware:
                 retrain=False, reason=f"a gain of {_points(gain.estimate)} points may be chance"
             )
         loss = gain.estimate + growth * TRIED_RATIO
+        worth = f"newer labels are worth {_points(gain.estimate)} points"
         if loss < LEAST_GAIN:
-            return Decision(
-                retrain=False,
-                reason=f"newer labels are worth {_points(gain.estimate)} points, less than a new model is",
-            )
+            return Decision(retrain=False, reason=f"{worth}, less than a new model is")
         expected = growth * known.behind
         length = self._length(known, growth, known.trials[-1].rows)
         weighed = _MEASURED_WEIGHT * loss + (1 - _MEASURED_WEIGHT) * expected
         needed = growth * (length - 0.5)
         return Decision(
             retrain=weighed >= needed,
-            reason=f"newer labels are worth {_points(gain.estimate)} points, {_points(expected)} by age: "
-            f"together {_points(weighed)}, {_points(needed)} needed (every {length:.1f} periods)",
+            reason=f"{worth}, {_points(expected)} by age: together {_points(weighed)}, "
+            f"{_points(needed)} needed (every {length:.1f} periods)",
         )
 
     def _length(self, known: Known, growth: float, rows: int) -> float:
