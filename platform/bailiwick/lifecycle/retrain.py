@@ -246,7 +246,9 @@ def _gather(
         frame = frame_of(path, version.text_columns, version.label_column, marks)
         frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
     joined = pa.concat_tables(without_repeats(frames)).sort_by("time")
-    frame = marks.plain(without_quarantined(joined, quarantine_of(session, policy.dataset_id)))
+    frame = marks.plain(
+        without_quarantined(joined, quarantine_of(session, policy.dataset_id).spans)
+    )
     without_text = len(answered) - len(rows)
     if not frame.num_rows:
         why = f"; {without_text:,} labelled answers have no text" if without_text else ""

@@ -119,9 +119,9 @@ def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path
                 ),
                 plan.renames,
             ),
-            plan.quarantine,
+            spans,
         )
-        for version in plan.data
+        for version, spans in zip(plan.data, plan.quarantined, strict=True)
     ]
     spec: dict[str, Any] = {
         "recipe": plan.order.recipe.to_dict(),

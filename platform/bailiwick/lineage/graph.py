@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from bailiwick.core.errors import Invalid
 from bailiwick.lineage.runs import Node
-from bailiwick.lineage.tables import LineageEdge
+from bailiwick.lineage.tables import LineageEdge, NodeType
 
 Direction = Literal["up", "down"]
 MAX_DEPTH = 100
@@ -27,8 +27,17 @@ class Step:
     depth: int
 
 
-def walk(session: Session, start: Node, direction: Direction, *, depth: int) -> list[Step]:
+def walk(
+    session: Session,
+    start: Node,
+    direction: Direction,
+    *,
+    depth: int,
+    through: NodeType | None = None,
+) -> list[Step]:
     """Every hop within `depth`, nearest first; each node is expanded once.
+
+    `through`: nodes of the other type end the walk where they are reached.
 
     A query per level and batch, whatever the number of nodes. Runs and versions are written
     after what they read, so there are no cycles; a repeated node would still end the walk.
@@ -46,7 +55,7 @@ def walk(session: Session, start: Node, direction: Direction, *, depth: int) -> 
         for source, run_id, target in found:
             steps.append(Step(source, run_id, target, level))
             reached = source if direction == "up" else target
-            if reached.id not in seen:
+            if reached.id not in seen and through in (None, reached.type):
                 seen.add(reached.id)
                 frontier.append(reached.id)
     return steps
