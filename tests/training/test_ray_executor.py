@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,27 +37,37 @@ HEAD = HeadRecipe(epochs=3, buckets=1 << 10)
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A cluster with one node of two processors, which has nothing of the test's environment."""
+    """A cluster of two nodes with a processor each; they have nothing of the test's environment.
+
+    Two processes of one training are thus on two nodes.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        head = f"127.0.0.1:{free.getsockname()[1]}"
     folder = tempfile.mkdtemp(prefix="r")  # short: paths of sockets have at most 107 characters
+    first = ("--head", f"--port={head.partition(':')[2]}", f"--temp-dir={folder}")
+    first = (*first, "--include-dashboard=false", "--disable-usage-stats")
+    log = tmp_path_factory.mktemp("log")
+    with node(first, log / "first.log"), node((f"--address={head}",), log / "second.log"):
+        yield head
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def node(words: Sequence[str], log: Path) -> Iterator[None]:
+    """A node of a cluster that runs."""
     command = [
-        *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
-        *("--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2"),
-        *("--include-dashboard=false", "--disable-usage-stats"),
-        *("--object-store-memory=100000000", f"--temp-dir={folder}"),
+        *(str(Path(sys.executable).with_name("ray")), "start", "--block", *words),
+        *("--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=100000000"),
     ]
-    log = tmp_path_factory.mktemp("log") / "ray.log"
-    with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as node:
+    with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as ran:
         deadline = time.monotonic() + WAIT_SECONDS
         while b"Ray runtime started" not in log.read_bytes():
-            assert node.poll() is None, log.read_text()
+            assert ran.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
-        node.terminate()
-    shutil.rmtree(folder, ignore_errors=True)
+        yield
+        ran.terminate()
 
 
 def trained(folder: Path, executor: OnRay, **changes: Any) -> dict[str, Any]:
@@ -68,7 +79,7 @@ def trained(folder: Path, executor: OnRay, **changes: Any) -> dict[str, Any]:
     return run_child(module, placed, work, threads=1, beat=lambda _: None, beat_seconds=1)
 
 
-def test_two_processes_of_a_cluster_train_what_one_trains_here(
+def test_two_processes_on_two_nodes_train_what_one_trains_here(
     address: str, tmp_path: Path
 ) -> None:
     pair = OnRay(address=address, processes=2, threads=1)
