@@ -9,9 +9,6 @@ from sqlalchemy import func, select
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.lifecycle.label_watching import watch_all_labels
-from bailiwick.lifecycle.labels_asked import ask_within_budget
-from bailiwick.lifecycle.retraining_policies import update_retraining_policy
-from bailiwick.lifecycle.tables import RetrainingPolicy
 from bailiwick.monitoring import (
     Inference,
     Outcome,
@@ -22,10 +19,10 @@ from bailiwick.monitoring.confusion import LabelHour
 from bailiwick.monitoring.labelling import (
     LabellingItem,
     LabellingRound,
+    ask_for_labels,
     skip_item,
     state_of,
 )
-from bailiwick.policy import load_actor
 from support.lifecycle_world import World, at_once, watch_windows
 
 HOUR = timedelta(hours=1)
@@ -50,7 +47,7 @@ def start(world: World, clock: ReplayClock) -> datetime:
 
 def ask(world: World, start: datetime, rows: int = 20) -> LabellingRound:
     with world.platform.database.transaction() as session:
-        return ask_within_budget(
+        return ask_for_labels(
             session,
             world.deployment.id,
             start=start,
@@ -96,53 +93,6 @@ def test_two_who_ask_at_once_get_different_requests(world: World, start: datetim
     ended = at_once(lambda: ask(world, start, rows=400), lambda: ask(world, start, rows=400))
     assert not [one for one in ended if isinstance(one, Exception)]
     assert len({one.record_id for one in items(world)}) == 800
-
-
-def budgeted(world: World, labels: int | None, **changes: Any) -> None:
-    """The retraining policy allows so many labels a month."""
-    with world.platform.database.transaction() as session:
-        policy = session.get_one(RetrainingPolicy, world.policy.id)
-        actor, at = load_actor(session, world.engineer_id), world.platform.clock.now()
-        settings = {"budget_labels": labels, **changes}
-        update_retraining_policy(session, policy, settings, actor=actor, at=at)
-
-
-def test_no_more_labels_are_asked_for_in_a_month_than_the_policy_allows(
-    world: World, start: datetime, clock: ReplayClock
-) -> None:
-    budgeted(world, 50)
-    assert ask(world, start, rows=30).rows == 30
-    with pytest.raises(Invalid, match=r"20 of the 50 labels .* this month are left"):
-        ask(world, start, rows=21)
-    assert ask(world, start, rows=20).rows == 20
-    first = (start + timedelta(days=40)).replace(day=1, hour=0)
-    assert first.month != clock.now().month
-    with pytest.raises(Conflict, match=f"50 were asked for; wait until {first:%Y-%m-%d}"):
-        ask(world, start, rows=1)
-    clock.advance_to(first)
-    assert ask(world, start, rows=50).rows == 50
-
-
-def test_a_budget_of_none_asks_nobody_and_a_policy_that_is_off_has_no_say(
-    world: World, start: datetime
-) -> None:
-    budgeted(world, 0)
-    with pytest.raises(Conflict, match="allows 0 labels a month"):
-        ask(world, start, rows=1)
-    budgeted(world, 0, enabled=False)
-    assert ask(world, start, rows=1).rows == 1
-    with pytest.raises(Invalid, match="0 or more"):
-        budgeted(world, -1)
-
-
-def test_of_two_who_ask_at_once_only_one_gets_the_last_labels(
-    world: World, start: datetime
-) -> None:
-    budgeted(world, 400)
-    ended = at_once(lambda: ask(world, start, rows=400), lambda: ask(world, start, rows=400))
-    (refused,) = [one for one in ended if isinstance(one, Exception)]
-    assert "400 were asked for" in str(refused)
-    assert len(items(world)) == 400
 
 
 def test_labels_of_doubtful_requests_are_not_counted_as_accuracy(

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, Schema
-from bailiwick.lifecycle.labels_asked import ask_within_budget
 from bailiwick.monitoring import InferenceRecord
 from bailiwick.monitoring.labelling import (
     LabellingItem,
+    ask_for_labels,
     skip_item,
     state_of,
 )
@@ -77,12 +77,9 @@ class LabellingPage(Page):
 
 @router.post("/{deployment_id}/labelling", status_code=201, **acts("deployment:write-feedback"))
 def ask(deployment_id: UUID, body: LabellingIn, caller: Governed) -> LabellingRoundOut:
-    """Choose requests that are worth a label; none is asked about twice.
-
-    Refused beyond the labels a month that the deployment's retraining policy allows.
-    """
+    """Choose requests that are worth a label; none is asked about twice."""
     governed_deployment(caller, deployment_id)
-    made = ask_within_budget(
+    made = ask_for_labels(
         caller.session,
         deployment_id,
         start=body.start,

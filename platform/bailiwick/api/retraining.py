@@ -42,10 +42,6 @@ Budget = Annotated[
     float | None,
     Field(gt=0, description="Hours of training a calendar month (UTC); left out: any."),
 ]
-BudgetLabels = Annotated[
-    int | None,
-    Field(ge=0, description="Labels to ask people for a calendar month (UTC); left out: any."),
-]
 Priority = Annotated[int, Field(ge=0, le=9, description="Of its jobs: higher ones go first.")]
 
 
@@ -97,7 +93,6 @@ class PolicyIn(Body):
         default=[], max_length=20, description="All of these must hold besides."
     )
     budget_hours: Budget = None
-    budget_labels: BudgetLabels = None
     blackouts: list[WeeklyIn] = Field(
         default=[], max_length=20, description="Hours of the week in which nothing is started."
     )
@@ -119,7 +114,6 @@ class PolicyPatch(Body):
     triggers: Annotated[list[TriggerIn] | None, Field(max_length=20)] = None
     only_if: Annotated[list[TriggerIn] | None, Field(max_length=20)] = None
     budget_hours: Budget = None
-    budget_labels: BudgetLabels = None
     blackouts: Annotated[list[WeeklyIn] | None, Field(max_length=20)] = None
     priority: Priority | None = None
     cooldown_days: Annotated[int | None, Field(ge=0)] = None
@@ -151,7 +145,6 @@ class PolicyOut(Schema):
     triggers: list[TriggerOut]
     only_if: list[TriggerOut]
     budget_hours: float | None
-    budget_labels: int | None
     blackouts: list[WeeklyOut]
     priority: int
     enabled: bool
@@ -265,7 +258,6 @@ def create_policy(body: PolicyIn, caller: Governed, response: Response) -> Polic
         triggers=[one.trigger() for one in body.triggers],
         only_if=[one.trigger() for one in body.only_if],
         budget_hours=body.budget_hours,
-        budget_labels=body.budget_labels,
         blackouts=list(map(_weekly, body.blackouts)),
         priority=body.priority,
         actor=caller.actor,
@@ -351,9 +343,8 @@ def _changes(caller: Governed, policy: RetrainingPolicy, body: PolicyPatch) -> d
         changes["blackouts"] = [_weekly(one).to_dict() for one in body.blackouts]
     if body.sampling is not None:
         changes["sampling"] = body.sampling.sampling().to_dict()
-    for name in ("budget_hours", "budget_labels"):
-        if name in body.model_fields_set:
-            changes[name] = getattr(body, name)
+    if "budget_hours" in body.model_fields_set:
+        changes["budget_hours"] = body.budget_hours
     return changes
 
 

@@ -44,9 +44,6 @@ OnlyIfs = Annotated[
     typer.Option("--only-if", help="What must hold besides, written like --on; may be repeated."),
 ]
 BudgetHours = Annotated[float | None, typer.Option(help="Hours of training a calendar month.")]
-BudgetLabels = Annotated[
-    int | None, typer.Option(min=0, help="Labels to ask people for a calendar month.")
-]
 Priority = Annotated[int | None, typer.Option(min=0, max=9, help="Higher ones go first.")]
 
 
@@ -75,13 +72,6 @@ def _policies(client: Bailiwick, page: Page[RetrainingPolicy]) -> RenderableType
     return page_table(page, ("DEPLOYMENT", "POLICY", "APPROVAL", "IS", "RETRAINS"), rows)
 
 
-def _budget(one: RetrainingPolicy) -> str:
-    hours, labels = one["budget_hours"], one["budget_labels"]
-    parts = [f"{hours:g} hours of training"] if hours is not None else []
-    parts += [f"{labels:,} labels asked for"] if labels is not None else []
-    return f"{' and '.join(parts)} a month" if parts else "any"
-
-
 def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
     return facts(
         {
@@ -92,7 +82,7 @@ def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
             "or on": ", ".join(map(_written, one["triggers"])),
             "only if": " and ".join(map(_written, one["only_if"])),
             "at most every": f"{one['cooldown_days']} days",
-            "budget": _budget(one),
+            "budget": f"{one['budget_hours']:g} hours a month" if one["budget_hours"] else "any",
             "never in": ", ".join(
                 f"{', '.join(hours['weekdays'])} {hours['begins']}-{hours['ends']} {hours['zone']}"
                 for hours in one["blackouts"]
@@ -182,7 +172,6 @@ def create(
     on: Ons = None,
     only_if: OnlyIfs = None,
     budget_hours: BudgetHours = None,
-    budget_labels: BudgetLabels = None,
     priority: Priority = None,
 ) -> RetrainingPolicy:
     """Define how a deployment's model is kept fit; it acts once somebody else approved it."""
@@ -202,7 +191,6 @@ def create(
         triggers=_triggers(on),
         only_if=_triggers(only_if),
         budget_hours=budget_hours,
-        budget_labels=budget_labels,
         priority=priority,
     )
 
@@ -237,7 +225,6 @@ def change(
     on: Ons = None,
     only_if: OnlyIfs = None,
     budget_hours: BudgetHours = None,
-    budget_labels: BudgetLabels = None,
     priority: Priority = None,
 ) -> RetrainingPolicy:
     """Change a policy; any change of what it does must be approved anew."""
@@ -252,7 +239,6 @@ def change(
         "triggers": _triggers(on),
         "only_if": _triggers(only_if),
         "budget_hours": budget_hours,
-        "budget_labels": budget_labels,
         "priority": priority,
     }
     changes = {name: one for name, one in named.items() if one is not None}

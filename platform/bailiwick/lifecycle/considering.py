@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bailiwick.core.clock import month_of
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle import upstream
 from bailiwick.lifecycle.asking import ask, decided
@@ -234,7 +233,7 @@ def _standing(
 ) -> Standing:
     ended = max((job.finished_at for job in jobs if job.finished_at is not None), default=None)
     rests = None if ended is None else ended + timedelta(days=policy.cooldown_days)
-    month = month_of(at)
+    month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     used = sum(
         ((job.finished_at - max(job.started_at, month)).total_seconds() / 3600)
         for job in jobs

@@ -50,15 +50,7 @@ SETTINGS = (
     "risk_tier",
 )
 # Part of the digest only where they say something: policies that know none keep theirs.
-MORE_SETTINGS = (
-    "triggers",
-    "only_if",
-    "budget_hours",
-    "budget_labels",
-    "blackouts",
-    "priority",
-    "sampling",
-)
+MORE_SETTINGS = ("triggers", "only_if", "budget_hours", "blackouts", "priority", "sampling")
 
 
 def create_retraining_policy(
@@ -75,7 +67,6 @@ def create_retraining_policy(
     triggers: Sequence[Trigger] = (),
     only_if: Sequence[Trigger] = (),
     budget_hours: float | None = None,
-    budget_labels: int | None = None,
     blackouts: Sequence[Weekly] = (),
     priority: int = 0,
     actor: Actor,
@@ -110,7 +101,6 @@ def create_retraining_policy(
         triggers=[one.to_json() for one in triggers],
         only_if=[one.to_json() for one in only_if],
         budget_hours=budget_hours,
-        budget_labels=budget_labels,
         blackouts=[one.to_dict() for one in blackouts],
         priority=priority,
         sampling=selection.sampling.to_dict(),
@@ -179,8 +169,6 @@ def _check(policy: RetrainingPolicy) -> None:
     _require_a_reason(policy.on_alert, policy.triggers)
     if policy.budget_hours is not None and policy.budget_hours <= 0:
         raise Invalid("budget_hours is more than 0, or left out; switch the policy off instead")
-    if policy.budget_labels is not None and policy.budget_labels < 0:
-        raise Invalid("budget_labels is a number of labels a month, 0 or more, or left out")
 
 
 def _require_a_reason(on_alert: Sequence[str], triggers: Sequence[object]) -> None:
@@ -279,8 +267,6 @@ def policy_subject_on(policy: RetrainingPolicy, deployment: Deployment) -> Subje
 def _settings(policy: RetrainingPolicy) -> dict[str, Any]:
     values = {name: getattr(policy, name) for name in SETTINGS}
     values |= {name: said for name in MORE_SETTINGS if (said := getattr(policy, name))}
-    if policy.budget_labels == 0:  # says something: nobody is to be asked
-        values["budget_labels"] = 0
     return {n: str(v) if isinstance(v, UUID) else v for n, v in values.items()}
 
 
