@@ -168,6 +168,20 @@ def test_an_order_that_cannot_be_carried_out_is_refused_where_it_is_given(
     assert places
 
 
+def test_budgets_are_set_and_taken_away_again(world: World, places: Places) -> None:
+    path = f"/retraining-policies/{places['policy_id']}"
+    limited = world.patch(path, {"budget_hours": 2.5, "budget_labels": 4}).json()
+    assert (limited["budget_hours"], limited["budget_labels"]) == (2.5, 4)
+    asked = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "rows": 5}
+    refused = world.post(f"/deployments/{places['deployment_id']}/labelling", asked)
+    assert refused.status_code == 409
+    assert "has a budget of 4 labels a month" in refused.json()["detail"]
+    free = world.patch(path, {"budget_labels": None}).json()
+    assert (free["budget_hours"], free["budget_labels"]) == (2.5, None)
+    assert free["digest"] != limited["digest"]
+    assert world.patch(path, {"budget_labels": 0}).status_code == 422
+
+
 def test_a_retraining_is_started_by_hand_one_at_a_time(world: World, places: Places) -> None:
     path = f"/retraining-policies/{places['policy_id']}/jobs"
     started = world.post(path, {"reason": "asked to", "max_rows": 100})

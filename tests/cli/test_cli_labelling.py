@@ -84,3 +84,17 @@ def test_wrong_files_and_names_are_refused_in_words(shell: Shell, tmp_path: Path
     assert "nobody is asked" in shell("labelling", "skip", DEPLOYMENT, "none", expect=2).err
     days = ("--of", "2026-01-01..2026-01-02")
     assert "no sampled requests" in shell("labelling", "ask", DEPLOYMENT, *days, expect=2).err
+
+
+@pytest.mark.usefixtures("asked")
+def test_no_more_labels_are_asked_for_than_the_budget_has_left(shell: Shell) -> None:
+    policy = ("--dataset", "finance/purchases", "--acts-as", "retrainer", "--budget-labels", "50")
+    made = shell("retrain", "policy", "create", DEPLOYMENT, *policy)
+    assert "50 labels a month" in made.out
+    days = ("--of", "2026-01-01..2026-01-02")
+    refused = shell("labelling", "ask", DEPLOYMENT, *days, "--rows", "48", expect=1)
+    assert "3 were asked for" in refused.err
+    assert "47 are left" in refused.err
+    shell("retrain", "policy", "set", DEPLOYMENT, "--budget-labels", "51")
+    within = shell("labelling", "ask", DEPLOYMENT, *days, "--rows", "48", expect=2)
+    assert "no sampled requests" in within.err

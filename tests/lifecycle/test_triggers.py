@@ -96,7 +96,7 @@ def test_what_makes_no_sense_is_refused_in_words(trigger: str, said: str) -> Non
 
 
 def test_nothing_holds_back_what_may_start() -> None:
-    assert holds(FACTS, IDLE, only_if=(), budget_hours=1.0, blackouts=()) == ()
+    assert holds(FACTS, IDLE, only_if=(), budget_hours=1.0, budget_labels=5, blackouts=()) == ()
 
 
 def test_everything_that_holds_it_back_is_told() -> None:
@@ -107,6 +107,7 @@ def test_everything_that_holds_it_back_is_told() -> None:
         standing,
         only_if=[Trigger("new-labels", 500)],
         budget_hours=2.0,
+        budget_labels=500,
         blackouts=[office],
     )
     assert {one.why: one.sentence for one in found} == {

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from bailiwick.api.deployments import governed_deployment
 from bailiwick.api.schemas import Body, Schema
+from bailiwick.lifecycle.label_budget import require_labels_left
 from bailiwick.monitoring import InferenceRecord
 from bailiwick.monitoring.labelling import (
     LabellingItem,
@@ -77,8 +78,13 @@ class LabellingPage(Page):
 
 @router.post("/{deployment_id}/labelling", status_code=201, **acts("deployment:write-feedback"))
 def ask(deployment_id: UUID, body: LabellingIn, caller: Governed) -> LabellingRoundOut:
-    """Choose requests that are worth a label; none is asked about twice."""
+    """Choose requests that are worth a label; none is asked about twice.
+
+    Conflict if the deployment's retraining policy has a budget of labels and this month has not as
+    many left.
+    """
     governed_deployment(caller, deployment_id)
+    require_labels_left(caller.session, deployment_id, body.rows, at=caller.at)
     made = ask_for_labels(
         caller.session,
         deployment_id,

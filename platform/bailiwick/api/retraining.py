@@ -42,6 +42,14 @@ Budget = Annotated[
     float | None,
     Field(gt=0, description="Hours of training a calendar month (UTC); left out: any."),
 ]
+LabelBudget = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="Labels a calendar month (UTC) that may be asked for, and of those that come "
+        "learned from; left out: any.",
+    ),
+]
 Priority = Annotated[int, Field(ge=0, le=9, description="Of its jobs: higher ones go first.")]
 
 
@@ -93,6 +101,7 @@ class PolicyIn(Body):
         default=[], max_length=20, description="All of these must hold besides."
     )
     budget_hours: Budget = None
+    budget_labels: LabelBudget = None
     blackouts: list[WeeklyIn] = Field(
         default=[], max_length=20, description="Hours of the week in which nothing is started."
     )
@@ -114,6 +123,7 @@ class PolicyPatch(Body):
     triggers: Annotated[list[TriggerIn] | None, Field(max_length=20)] = None
     only_if: Annotated[list[TriggerIn] | None, Field(max_length=20)] = None
     budget_hours: Budget = None
+    budget_labels: LabelBudget = None
     blackouts: Annotated[list[WeeklyIn] | None, Field(max_length=20)] = None
     priority: Priority | None = None
     cooldown_days: Annotated[int | None, Field(ge=0)] = None
@@ -145,6 +155,7 @@ class PolicyOut(Schema):
     triggers: list[TriggerOut]
     only_if: list[TriggerOut]
     budget_hours: float | None
+    budget_labels: int | None
     blackouts: list[WeeklyOut]
     priority: int
     enabled: bool
@@ -258,6 +269,7 @@ def create_policy(body: PolicyIn, caller: Governed, response: Response) -> Polic
         triggers=[one.trigger() for one in body.triggers],
         only_if=[one.trigger() for one in body.only_if],
         budget_hours=body.budget_hours,
+        budget_labels=body.budget_labels,
         blackouts=list(map(_weekly, body.blackouts)),
         priority=body.priority,
         actor=caller.actor,
@@ -343,8 +355,9 @@ def _changes(caller: Governed, policy: RetrainingPolicy, body: PolicyPatch) -> d
         changes["blackouts"] = [_weekly(one).to_dict() for one in body.blackouts]
     if body.sampling is not None:
         changes["sampling"] = body.sampling.sampling().to_dict()
-    if "budget_hours" in body.model_fields_set:
-        changes["budget_hours"] = body.budget_hours
+    for name in ("budget_hours", "budget_labels"):
+        if name in body.model_fields_set:
+            changes[name] = getattr(body, name)
     return changes
 
 

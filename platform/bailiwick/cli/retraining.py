@@ -44,6 +44,9 @@ OnlyIfs = Annotated[
     typer.Option("--only-if", help="What must hold besides, written like --on; may be repeated."),
 ]
 BudgetHours = Annotated[float | None, typer.Option(help="Hours of training a calendar month.")]
+BudgetLabels = Annotated[
+    int | None, typer.Option(min=1, help="Labels a calendar month, asked for and learned from.")
+]
 Priority = Annotated[int | None, typer.Option(min=0, max=9, help="Higher ones go first.")]
 
 
@@ -82,7 +85,7 @@ def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
             "or on": ", ".join(map(_written, one["triggers"])),
             "only if": " and ".join(map(_written, one["only_if"])),
             "at most every": f"{one['cooldown_days']} days",
-            "budget": f"{one['budget_hours']:g} hours a month" if one["budget_hours"] else "any",
+            "budget": _budget(one),
             "never in": ", ".join(
                 f"{', '.join(hours['weekdays'])} {hours['begins']}-{hours['ends']} {hours['zone']}"
                 for hours in one["blackouts"]
@@ -98,6 +101,15 @@ def _policy(client: Bailiwick, one: RetrainingPolicy) -> RenderableType:
             "id": one["id"],
         }
     )
+
+
+def _budget(one: RetrainingPolicy) -> str:
+    said = []
+    if (hours := one["budget_hours"]) is not None:
+        said.append(f"{hours:g} hours")
+    if (labels := one["budget_labels"]) is not None:
+        said.append(f"{labels:,} labels")
+    return f"{' and '.join(said)} a month" if said else "any"
 
 
 def _written(trigger: dict[str, Any]) -> str:
@@ -172,6 +184,7 @@ def create(
     on: Ons = None,
     only_if: OnlyIfs = None,
     budget_hours: BudgetHours = None,
+    budget_labels: BudgetLabels = None,
     priority: Priority = None,
 ) -> RetrainingPolicy:
     """Define how a deployment's model is kept fit; it acts once somebody else approved it."""
@@ -191,6 +204,7 @@ def create(
         triggers=_triggers(on),
         only_if=_triggers(only_if),
         budget_hours=budget_hours,
+        budget_labels=budget_labels,
         priority=priority,
     )
 
@@ -225,6 +239,7 @@ def change(
     on: Ons = None,
     only_if: OnlyIfs = None,
     budget_hours: BudgetHours = None,
+    budget_labels: BudgetLabels = None,
     priority: Priority = None,
 ) -> RetrainingPolicy:
     """Change a policy; any change of what it does must be approved anew."""
@@ -239,6 +254,7 @@ def change(
         "triggers": _triggers(on),
         "only_if": _triggers(only_if),
         "budget_hours": budget_hours,
+        "budget_labels": budget_labels,
         "priority": priority,
     }
     changes = {name: one for name, one in named.items() if one is not None}

@@ -184,8 +184,8 @@ class RetrainingPolicies(Capability):
 
         Settings: `on_alert`, `cooldown_days`, `window_days`, `max_rows`, `holdout_ratio`,
         `sampling`, `recipe_name`, `recipe`, `risk_tier`, `triggers` and `only_if`
-        ([{kind, value}]), `budget_hours`, `blackouts`, `priority`; what is left out takes the
-        API's default.
+        ([{kind, value}]), `budget_hours`, `budget_labels`, `blackouts`, `priority`; what is
+        left out takes the API's default.
         """
         body = given(
             deployment_id=self._deployments.id_of(deployment),

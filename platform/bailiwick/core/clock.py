@@ -13,6 +13,11 @@ class Clock(Protocol):
         ...
 
 
+def month_of(at: datetime) -> datetime:
+    """When the calendar month of a moment began."""
+    return at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
 class SystemClock:
     """The machine's clock."""
 

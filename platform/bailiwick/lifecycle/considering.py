@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bailiwick.core.clock import month_of
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle import upstream
 from bailiwick.lifecycle.asking import ask, decided
 from bailiwick.lifecycle.jobs import JobState
+from bailiwick.lifecycle.label_budget import learned_this_month
 from bailiwick.lifecycle.retrain import enqueue_retraining, unfinished
 from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.strategies import Decision
@@ -61,7 +63,7 @@ def start_due(session: Session, *, counting: bool = True, at: datetime) -> int:
     return sum(
         _consider(session, policy, deployment, alerts.get(deployment.id, ()), at=at)
         for policy, deployment in found
-        if counting or not _kinds(policy) & COUNTED
+        if counting or not (policy.budget_labels or _kinds(policy) & COUNTED)
     )
 
 
@@ -93,6 +95,7 @@ def _consider(
         _standing(session, policy, deployment, jobs, at=at),
         only_if=[Trigger(**one) for one in policy.only_if],
         budget_hours=policy.budget_hours,
+        budget_labels=policy.budget_labels,
         blackouts=[Weekly.from_dict(one) for one in policy.blackouts],
     )
     job = None
@@ -233,19 +236,31 @@ def _standing(
 ) -> Standing:
     ended = max((job.finished_at for job in jobs if job.finished_at is not None), default=None)
     rests = None if ended is None else ended + timedelta(days=policy.cooldown_days)
-    month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = month_of(at)
     used = sum(
         ((job.finished_at - max(job.started_at, month)).total_seconds() / 3600)
         for job in jobs
         if job.started_at is not None and job.finished_at is not None and job.finished_at > month
     )
+    began = (job.started_at for job in jobs if job.state == JobState.SUCCEEDED and job.started_at)
     return Standing(
         approved=is_approved(session, policy),
         under_way=unfinished(session, policy),
         rests_until=rests if rests is not None and rests > at else None,
         hours_used=used,
+        labels_used=_labels_used(session, policy, max(began, default=None), at=at),
         rolling_out=is_rolling_out(session, deployment.model_id),
     )
+
+
+def _labels_used(
+    session: Session, policy: RetrainingPolicy, until: datetime | None, *, at: datetime
+) -> int:
+    """Of the month's labels those that trainings learned from, who leave out what is beyond."""
+    if policy.budget_labels is None:
+        return 0
+    read = learned_this_month(session, policy.deployment_id, until, at=at)
+    return min(read, policy.budget_labels)
 
 
 def _alerts(session: Session, deployment_ids: Sequence[UUID]) -> dict[UUID, list[Alert]]:

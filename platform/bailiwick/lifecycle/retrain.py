@@ -17,6 +17,7 @@ from bailiwick.core.canonical import digest_of
 from bailiwick.core.errors import Conflict, Invalid
 from bailiwick.lifecycle.evaluation_settings import judged_by
 from bailiwick.lifecycle.jobs import UNFINISHED, JobKind, Lease, enqueue, held_job, note
+from bailiwick.lifecycle.label_budget import beyond_budget
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.retraining_policies import (
     retraining_policy_resource,
@@ -157,6 +158,9 @@ def carry_out_retraining(platform: Platform, lease: Lease, folder: Path, beat: B
         if gathered.without_text:
             told = f"{gathered.without_text:,} labelled answers have no text (not kept, or erased)"
             note(session, lease, "left-out", f"{told}: they were not learned from", at=at)
+        if gathered.beyond_budget:
+            told = f"{gathered.beyond_budget:,} labels of this month are beyond the budget of"
+            note(session, lease, "left-out", f"{told} {policy.budget_labels:,}", at=at)
         deployment = session.get_one(Deployment, policy.deployment_id)
         recipe = job.payload["overrides"].get("recipe", policy.recipe)
         order = TrainingOrder(
@@ -214,6 +218,7 @@ class _Gathered:
     served: frozenset[UUID]
     brought_in: tuple[UUID, ...]
     without_text: int  # labelled answers that cannot be learned from: not kept, or destroyed
+    beyond_budget: int  # labelled answers that came after the month's budget was used up
 
 
 def _gather(
@@ -237,7 +242,9 @@ def _gather(
         vault=platform.texts,
         blobs=platform.blobs,
     )
-    rows = [row for row in answered if row.text]
+    beyond = beyond_budget(session, deployment.id, policy.budget_labels, at=at)
+    within = [row for row in answered if row.record_id not in beyond]
+    rows = [row for row in within if row.text]
     marks = judged_by(session, deployment.model_id).marks
     frames = [_answered(rows, marks)]
     brought_in = _brought_in(session, policy.dataset_id, start)
@@ -246,21 +253,21 @@ def _gather(
         frame = frame_of(path, version.text_columns, version.label_column, marks)
         frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
     joined = pa.concat_tables(without_repeats(frames)).sort_by("time")
-    frame = marks.plain(
-        without_quarantined(joined, quarantine_of(session, policy.dataset_id).spans)
-    )
-    without_text = len(answered) - len(rows)
+    quarantine = quarantine_of(session, policy.dataset_id)
+    frame = marks.plain(without_quarantined(joined, quarantine.spans))
+    without_text = len(within) - len(rows)
     if not frame.num_rows:
         why = f"; {without_text:,} labelled answers have no text" if without_text else ""
         raise Invalid(
             f"there is nothing to learn from: no labelled rows lie in the policy's window{why}"
         )
-    served = frozenset(row.version_id for row in answered)
+    served = frozenset(row.version_id for row in within)
     return _Gathered(
         frame,
         served,
         tuple(version.id for version in brought_in),
         without_text,
+        len(answered) - len(within),
     )
 
 

@@ -50,7 +50,15 @@ SETTINGS = (
     "risk_tier",
 )
 # Part of the digest only where they say something: policies that know none keep theirs.
-MORE_SETTINGS = ("triggers", "only_if", "budget_hours", "blackouts", "priority", "sampling")
+MORE_SETTINGS = (
+    "triggers",
+    "only_if",
+    "budget_hours",
+    "budget_labels",
+    "blackouts",
+    "priority",
+    "sampling",
+)
 
 
 def create_retraining_policy(
@@ -67,6 +75,7 @@ def create_retraining_policy(
     triggers: Sequence[Trigger] = (),
     only_if: Sequence[Trigger] = (),
     budget_hours: float | None = None,
+    budget_labels: int | None = None,
     blackouts: Sequence[Weekly] = (),
     priority: int = 0,
     actor: Actor,
@@ -101,6 +110,7 @@ def create_retraining_policy(
         triggers=[one.to_json() for one in triggers],
         only_if=[one.to_json() for one in only_if],
         budget_hours=budget_hours,
+        budget_labels=budget_labels,
         blackouts=[one.to_dict() for one in blackouts],
         priority=priority,
         sampling=selection.sampling.to_dict(),
@@ -169,6 +179,8 @@ def _check(policy: RetrainingPolicy) -> None:
     _require_a_reason(policy.on_alert, policy.triggers)
     if policy.budget_hours is not None and policy.budget_hours <= 0:
         raise Invalid("budget_hours is more than 0, or left out; switch the policy off instead")
+    if policy.budget_labels is not None and policy.budget_labels < 1:
+        raise Invalid("budget_labels is 1 or more, or left out; switch the policy off instead")
 
 
 def _require_a_reason(on_alert: Sequence[str], triggers: Sequence[object]) -> None:

@@ -123,6 +123,7 @@ class RetrainingPolicy(Revised, Base):
     triggers: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     only_if: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     budget_hours: Mapped[float | None]  # of job processes, a calendar month (UTC)
+    budget_labels: Mapped[int | None]  # asked for and learned from, a calendar month (UTC)
     # `recurrence.Weekly` as JSON: hours of the week in which nothing is started.
     blackouts: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     priority: Mapped[int] = mapped_column(server_default="0")  # of its jobs: higher first

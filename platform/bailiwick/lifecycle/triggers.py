@@ -300,12 +300,16 @@ _FINDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How things are with a policy: what it may do now. `rests_until`, `hours_used` of a month."""
+    """How things are with a policy: what it may do now.
+
+    `hours_used` and `labels_used` (by trainings) are those of the calendar month.
+    """
 
     approved: bool
     under_way: bool
     rests_until: datetime | None
     hours_used: float
+    labels_used: int = 0
     rolling_out: bool = False  # a rollout of the model's is in its shadow or canary
 
 
@@ -323,6 +327,7 @@ def holds(
     *,
     only_if: Sequence[Trigger],
     budget_hours: float | None,
+    budget_labels: int | None,
     blackouts: Sequence[Weekly],
 ) -> tuple[Hold, ...]:
     """All that holds a retraining back now, in words."""
@@ -344,6 +349,9 @@ def holds(
     if budget_hours is not None and standing.hours_used >= budget_hours:
         used = f"{standing.hours_used:.1f} of {budget_hours:g} hours of training"
         found.append(Hold("over-budget", f"{used} were used this month"))
+    if budget_labels is not None and standing.labels_used >= budget_labels:
+        used = f"trainings have learned from {standing.labels_used:,} labels of this month"
+        found.append(Hold("over-budget", f"{used}, of {budget_labels:,} that they may"))
     found += [
         Hold("only-if", f"{condition} does not hold yet")
         for condition in only_if

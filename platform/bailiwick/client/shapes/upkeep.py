@@ -145,6 +145,7 @@ class RetrainingPolicy(TypedDict):
     triggers: list[dict[str, Any]]
     only_if: list[dict[str, Any]]
     budget_hours: float | None
+    budget_labels: int | None
     blackouts: list[dict[str, Any]]
     priority: int
     enabled: bool

@@ -4,7 +4,8 @@ The very code that considers a policy live (`lifecycle.triggers`) is shown the f
 What it is shown differs in this: alerts are those of `strategies.alarm` (accuracy that fell pages
 as harm, words and confidence that moved are a note of drift), each period that has one is a new
 one, as each check is; no data are brought in, no label rises, no text is erased; a retraining
-takes no time and succeeds. A blackout is waited for until the period's next one ends.
+takes no time and succeeds, and learns from whole periods: a budget of labels holds the next one
+back, and cuts none. A blackout is waited for until the period's next one ends.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
+from bailiwick.core.clock import month_of
 from bailiwick.lifecycle.backtest import Plan, Span, Stream
 from bailiwick.lifecycle.live_rules import LiveRule
 from bailiwick.lifecycle.strategies import Decision, Known, Lived, alarm
@@ -42,6 +44,7 @@ class PolicyTerms:
     only_if: tuple[Trigger, ...]
     cooldown_days: int
     budget_hours: float | None
+    budget_labels: int | None
     blackouts: tuple[Weekly, ...]
 
     @property
@@ -59,6 +62,7 @@ class PolicyTerms:
             only_if=tuple(Trigger(**one) for one in policy.only_if),
             cooldown_days=policy.cooldown_days,
             budget_hours=policy.budget_hours,
+            budget_labels=policy.budget_labels,
             blackouts=tuple(Weekly.from_dict(one) for one in policy.blackouts),
         )
 
@@ -104,6 +108,7 @@ class ReplayedPolicy:
             self._standing(known, at),
             only_if=self.terms.only_if,
             budget_hours=self.terms.budget_hours,
+            budget_labels=self.terms.budget_labels,
             blackouts=self.terms.blackouts,
         )
         told = "; ".join(one.sentence for one in held or fresh)
@@ -161,13 +166,24 @@ class ReplayedPolicy:
         """Rest and budget, as of its own retrainings."""
         ends = [(self.plan.spans[one.period].end, one.train_seconds) for one in known.retrained]
         rests = ends[-1][0] + timedelta(days=self.terms.cooldown_days) if ends else at
-        month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        month = month_of(at)
         used = sum(seconds for end, seconds in ends if end >= month)
         return Standing(
             approved=True,
             under_way=False,
             rests_until=rests if rests > at else None,
             hours_used=used / 3600,
+            labels_used=self._labels_learned(known, month),
+        )
+
+    def _labels_learned(self, known: Known, month: datetime) -> int:
+        """How many labels that have come since the month began the serving model knows."""
+        if not known.retrained:
+            return 0
+        return sum(
+            self.labels[period].total()
+            for period in range(known.retrained[-1].through + 1)
+            if self.plan.spans[period + self.plan.label_delay].end >= month
         )
 
 
