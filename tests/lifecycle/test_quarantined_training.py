@@ -1,29 +1,21 @@
 """Nothing learns from what is quarantined, nor from what was quarantined while it learned."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bailiwick.access import find_principal
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import TrainingOrder, run_next, training_jobs
 from bailiwick.lifecycle.retrain import Overrides, start
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
-from bailiwick.lifecycle.training_plans import (
-    DEFAULT_SELECTION,
-    TrainingPlan,
-    order_training,
-    plan_training,
-)
+from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training
 from bailiwick.lineage import Dataset, DatasetVersion, Run
 from bailiwick.lineage.batches import Batch, quarantine_of, set_quarantine
-from bailiwick.lineage.taints import Taint
 from bailiwick.policy import load_actor
 from bailiwick.training import SmallClassifierRecipe
-from factories import PURPOSE, Factory
+from factories import PURPOSE
 from support.lifecycle_children import FakeTraining
 from support.lifecycle_world import World, bring, requests
 
@@ -62,18 +54,11 @@ def _learned(training: FakeTraining) -> set[datetime]:
     return {row["time"] for row in (*training.train, *training.holdout)}
 
 
-def _order(world: World, session: Session, *numbers: int) -> TrainingOrder:
-    data = session.scalars(
-        select(DatasetVersion)
-        .where(
-            DatasetVersion.dataset_id == world.policy.dataset_id,
-            DatasetVersion.number.in_(numbers or (1,)),
-        )
-        .order_by(DatasetVersion.number)
-    )
+def _order(world: World, session: Session) -> TrainingOrder:
+    data = session.scalars(select(DatasetVersion)).one()
     return TrainingOrder(
         model_id=world.model.id,
-        dataset_version_ids=tuple(version.id for version in data),
+        dataset_version_ids=(data.id,),
         recipe=SmallClassifierRecipe(),
         selection=DEFAULT_SELECTION,
         purpose=PURPOSE,
@@ -125,65 +110,6 @@ def test_an_order_that_names_a_quarantined_version_is_refused_with_the_reason(
             actor=load_actor(session, world.engineer_id),
             at=world.platform.clock.now(),
         )
-
-
-def _planned(world: World, order: TrainingOrder) -> TrainingPlan:
-    with world.platform.database.transaction() as session:
-        return plan_training(
-            session,
-            order,
-            rules=world.platform.rules,
-            actor=load_actor(session, world.engineer_id),
-            at=world.platform.clock.now(),
-        )
-
-
-def test_what_was_made_from_a_quarantined_version_is_refused_until_that_is_lifted(
-    world: World, training: FakeTraining
-) -> None:
-    """The retraining prepared version 2 of its window: the rows of version 1, and requests."""
-    del training  # it answers for the process
-    bring(world, *requests(60, first=world.platform.clock.now() - timedelta(days=2)))
-    assert _retrained(world).state == "succeeded"
-    _quarantine(world, Batch("wrong labels", version=1))
-    with world.platform.database.reading() as session:
-        order = _order(world, session, 2)
-    said = r"purchases v2 was made from finance/purchases v1, which is quarantined \(wrong labels\)"
-    with pytest.raises(Invalid, match=said):
-        _planned(world, order)
-    _quarantine(world)
-    assert _planned(world, order).taints == (Taint(),)
-
-
-def test_what_was_answered_by_a_model_that_learned_it_is_not_tainted(
-    world: World, training: FakeTraining
-) -> None:
-    """The champion learned from version 1, and people labelled what it answered."""
-    del training
-    bring(world, *requests(60, first=world.platform.clock.now() - timedelta(days=2)))
-    _quarantine(world, Batch("wrong labels", version=1))
-    assert _retrained(world).state == "succeeded"
-    with world.platform.database.reading() as session:
-        order = _order(world, session, 2)
-    assert _planned(world, order).taints == (Taint(),)
-
-
-def test_the_quarantine_of_another_dataset_says_nothing_of_a_version_of_the_same_number(
-    world: World,
-) -> None:
-    with world.platform.database.transaction() as session:
-        make = Factory(session, world.platform)
-        vars(make).update({who: find_principal(session, who) for who in ("root", "engineer")})
-        other = make.dataset_version(make.dataset("others"), seed=7)
-        begins, ends = other.first_time, other.first_time + timedelta(days=9)
-        quarantined = Batch("sent twice", start=begins, end=ends)
-        actor_id, at = world.engineer_id, world.platform.clock.now()
-        set_quarantine(session, other.dataset, [quarantined], reason="x", actor_id=actor_id, at=at)
-        order = _order(world, session)
-        both = replace(order, dataset_version_ids=(*order.dataset_version_ids, other.id))
-    _quarantine(world, Batch("not there yet", start=begins - timedelta(days=9), end=begins))
-    plan = _planned(world, both)
-    assert plan.quarantined == [((begins - timedelta(days=9), begins),), ((begins, ends),)]
 
 
 def test_what_is_quarantined_while_a_model_learns_makes_it_learn_again(

@@ -254,7 +254,7 @@ def _gather(
         frames.append(frame.filter((pc.field("time") >= start) & (pc.field("time") < at)))
     joined = pa.concat_tables(without_repeats(frames)).sort_by("time")
     quarantine = quarantine_of(session, policy.dataset_id)
-    frame = marks.plain(without_quarantined(joined, quarantine.spans))
+    frame = marks.plain(without_quarantined(joined, quarantine))
     without_text = len(within) - len(rows)
     if not frame.num_rows:
         why = f"; {without_text:,} labelled answers have no text" if without_text else ""

@@ -1,9 +1,9 @@
 """Choosing the rows that a training job learns from, and those that it is judged on."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle.sampling import NEWEST, Sampling, chosen
+from bailiwick.lineage.batches import Quarantine
 from bailiwick.lineage.rows import compose_text
 from bailiwick.lineage.taxonomies import Renames
 from bailiwick.training.spec import KEY, SEGMENT
@@ -123,9 +124,9 @@ class Parts:
     hard_rows: int
 
 
-def without_quarantined(frame: pa.Table, spans: Iterable[tuple[datetime, datetime]]) -> pa.Table:
-    """The frame without rows of quarantined spans: from a start up to and without an end."""
-    for start, end in spans:
+def without_quarantined(frame: pa.Table, quarantine: Quarantine) -> pa.Table:
+    """The frame without rows of quarantined spans."""
+    for start, end in quarantine.spans:
         frame = frame.filter((pc.field("time") < start) | (pc.field("time") >= end))
     return frame
 

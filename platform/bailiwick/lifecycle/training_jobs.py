@@ -119,9 +119,9 @@ def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path
                 ),
                 plan.renames,
             ),
-            spans,
+            plan.quarantine,
         )
-        for version, spans in zip(plan.data, plan.quarantined, strict=True)
+        for version in plan.data
     ]
     spec: dict[str, Any] = {
         "recipe": plan.order.recipe.to_dict(),

@@ -17,8 +17,7 @@ from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lineage import DatasetVersion, Node, dataset_version_resource
-from bailiwick.lineage.batches import quarantine_of
-from bailiwick.lineage.taints import Taint, taint_of
+from bailiwick.lineage.batches import NOTHING, Quarantine, quarantine_of
 from bailiwick.lineage.taxonomies import NO_RENAMES, Renames, taxonomy_of
 from bailiwick.policy import Actor, Label, Rules, join_stored, load_label, require
 from bailiwick.registry import (
@@ -105,13 +104,8 @@ class TrainingPlan:
     text_columns: tuple[str, ...]
     label_id: str
     renames: Renames = NO_RENAMES
-    taints: tuple[Taint, ...] = ()  # of each of `data`, as they stood when the plan was made
+    quarantine: Quarantine = NOTHING
     judged: JudgedBy = NOTHING_DECLARED  # as it was said when the plan was made
-
-    @property
-    def quarantined(self) -> list[tuple[tuple[datetime, datetime], ...]]:
-        """Of each of `data` the spans that are left out."""
-        return [taint.spans for taint in self.taints]
 
     @property
     def base(self) -> ModelVersion | None:
@@ -154,12 +148,15 @@ def plan_training(
 
 def _without_quarantined(session: Session, plan: TrainingPlan) -> TrainingPlan:
     """The plan with what is left out of it; `Invalid` if it names a quarantined version."""
-    taints = tuple(taint_of(session, version) for version in plan.data)
-    for taint in taints:
-        if taint.why is not None:
-            raise Invalid(f"{taint.why}; leave it out, or have the quarantine lifted")
-    number = quarantine_of(session, plan.data[0].dataset_id).number
-    return replace(plan, order=replace(plan.order, quarantine=number), taints=taints)
+    quarantine = quarantine_of(session, plan.data[0].dataset_id)
+    for version in plan.data:
+        if (why := quarantine.why_not(version.number)) is not None:
+            raise Invalid(
+                f"{_name(version)} is quarantined ({why}); leave it out, or have the quarantine "
+                "lifted"
+            )
+    order = replace(plan.order, quarantine=quarantine.number)
+    return replace(plan, order=order, quarantine=quarantine)
 
 
 def plan_again(
@@ -177,7 +174,7 @@ def plan_again(
     )
     data = tuple(session.get_one(DatasetVersion, one, populate_existing=True) for one in ids)
     model = session.get_one(RegisteredModel, plan.order.model_id, populate_existing=True)
-    if tuple(taint_of(session, version) for version in data) != plan.taints:
+    if quarantine_of(session, data[0].dataset_id).number != plan.quarantine.number:
         raise Conflict("batches of the dataset were quarantined while the model learned from it")
     again = replace(plan, data=data, champion=champion)
     return _labelled(session, again, model, rules=rules, actor=actor, at=at)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from bailiwick.core.errors import Invalid
 from bailiwick.lineage.runs import Node
-from bailiwick.lineage.tables import LineageEdge, NodeType
+from bailiwick.lineage.tables import LineageEdge
 
 Direction = Literal["up", "down"]
 MAX_DEPTH = 100
@@ -27,17 +27,8 @@ class Step:
     depth: int
 
 
-def walk(
-    session: Session,
-    start: Node,
-    direction: Direction,
-    *,
-    depth: int,
-    through: NodeType | None = None,
-) -> list[Step]:
+def walk(session: Session, start: Node, direction: Direction, *, depth: int) -> list[Step]:
     """Every hop within `depth`, nearest first; each node is expanded once.
-
-    `through`: nodes of the other type end the walk where they are reached.
 
     A query per level and batch, whatever the number of nodes. Runs and versions are written
     after what they read, so there are no cycles; a repeated node would still end the walk.
@@ -55,7 +46,7 @@ def walk(
         for source, run_id, target in found:
             steps.append(Step(source, run_id, target, level))
             reached = source if direction == "up" else target
-            if reached.id not in seen and through in (None, reached.type):
+            if reached.id not in seen:
                 seen.add(reached.id)
                 frontier.append(reached.id)
     return steps
