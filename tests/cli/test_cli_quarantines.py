@@ -10,8 +10,10 @@ def test_batches_are_quarantined_and_lifted_again(shell: Shell) -> None:
     made = shell(*asked, "add", "finance/purchases", *words, "--json", who="ada").json
     assert [batch["version"] for batch in made["batches"]] == [1, None]
     assert made["batches"][1]["start"].startswith("2026-03-02T00:00:00")
+    assert made["derived"] == []
+    assert "finance/classifier@1" in made["learned_by"]
     told = shell(*asked, "show", "finance/purchases").out
-    assert "v1" in told
+    assert "Learned from these before: finance/classifier@1" in told
     assert "2026-03-02 00:00 to 2026-03-05 00:00" in told
     words = ("--span", "2026-03-02..2026-03-05", "--reason", "looked at", "--json")
     made = shell(*asked, "lift", "finance/purchases", *words, who="ada").json

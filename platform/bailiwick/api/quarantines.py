@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 
+from bailiwick.api.runs import named_nodes
 from bailiwick.api.schemas import Body, Schema, Text
-from bailiwick.lineage import Dataset, dataset_resource, find_dataset
+from bailiwick.lineage import Dataset, Node, dataset_resource, find_dataset
 from bailiwick.lineage.batches import (
     MOST_BATCHES,
     MOST_CHARACTERS,
@@ -16,6 +17,7 @@ from bailiwick.lineage.batches import (
     quarantine_row,
     set_quarantine,
 )
+from bailiwick.lineage.derived import DATA, MODEL, reached_by_quarantine
 from bailiwick.lineage.tables import BatchQuarantine
 from bailiwick.web import Governed, GovernedRoute, acts
 
@@ -47,11 +49,25 @@ class BatchOut(Schema):
     why: str
 
 
+class DerivedOut(Schema):
+    """A dataset version (`NS/NAME@N`) that was made from a quarantined one, and by which way."""
+
+    name: str
+    why: str
+
+
 class BatchQuarantineOut(Schema):
-    """What is quarantined; `number` 0 where nothing ever was."""
+    """What is quarantined; `number` 0 where nothing ever was.
+
+    `derived` versions are quarantined as well, as long as what they were made from is;
+    `learned_by` are the model versions (`NS/NAME@N`) that learned from any of them. Of both those
+    that the caller may see.
+    """
 
     number: int
     batches: list[BatchOut]
+    derived: list[DerivedOut]
+    learned_by: list[str]
     reason: str | None = None
     made_by: UUID | None = None
     made_at: datetime | None = None
@@ -61,14 +77,18 @@ class BatchQuarantineOut(Schema):
 def read_quarantine(ns: str, name: str, caller: Governed) -> BatchQuarantineOut:
     """Which batches of the dataset nothing may learn from, and why."""
     dataset = _governed(caller, ns, name)
-    return _shown(quarantine_row(caller.session, dataset.id))
+    return _shown(caller, dataset, quarantine_row(caller.session, dataset.id))
 
 
 @router.put("/{ns}/{name}/quarantine", **acts("dataset:update"))
 def change_quarantine(
     ns: str, name: str, body: QuarantineIn, caller: Governed
 ) -> BatchQuarantineOut:
-    """Quarantine batches. Trainings leave them out from now on; what learned them is in lineage."""
+    """Quarantine batches, and with a version all that was made from it.
+
+    Trainings leave them out from now on. Models that learned from them go on; the answer names
+    them.
+    """
     dataset = _governed(caller, ns, name)
     made = set_quarantine(
         caller.session,
@@ -78,7 +98,7 @@ def change_quarantine(
         actor_id=caller.principal_id,
         at=caller.at,
     )
-    return _shown(made)
+    return _shown(caller, dataset, made)
 
 
 def _governed(caller: Governed, ns: str, name: str) -> Dataset:
@@ -87,7 +107,18 @@ def _governed(caller: Governed, ns: str, name: str) -> Dataset:
     return dataset
 
 
-def _shown(row: BatchQuarantine | None) -> BatchQuarantineOut:
+def _shown(caller: Governed, dataset: Dataset, row: BatchQuarantine | None) -> BatchQuarantineOut:
     if row is None:
-        return BatchQuarantineOut(number=0, batches=[])
-    return BatchQuarantineOut.model_validate(row)
+        return BatchQuarantineOut(number=0, batches=[], derived=[], learned_by=[])
+    reached = reached_by_quarantine(caller.session, dataset)
+    data = named_nodes(caller, [Node(DATA, one) for one in reached.data])
+    models = named_nodes(caller, [Node(MODEL, one) for one in reached.models])
+    return BatchQuarantineOut.of_row(
+        row,
+        derived=[
+            DerivedOut(name=node.name, why=reached.data[node.id])
+            for node in data.values()
+            if node.name is not None
+        ],
+        learned_by=[node.name for node in models.values() if node.name is not None],
+    )

@@ -141,7 +141,7 @@ def read_lineage(
     start = _start(caller, node)
     steps = walk(caller.session, start, direction, depth=depth)
     ends = [start, *(step.source for step in steps), *(step.target for step in steps)]
-    shown = _named(caller, ends)
+    shown = named_nodes(caller, ends)
     return LineageOut(
         start=shown[start],
         direction=direction,
@@ -167,7 +167,7 @@ def read_impact(
     start = _start(caller, f"dataset:{dataset}")
     steps = walk(caller.session, start, "down", depth=depth)
     reached = {step.target for step in steps if step.target.type == "model-version"}
-    shown = _named(caller, reached)
+    shown = named_nodes(caller, reached)
     versions = [node for node in shown.values() if node.name is not None]
     running = caller.session.execute(
         select(Deployment.namespace, Deployment.name)
@@ -218,7 +218,7 @@ def _start(caller: Governed, text: str) -> Node:
     return Node("model-version", version.id)
 
 
-def _named(caller: Governed, nodes: set[Node] | list[Node]) -> dict[Node, LineageNode]:
+def named_nodes(caller: Governed, nodes: set[Node] | list[Node]) -> dict[Node, LineageNode]:
     """Names of the nodes that the caller may read; the others keep their place without one."""
     ids = {node.id for node in nodes}
     data = select(DatasetVersion.id, Dataset.namespace, Dataset.name, DatasetVersion.number).join(

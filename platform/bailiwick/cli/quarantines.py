@@ -24,9 +24,12 @@ Spans = Annotated[
 def _shown(_: Bailiwick, one: BatchQuarantine) -> RenderableType:
     if not one["batches"]:
         return plain("Nothing is quarantined.")
-    rows = ((_name(batch), batch["why"]) for batch in one["batches"])
-    told = plain(f"Since {moment(one['made_at'])}: {one['reason']}")
-    return Group(table(("BATCH", "WHY"), rows), told)
+    rows = [(_name(batch), batch["why"]) for batch in one["batches"]]
+    rows += [(made["name"], made["why"]) for made in one["derived"]]
+    told = [plain(f"Since {moment(one['made_at'])}: {one['reason']}")]
+    if one["learned_by"]:
+        told.append(plain(f"Learned from these before: {', '.join(one['learned_by'])}"))
+    return Group(table(("BATCH", "WHY"), rows), *told)
 
 
 def _name(batch: dict[str, Any]) -> str:

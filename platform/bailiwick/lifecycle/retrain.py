@@ -45,6 +45,7 @@ from bailiwick.lineage import (
     dataset_version_resource,
 )
 from bailiwick.lineage.batches import quarantine_of
+from bailiwick.lineage.derived import why_quarantined
 from bailiwick.monitoring import WindowRow, read_window
 from bailiwick.policy import Actor, Resource, Rules, load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, deployment_resource
@@ -304,11 +305,10 @@ def _inputs(
 
 
 def _brought_in(session: Session, dataset_id: UUID, start: datetime) -> list[DatasetVersion]:
-    """Versions that were registered from files, but for those that are quarantined.
+    """Versions that were registered from files, but for those that are quarantined by any hops.
 
     Prepared ones would count requests twice.
     """
-    quarantine = quarantine_of(session, dataset_id)
     found = session.scalars(
         select(DatasetVersion)
         .where(
@@ -317,8 +317,9 @@ def _brought_in(session: Session, dataset_id: UUID, start: datetime) -> list[Dat
             DatasetVersion.last_time >= start,
         )
         .order_by(DatasetVersion.number)
-    )
-    return [version for version in found if quarantine.why_not(version.number) is None]
+    ).all()
+    quarantined = why_quarantined(session, found)
+    return [version for version in found if version.id not in quarantined]
 
 
 def _keep(platform: Platform, gathered: _Gathered, folder: Path) -> Content:

@@ -18,6 +18,7 @@ from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lineage import DatasetVersion, Node, dataset_version_resource
 from bailiwick.lineage.batches import NOTHING, Quarantine, quarantine_of
+from bailiwick.lineage.derived import why_quarantined
 from bailiwick.lineage.taxonomies import NO_RENAMES, Renames, taxonomy_of
 from bailiwick.policy import Actor, Label, Rules, join_stored, load_label, require
 from bailiwick.registry import (
@@ -147,14 +148,19 @@ def plan_training(
 
 
 def _without_quarantined(session: Session, plan: TrainingPlan) -> TrainingPlan:
-    """The plan with what is left out of it; `Invalid` if it names a quarantined version."""
+    """The plan with what is left out of it; `Invalid` if it names a quarantined version.
+
+    `Conflict` where a retraining gathered it: what it was made from was quarantined since, and
+    the next attempt gathers without.
+    """
     quarantine = quarantine_of(session, plan.data[0].dataset_id)
+    quarantined = why_quarantined(session, plan.data)
     for version in plan.data:
-        if (why := quarantine.why_not(version.number)) is not None:
-            raise Invalid(
-                f"{_name(version)} is quarantined ({why}); leave it out, or have the quarantine "
-                "lifted"
-            )
+        if (why := quarantined.get(version.id)) is not None:
+            said = f"{_name(version)} is quarantined ({why})"
+            if plan.order.retraining_policy_id is not None:
+                raise Conflict(f"{said} since it was gathered")
+            raise Invalid(f"{said}; leave it out, or have the quarantine lifted")
     order = replace(plan.order, quarantine=quarantine.number)
     return replace(plan, order=order, quarantine=quarantine)
 
@@ -174,7 +180,8 @@ def plan_again(
     )
     data = tuple(session.get_one(DatasetVersion, one, populate_existing=True) for one in ids)
     model = session.get_one(RegisteredModel, plan.order.model_id, populate_existing=True)
-    if quarantine_of(session, data[0].dataset_id).number != plan.quarantine.number:
+    changed = quarantine_of(session, data[0].dataset_id).number != plan.quarantine.number
+    if changed or why_quarantined(session, data):
         raise Conflict("batches of the dataset were quarantined while the model learned from it")
     again = replace(plan, data=data, champion=champion)
     return _labelled(session, again, model, rules=rules, actor=actor, at=at)

@@ -39,7 +39,7 @@ def walk(session: Session, start: Node, direction: Direction, *, depth: int) -> 
     seen = {start.id}
     frontier = [start.id]
     for level in range(1, depth + 1):
-        found = [step for batch in _batches(frontier) for step in _hop(session, batch, direction)]
+        found = hops(session, frontier, direction)
         if not found:
             break
         frontier = []
@@ -50,6 +50,11 @@ def walk(session: Session, start: Node, direction: Direction, *, depth: int) -> 
                 seen.add(reached.id)
                 frontier.append(reached.id)
     return steps
+
+
+def hops(session: Session, ids: list[UUID], direction: Direction) -> list[tuple[Node, UUID, Node]]:
+    """Every hop from these nodes: what was read, by which run, and what it wrote."""
+    return [step for batch in _batches(ids) for step in _hop(session, batch, direction)]
 
 
 def _batches(ids: list[UUID]) -> Iterable[list[UUID]]:

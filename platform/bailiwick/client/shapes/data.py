@@ -70,10 +70,15 @@ class Taxonomy(TypedDict):
 
 
 class BatchQuarantine(TypedDict):
-    """Batches that nothing may learn from: a version each, or a span; `number` 0: none ever was."""
+    """Batches that nothing may learn from: a version each, or a span; `number` 0: none ever was.
+
+    `derived`: versions made from those, with why; `learned_by`: models that learned from any.
+    """
 
     number: int
     batches: list[dict[str, Any]]
+    derived: list[dict[str, str]]
+    learned_by: list[str]
     reason: str | None
     made_by: str | None
     made_at: str | None
