@@ -1,21 +1,24 @@
 """Nothing learns from what is quarantined, nor from what was quarantined while it learned."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bailiwick.access import find_principal
 from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import TrainingOrder, run_next, training_jobs
 from bailiwick.lifecycle.retrain import Overrides, start
+from bailiwick.lifecycle.selection import frame_of
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
-from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training
+from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training, plan_training
 from bailiwick.lineage import Dataset, DatasetVersion, Run
-from bailiwick.lineage.batches import Batch, quarantine_of, set_quarantine
+from bailiwick.lineage.batches import NOTHING, Batch, quarantine_of, set_quarantine
 from bailiwick.policy import load_actor
 from bailiwick.training import SmallClassifierRecipe
-from factories import PURPOSE
+from factories import PURPOSE, Factory
 from support.lifecycle_children import FakeTraining
 from support.lifecycle_world import World, bring, requests
 
@@ -55,7 +58,9 @@ def _learned(training: FakeTraining) -> set[datetime]:
 
 
 def _order(world: World, session: Session) -> TrainingOrder:
-    data = session.scalars(select(DatasetVersion)).one()
+    data = session.scalars(
+        select(DatasetVersion).where(DatasetVersion.dataset_id == world.policy.dataset_id)
+    ).one()
     return TrainingOrder(
         model_id=world.model.id,
         dataset_version_ids=(data.id,),
@@ -110,6 +115,44 @@ def test_an_order_that_names_a_quarantined_version_is_refused_with_the_reason(
             actor=load_actor(session, world.engineer_id),
             at=world.platform.clock.now(),
         )
+
+
+def test_each_dataset_s_quarantine_is_of_its_own_versions_and_rows(
+    world: World, training: FakeTraining
+) -> None:
+    """The other one's version 1 is quarantined, and a span of it; ours has the same number."""
+    with world.platform.database.transaction() as session:
+        make = Factory(session, world.platform)
+        vars(make).update({who: find_principal(session, who) for who in ("root", "engineer")})
+        other = make.dataset_version(make.dataset("others"), seed=7)
+        begins = other.first_time
+        quarantined = Batch("sent twice", start=begins, end=begins + timedelta(days=9))
+        actor, at = load_actor(session, world.engineer_id), world.platform.clock.now()
+        set_quarantine(
+            session, other.dataset, [quarantined], reason="x", actor_id=world.engineer_id, at=at
+        )
+        order = _order(world, session)
+        both = replace(order, dataset_version_ids=(*order.dataset_version_ids, other.id))
+        plan = plan_training(session, both, rules=world.platform.rules, actor=actor, at=at)
+        assert plan.quarantines[world.policy.dataset_id] == NOTHING
+        assert plan.quarantines[other.dataset_id].batches == (quarantined,)
+        order_training(session, both, rules=world.platform.rules, actor=actor, at=at)
+    assert run_next(world.platform, owner="test")
+    learned = [row["time"] for row in (*training.train, *training.holdout)]
+    within = [time for time in learned if begins <= time < begins + timedelta(days=9)]
+    with world.platform.database.transaction() as session:
+        ours = session.get_one(DatasetVersion, order.dataset_version_ids[0])
+        path = world.platform.blobs.verified_path(ours.rows_blob)
+        times = frame_of(path, ours.text_columns, ours.label_column)["time"].to_pylist()
+        assert len(within) == sum(begins <= time < begins + timedelta(days=9) for time in times)
+        assert within
+        other = session.get_one(DatasetVersion, other.id)
+        gone = [quarantined, Batch("wrong labels", version=1)]
+        set_quarantine(session, other.dataset, gone, reason="x", actor_id=world.engineer_id, at=at)
+        only = plan_training(session, order, rules=world.platform.rules, actor=actor, at=at)
+        assert only.quarantines == {world.policy.dataset_id: NOTHING}
+        with pytest.raises(Invalid, match=r"others v1 is quarantined \(wrong labels\)"):
+            plan_training(session, both, rules=world.platform.rules, actor=actor, at=at)
 
 
 def test_what_is_quarantined_while_a_model_learns_makes_it_learn_again(

@@ -119,7 +119,7 @@ def _spec(platform: Platform, plan: TrainingPlan, asked: ToMeasure, folder: Path
                 ),
                 plan.renames,
             ),
-            plan.quarantine,
+            plan.quarantines[version.dataset_id],
         )
         for version in plan.data
     ]

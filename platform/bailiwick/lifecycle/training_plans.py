@@ -1,7 +1,7 @@
 """What a training job will do, decided before anything runs: inputs, base, rows, policy."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from bailiwick.lifecycle.sampling import Sampling
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lineage import DatasetVersion, Node, dataset_version_resource
-from bailiwick.lineage.batches import NOTHING, Quarantine, quarantine_of
+from bailiwick.lineage.batches import Quarantine, quarantine_of
 from bailiwick.lineage.derived import why_quarantined
 from bailiwick.lineage.taxonomies import NO_RENAMES, Renames, taxonomy_of
 from bailiwick.policy import Actor, Label, Rules, join_stored, load_label, require
@@ -105,7 +105,7 @@ class TrainingPlan:
     text_columns: tuple[str, ...]
     label_id: str
     renames: Renames = NO_RENAMES
-    quarantine: Quarantine = NOTHING
+    quarantines: Mapping[UUID, Quarantine] = field(default_factory=dict)  # by dataset
     judged: JudgedBy = NOTHING_DECLARED  # as it was said when the plan was made
 
     @property
@@ -153,7 +153,7 @@ def _without_quarantined(session: Session, plan: TrainingPlan) -> TrainingPlan:
     `Conflict` where a retraining gathered it: what it was made from was quarantined since, and
     the next attempt gathers without.
     """
-    quarantine = quarantine_of(session, plan.data[0].dataset_id)
+    quarantines = _quarantines(session, plan.data)
     quarantined = why_quarantined(session, plan.data)
     for version in plan.data:
         if (why := quarantined.get(version.id)) is not None:
@@ -161,8 +161,13 @@ def _without_quarantined(session: Session, plan: TrainingPlan) -> TrainingPlan:
             if plan.order.retraining_policy_id is not None:
                 raise Conflict(f"{said} since it was gathered")
             raise Invalid(f"{said}; leave it out, or have the quarantine lifted")
-    order = replace(plan.order, quarantine=quarantine.number)
-    return replace(plan, order=order, quarantine=quarantine)
+    order = replace(plan.order, quarantine=quarantines[plan.data[0].dataset_id].number)
+    return replace(plan, order=order, quarantines=quarantines)
+
+
+def _quarantines(session: Session, data: Sequence[DatasetVersion]) -> dict[UUID, Quarantine]:
+    """What is quarantined of each of the datasets."""
+    return {one: quarantine_of(session, one) for one in {version.dataset_id for version in data}}
 
 
 def plan_again(
@@ -180,8 +185,7 @@ def plan_again(
     )
     data = tuple(session.get_one(DatasetVersion, one, populate_existing=True) for one in ids)
     model = session.get_one(RegisteredModel, plan.order.model_id, populate_existing=True)
-    changed = quarantine_of(session, data[0].dataset_id).number != plan.quarantine.number
-    if changed or why_quarantined(session, data):
+    if _quarantines(session, data) != plan.quarantines or why_quarantined(session, data):
         raise Conflict("batches of the dataset were quarantined while the model learned from it")
     again = replace(plan, data=data, champion=champion)
     return _labelled(session, again, model, rules=rules, actor=actor, at=at)
