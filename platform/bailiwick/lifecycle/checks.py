@@ -15,6 +15,7 @@ from bailiwick.blobs import file_digest
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
+from bailiwick.lifecycle.label_names import renames_for, rows_as_named
 from bailiwick.lifecycle.placing import placed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
@@ -123,6 +124,7 @@ def _read(platform: Platform, lease: Lease) -> _Window:
             blobs=platform.blobs,
         )
         rows = _without_doubted(session, deployment.id, rows)
+        rows = rows_as_named(rows, renames_for(session, version.id), version.labels)
         record = track_record(session, monitor.id, version.id)
         baseline = baseline_of(session, version.id)
         first_look = bool(job.payload.get("first_look", False))

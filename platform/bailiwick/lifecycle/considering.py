@@ -1,5 +1,6 @@
 """Retraining policies are considered: what sets them off, what holds them back, what came of it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from bailiwick.lifecycle import upstream
 from bailiwick.lifecycle.asking import ask, decided
 from bailiwick.lifecycle.jobs import JobState
 from bailiwick.lifecycle.label_budget import learned_this_month
+from bailiwick.lifecycle.label_names import renames_of
 from bailiwick.lifecycle.retrain import enqueue_retraining, unfinished
 from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.strategies import Decision
@@ -295,10 +297,10 @@ def _facts(
         calendar_since=max(started, policy.created_at),
         champion=str(champion.id),
         trained_at=champion.created_at,
-        classes=frozenset(champion.labels),
+        classes=_classes(session, policy, champion),
         alerts=[Loud(_key_of(one), one.kind, one.severity, one.sentence) for one in alerts],
         accuracy=_accuracy(session, deployment, champion) if "accuracy-below" in kinds else (),
-        new_labels=_new_labels(session, deployment, since) if kinds & LABELS else {},
+        new_labels=_new_labels(session, policy, since) if kinds & LABELS else {},
         new_data=_new_data(session, policy, since) if "new-data" in kinds else (),
         raised=_raised(session, champion) if "label-raised" in kinds else None,
         erasures=upstream.erasures_after(session, champion) if "erasure" in kinds else (),
@@ -338,18 +340,29 @@ def _accuracy(
     return found
 
 
-def _new_labels(session: Session, deployment: Deployment, since: datetime) -> dict[str, int]:
-    """Records that were labelled since, by label."""
+def _new_labels(session: Session, policy: RetrainingPolicy, since: datetime) -> dict[str, int]:
+    """Records that were labelled since, by what their labels are called now."""
     rows = session.execute(
         select(Feedback.label, func.count(Feedback.record_id.distinct()))
         .where(
-            Feedback.deployment_id == deployment.id,
+            Feedback.deployment_id == policy.deployment_id,
             Feedback.received_at > since,
             Feedback.label.is_not(None),
         )
         .group_by(Feedback.label)
     )
-    return {label: count for label, count in rows if label is not None}
+    renames, found = renames_of(session, policy.dataset_id), Counter[str]()
+    for label, count in rows:
+        if label is not None and (named := renames.name_of(label)) is not None:
+            found[named] += count
+    return dict(found)
+
+
+def _classes(session: Session, policy: RetrainingPolicy, champion: ModelVersion) -> frozenset[str]:
+    """What the champion answers with, and what that is called now: a rename is no new class."""
+    renames = renames_of(session, policy.dataset_id)
+    now = (renames.name_of(label) for label in champion.labels)
+    return frozenset([*champion.labels, *(name for name in now if name is not None)])
 
 
 def _new_data(session: Session, policy: RetrainingPolicy, since: datetime) -> list[str]:
