@@ -1,7 +1,8 @@
 """A content-addressed store in a local folder.
 
 A blob's name is the SHA-256 of its bytes, so what is read can be verified and the same
-bytes are kept once. Writing is atomic: a temporary file, `fsync`, then a rename.
+bytes are kept once. Writing is atomic: a temporary file, `fsync`, then a rename. What `put_…`
+has returned survives a power cut, name and all: rows that name a blob are committed after it.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from bailiwick.core.durable import make_folder, sync_folder
 from bailiwick.core.errors import BailiwickError, NotFound, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
@@ -44,7 +46,7 @@ class BlobStore:
     def put_bytes(self, data: bytes) -> str:
         """Keep `data`; its digest."""
         digest = hashlib.sha256(data).hexdigest()
-        if not self.path_of(digest).exists():
+        if not self._has(digest):
             with self._incoming() as (stream, temporary):
                 stream.write(data)
                 self._keep(stream, temporary, digest)
@@ -63,7 +65,7 @@ class BlobStore:
                 hasher.update(chunk)
                 stream.write(chunk)
             digest = hasher.hexdigest()
-            if not self.path_of(digest).exists():
+            if not self._has(digest):
                 self._keep(stream, temporary, digest)
         return digest
 
@@ -99,7 +101,7 @@ class BlobStore:
     def _incoming(self) -> Iterator[tuple[BinaryIO, Path]]:
         temporary = None
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            make_folder(self.root)
             with tempfile.NamedTemporaryFile(
                 dir=self.root, prefix=_INCOMING, delete=False
             ) as stream:
@@ -125,10 +127,14 @@ class BlobStore:
         stream.flush()
         os.fsync(stream.fileno())
         target = self.path_of(digest)
-        target.parent.mkdir(exist_ok=True)
+        make_folder(target.parent)
         temporary.replace(target)
-        directory = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)  # the rename itself must survive a power cut
-        finally:
-            os.close(directory)
+        sync_folder(target.parent)
+
+    def _has(self, digest: str) -> bool:
+        """Whether the blob is kept; whoever wrote it may have died before its name was safe."""
+        path = self.path_of(digest)
+        if not path.exists():
+            return False
+        sync_folder(path.parent)
+        return True

@@ -1,8 +1,14 @@
-"""Key files: written whole or not at all, readable by their owner alone, made once."""
+"""Key files: written whole or not at all, readable by their owner alone, made once.
 
+What a key has sealed is lost with it, so the file survives a power cut before anybody uses it.
+"""
+
+import contextlib
 import os
 from pathlib import Path
 from uuid import uuid4
+
+from bailiwick.core.durable import make_folder, sync_folder
 
 
 def create_once(path: Path, content: bytes) -> None:
@@ -10,7 +16,7 @@ def create_once(path: Path, content: bytes) -> None:
 
     The folder is made with mode 0700 if it is not there, the file with mode 0600.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent, mode=0o700)
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -18,18 +24,19 @@ def create_once(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(fresh, path)
-        _sync_folder(path.parent)
-    except FileExistsError:
-        return  # another process was first
+        with contextlib.suppress(FileExistsError):  # another process was first
+            path.hardlink_to(fresh)
+        sync_folder(path.parent)
     finally:
         fresh.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file with `content` in the place of `path`: one or the other, even at a power cut."""
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}")
+    create_once(fresh, content)
     try:
-        os.fsync(descriptor)
+        fresh.replace(path)
+        sync_folder(path.parent)
     finally:
-        os.close(descriptor)
+        fresh.unlink(missing_ok=True)

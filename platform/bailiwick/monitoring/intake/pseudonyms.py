@@ -5,13 +5,13 @@ names or invoice numbers. What is not guaranteed: whoever holds the key can.
 """
 
 import hmac
-import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 from bailiwick.core.errors import Unavailable
+from bailiwick.core.keyfiles import create_once
 
 KEY_BYTES = 32
 CATEGORY_DIGITS = 12
@@ -83,7 +83,7 @@ def load_or_create_key(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            _create(path)
+            create_once(path, secrets.token_hex(KEY_BYTES).encode())
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
         raise Unavailable(
@@ -93,20 +93,3 @@ def load_or_create_key(path: Path) -> bytes:
     if len(key) < KEY_BYTES:
         raise Unavailable(f"the key in {path} is too short; restore it from a backup")
     return key
-
-
-def _create(path: Path) -> None:
-    """Written whole beside its place, then linked there: whoever comes second keeps the first."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -23,7 +22,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.errors import Conflict, Unavailable
-from bailiwick.core.keyfiles import create_once
+from bailiwick.core.keyfiles import create_once, replace_file
 from bailiwick.monitoring.texts.tables import DataKey
 
 KEY_BYTES, NONCE_BYTES, FINGERPRINT_DIGITS = 32, 12, 16
@@ -117,9 +116,7 @@ class TextVault:
         """Put a fresh key first, and keep those of the others that are named."""
         others = self.ring().keks if self.path.exists() else ()
         lines = [_fresh_line(), *(kek.line + b"\n" for kek in others if kek.name in keep)]
-        fresh = self.path.with_name(f".{self.path.name}.{uuid4().hex}")
-        create_once(fresh, b"".join(lines))
-        fresh.replace(self.path)
+        replace_file(self.path, b"".join(lines))
 
 
 def random_pieces(count: int, size: int) -> list[bytes]:
