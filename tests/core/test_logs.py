@@ -1,5 +1,7 @@
 """Logs say where something went wrong, and nothing of what was in hand there."""
 
+import errno
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -59,3 +61,30 @@ def test_an_exception_that_is_passed_on_is_told_so_too(capsys: pytest.CaptureFix
     written = capsys.readouterr().err
     assert "KeyError" in written
     assert SECRET not in written
+
+
+class FullDisk(io.StringIO):
+    """A log on a disk that is full, until there is room."""
+
+    full = True
+
+    def write(self, words: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(words)
+
+    def flush(self) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_on_a_full_disk_loses_lines_and_ends_nobodys_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = FullDisk()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure_logging(json_lines=True)
+    structlog.get_logger().warning("lost")
+    stream.full = False
+    structlog.get_logger().warning("kept")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["kept"]

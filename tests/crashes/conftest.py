@@ -1,13 +1,15 @@
 """Installations to disturb, each a copy of one that was made once; a receiver of messages."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from support.alerting import Receiver, receiving
-from support.crashes.faults import Kind
+from support.crashes.disks import mounted, why_not
+from support.crashes.faults import FILLING, Kind
 from support.crashes.grounds import Ground
 from support.crashes.installations import Installation
 from support.crashes.matrix import Cell, Ends, disturb, finish
@@ -81,15 +83,32 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def copy_of(
-    databases: Databases, tmp_path: Path, receiver: Receiver
-) -> Callable[[Ground], Installation]:
-    """A copy of its own for one test."""
+def new_disk() -> Iterator[Callable[[], Path]]:
+    """Disks that can be filled; the test is skipped where none can be mounted."""
 
-    def copy(ground: Ground) -> Installation:
+    def mount() -> Path:
+        if reason := why_not():
+            pytest.skip(reason)
+        return stack.enter_context(mounted())
+
+    with ExitStack() as stack:
+        yield mount
+
+
+@pytest.fixture
+def copy_of(
+    new_disk: Callable[[], Path],  # the first one, so that its disks outlive the databases
+    databases: Databases,
+    tmp_path: Path,
+    receiver: Receiver,
+) -> Callable[..., Installation]:
+    """A copy of its own for one test; one `on_disk` has a disk of its own for all it has."""
+
+    def copy(ground: Ground, *, on_disk: bool = False) -> Installation:
         receiver.arrived.clear()
-        url = databases.copy_of(ground.installation.database_url)
-        return ground.installation.copied(tmp_path / "home", url)
+        disk = new_disk() if on_disk else None
+        url = databases.copy_of(ground.installation.database_url, disk=disk)
+        return ground.installation.copied((disk or tmp_path) / "home", url, disk=disk)
 
     return copy
 
@@ -97,16 +116,21 @@ def copy_of(
 @pytest.fixture
 def try_out(
     ground_of: Callable[[str], Ground],
-    copy_of: Callable[[Ground], Installation],
+    copy_of: Callable[..., Installation],
     receiver: Receiver,
 ) -> Callable[[Cell], str]:
     """Let the fault of a cell strike, and look at the end; what came of it, in words."""
 
     def strike(cell: Cell) -> str:
         ground = ground_of(cell.world)
-        installation = copy_of(ground)
+        fills = cell.fault.kind in FILLING
+        installation = copy_of(ground, on_disk=fills)
         ended = disturb(cell, installation)
         assert installation.struck.exists(), "the fault did not strike"
+        if fills and installation.database_url.startswith("sqlite"):
+            undone = problems(installation, receiver.ids) or trace(installation) != ground.after
+            assert undone, "a full disk prevented nothing"
+        finish(cell.world, installation)
         assert problems(installation, receiver.ids) == []
         found = trace(installation)
         right = {Ends.DONE: ground.after, Ends.FAILED: of_a_failed_job(ground.before, found)}

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from bailiwick.blobs import BlobStore
-from bailiwick.core.durable import make_folder
+from bailiwick.core.disks import make_folder
 from bailiwick.core.keyfiles import create_once, replace_file
 from bailiwick.db import Database, make_engine
 from bailiwick.lifecycle import checks, training_jobs

@@ -27,8 +27,8 @@ class Databases(Protocol):
         """The address of a database without tables."""
         ...
 
-    def copy_of(self, url: str) -> str:
-        """The address of a copy of a database to which nobody is connected."""
+    def copy_of(self, url: str, *, disk: Path | None = None) -> str:
+        """The address of a copy of a database to which nobody is connected, on that disk."""
         ...
 
 
@@ -48,17 +48,17 @@ class SqliteDatabases:
         """A file that is not there yet."""
         return f"sqlite:///{self._fresh()}"
 
-    def copy_of(self, url: str) -> str:
+    def copy_of(self, url: str, *, disk: Path | None = None) -> str:
         """A copy of the file."""
-        return self._copied(Path(url.removeprefix("sqlite:///")))
+        return self._copied(Path(url.removeprefix("sqlite:///")), disk)
 
-    def _copied(self, source: Path) -> str:
-        path = self._fresh()
+    def _copied(self, source: Path, folder: Path | None = None) -> str:
+        path = self._fresh(folder)
         shutil.copyfile(source, path)
         return f"sqlite:///{path}"
 
-    def _fresh(self) -> Path:
-        return self._folder / f"database-{next(self._numbers)}.db"
+    def _fresh(self, folder: Path | None = None) -> Path:
+        return (folder or self._folder) / f"database-{next(self._numbers)}.db"
 
 
 class PostgresqlDatabases:
@@ -76,8 +76,10 @@ class PostgresqlDatabases:
         """A database without tables."""
         return self._stack.enter_context(postgresql.empty(self._template_url))
 
-    def copy_of(self, url: str) -> str:
+    def copy_of(self, url: str, *, disk: Path | None = None) -> str:
         """A clone on the same server."""
+        if disk is not None:
+            return self._stack.enter_context(postgresql.clone_on(url, disk / "tables"))
         return self._stack.enter_context(postgresql.clone(url))
 
 

@@ -61,11 +61,27 @@ def migrated_template(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def clone(template_url: str) -> Iterator[str]:
+def clone(template_url: str, *, where: str = "") -> Iterator[str]:
     """A database of one's own with the template's tables; gone afterwards."""
     template = make_url(template_url).database
-    with _database(template_url, f"{template}_{uuid.uuid4().hex[:12]}", template) as url:
+    name = f"{template}_{uuid.uuid4().hex[:12]}"[-63:]
+    with _database(template_url, name, template, where=where) as url:
         yield url
+
+
+@contextmanager
+def clone_on(template_url: str, folder: Path) -> Iterator[str]:
+    """The same with its files in a new folder, whose disk may be another one."""
+    owner = Path(str(make_url(template_url).query["host"])).stat()
+    folder.mkdir(mode=0o700)
+    os.chown(folder, owner.st_uid, owner.st_gid)
+    space = f"space_{uuid.uuid4().hex[:12]}"
+    _execute(template_url, f"CREATE TABLESPACE {space} LOCATION '{folder}'")
+    try:
+        with clone(template_url, where=f" TABLESPACE {space}") as url:
+            yield url
+    finally:
+        _execute(template_url, f"DROP TABLESPACE {space}")
 
 
 @contextmanager
@@ -76,8 +92,10 @@ def empty(template_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def _database(server_url: str, name: str, template: str | None = "template0") -> Iterator[str]:
-    _execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+def _database(
+    server_url: str, name: str, template: str | None = "template0", *, where: str = ""
+) -> Iterator[str]:
+    _execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"{where}')
     try:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from bailiwick.core.durable import make_folder, sync_folder
+from bailiwick.core.disks import is_full, make_folder, sync_folder
 from bailiwick.core.errors import BailiwickError, NotFound, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
@@ -108,7 +108,7 @@ class BlobStore:
                 temporary = Path(stream.name)
                 yield stream, temporary  # type: ignore[misc]  # a wrapper that is a BinaryIO
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_full(error):
                 raise Unavailable(
                     "the disk of the blob store is full; nothing was kept: free some space in "
                     "the folder of BAILIWICK_BLOB_URL, then try again"

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from uuid import uuid4
 
-from bailiwick.core.durable import make_folder, sync_folder
+from bailiwick.core.disks import make_folder, sync_folder
 
 
 def create_once(path: Path, content: bytes) -> None:

@@ -1,8 +1,10 @@
 """Structured logs: what happened to which ids. Never texts, never secrets."""
 
+import contextlib
 import logging
 import sys
 import traceback
+from typing import TextIO
 
 import structlog
 from structlog.typing import ExcInfo, Processor
@@ -29,11 +31,28 @@ def configure_logging(*, json_lines: bool, level: str = "INFO") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Patient(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
     # APScheduler warns of every turn that is skipped while a tick is still at work.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+class _Patient:
+    """A stream that takes what it can: a full disk loses lines of the log and ends no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, words: str) -> None:
+        """Write, or lose it."""
+        with contextlib.suppress(OSError):
+            self._stream.write(words)
+
+    def flush(self) -> None:
+        """Flush what can be."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def _where(exc_info: ExcInfo) -> str:

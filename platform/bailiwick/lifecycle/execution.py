@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from bailiwick.core.disks import is_full
 from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
@@ -28,6 +29,10 @@ from bailiwick.policy import record_denial
 log = structlog.get_logger(__name__)
 PROGRESS_SECONDS = 0.5
 LINES_A_BEAT = 20  # of a process that tells more, the last ones
+FULL = (
+    "the disk of the work folder is full: free some space below BAILIWICK_HOME; the job is tried "
+    "again by itself"
+)
 # What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of.
 PASSING = (Unavailable, Conflict, JobProcessFailed)
 
@@ -57,7 +62,9 @@ def run_next(platform: Platform, *, owner: str) -> bool:
         # The text of such an error can hold data: its type and place are all that is told.
         kind, place = type(error).__name__, traceback.format_tb(error.__traceback__)
         log.warning("job attempt met a fault", job=str(lease.job_id), kind=kind, place=place)
-        problem = Unavailable(f"the worker met {kind}; its log says where")
+        problem = Unavailable(
+            FULL if is_full(error) else f"the worker met {kind}; its log says where"
+        )
         _give_up(platform, lease, problem, retry=True)
     finally:
         tidy(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from bailiwick.access import Hasher, OpenIdProvider
-from bailiwick.audit import Keepsake, Signer, check_continuity, sequence
+from bailiwick.audit import Keepsake, Signer, check_continuity, newest_checkpoint, sequence
 from bailiwick.blobs import BlobStore
 from bailiwick.core.clock import Clock
 from bailiwick.core.errors import Invalid
@@ -88,6 +88,14 @@ class Platform:
         """Refuse a database that has gone back in time (`WentBack`): call it before serving."""
         with self.database.reading() as session:
             check_continuity(session, self.keepsake())
+
+    def note_is_behind(self, session: Session) -> bool:
+        """Whether the newest checkpoint is not kept: a full disk or a death came in between."""
+        newest = newest_checkpoint(session)
+        if newest is None:
+            return False
+        kept = self.keepsake().read()
+        return kept is None or kept.size < newest.size
 
     def sequence_audit(self) -> None:
         """Give new audit events their place, sign a checkpoint, and keep it.

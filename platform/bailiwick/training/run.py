@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bailiwick.core.disks import is_full
 from bailiwick.core.errors import BailiwickError, Invalid
 from bailiwick.serving.artifact import Artifact, read_artifact
 from bailiwick.serving.classification import Classification
@@ -51,7 +52,6 @@ from bailiwick.training.threads import keep_freed_memory, use_threads
 from bailiwick.training.trained import Trained
 
 _INPUT_FAULT, _OUR_FAULT, _ORPHANED = 2, 1, 3
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: list[str]) -> int:
@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
     except BailiwickError as error:
         return _failed(_INPUT_FAULT, error.code, error.message)
     except Exception as error:  # noqa: BLE001 - the parent must hear of anything
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if is_full(error) or (isinstance(error, OSError) and error.errno == errno.EFBIG):
             return _failed(
                 _INPUT_FAULT,
                 "disk-full",

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from bailiwick.access import names
 from bailiwick.blobs import CorruptBlob
+from bailiwick.core.disks import is_full
 from bailiwick.core.errors import (
     BailiwickError,
     Conflict,
@@ -185,6 +186,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unexpected(_: Request, error: Exception) -> ProblemResponse:
+        if is_full(error):
+            return from_error(
+                Unavailable(
+                    "a disk of the server is full; nothing was changed: free some space below "
+                    "BAILIWICK_HOME, then try again"
+                )
+            )
         # Where, and not what it says: messages and local values can hold confidential text.
         frames = "".join(traceback.format_tb(error.__traceback__))
         log.error("unexpected error", kind=type(error).__name__, frames=frames)

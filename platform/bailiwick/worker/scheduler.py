@@ -12,6 +12,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from bailiwick.core.disks import is_full
 from bailiwick.core.errors import BailiwickError
 from bailiwick.lifecycle import Platform
 from bailiwick.policy.tallies import FLUSH_SECONDS
@@ -21,6 +22,7 @@ FORGET_SECONDS = 60.0
 WATCH_SECONDS = 15.0
 COUNT_SECONDS = 60.0
 ROLLOUT_SECONDS = 5.0  # within which a breach is answered
+FULL = "the disk is full: free some space below BAILIWICK_HOME; this is tried again"
 log = structlog.get_logger(__name__)
 
 
@@ -93,6 +95,9 @@ def _guarded(tick: Callable[..., None], platform: Platform, *extra: object) -> N
     except BailiwickError as error:
         log.warning("tick failed", tick=tick.__name__, code=error.code, reason=error.message)
     except Exception as error:  # noqa: BLE001 - one tick must never stop the others
+        if is_full(error):
+            log.warning("tick failed", tick=tick.__name__, code="disk-full", reason=FULL)
+            return
         # Without the error's own text: that may quote what it was about.
         place = traceback.format_tb(error.__traceback__)
         log.warning("tick met a fault", tick=tick.__name__, kind=type(error).__name__, place=place)

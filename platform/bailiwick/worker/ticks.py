@@ -80,9 +80,9 @@ def stop_out_of_policy(platform: Platform) -> None:
 
 
 def sequence_audit(platform: Platform) -> None:
-    """Give new audit events their place and sign a checkpoint."""
+    """Give new audit events their place, sign a checkpoint and keep its note."""
     with platform.database.reading() as session:
-        if not has_waiting(session):
+        if not has_waiting(session) and not platform.note_is_behind(session):
             return
     platform.sequence_audit()
 

@@ -3,9 +3,30 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from support.crashes import full_disks
 from support.crashes.children import Children
 from support.crashes.faults import Edge, Fault, Kind
 from support.crashes.matrix import Cell, Ends
+from support.crashes.steps import (
+    CHECKS,
+    EXECUTION,
+    KEEPSAKE,
+    LIFE,
+    LOG,
+    MOVING,
+    REPLAYS,
+    RETRAIN,
+    ROLLING,
+    ROUTES,
+    RUN,
+    SENDING,
+    STORE,
+    TICKS,
+    TRAINING,
+    UPLOADS,
+    WATCH,
+    Step,
+)
 
 KILL, RIVAL = Kind.KILL, Kind.RIVAL
 STOP, OVERTAKEN = Kind.STOP, Kind.OVERTAKEN
@@ -13,18 +34,6 @@ FULL, LOST = Kind.FULL, Kind.LOST
 FORWARD, BACK = Kind.FORWARD, Kind.BACK
 BEFORE, AFTER = Edge.BEFORE, Edge.AFTER
 UNCOMMITTED, COMMITTED = Edge.BEFORE_COMMIT, Edge.AFTER_COMMIT
-
-LIFE, WATCH = "bailiwick.lifecycle", "bailiwick.monitoring"
-TICKS, EXECUTION = "bailiwick.worker.ticks", f"{LIFE}.execution"
-TRAINING, RETRAIN, CHECKS = f"{LIFE}.training_jobs", f"{LIFE}.retrain", f"{LIFE}.checks"
-ROLLING, REPLAYS = f"{LIFE}.rolling_out", f"{LIFE}.replays.carrying"
-LOG, KEEPSAKE = f"{LIFE}.platform", "bailiwick.audit.continuity"
-MOVING, SENDING = f"{WATCH}.keeping.moving", "bailiwick.notifications.sending"
-STORE, RUN = "bailiwick.blobs.store:BlobStore", "bailiwick.training.run"
-ROUTES, UPLOADS = "bailiwick.web.routes", "bailiwick.api.datasets"
-
-# What the process does, where in it the fault strikes, and which faults.
-Step = tuple[str, Edge, str, tuple[Kind, ...]]
 
 ALERT: list[Step] = [
     ("answers an alert", UNCOMMITTED, f"{TICKS}:start_due", (KILL, FULL, LOST, RIVAL)),
@@ -193,6 +202,20 @@ def _hopeless() -> Cell:
     return Cell("training process", step, fault, "training", **more)
 
 
+def _on_full_disks() -> Iterator[Cell]:
+    for process, worlds in (("API", full_disks.API), ("scheduler", full_disks.SCHEDULER)):
+        for world, steps in worlds.items():
+            yield from _of(f"{process}, full disk", world, steps)
+    for work, world, steps in (
+        ("retraining", "alert", full_disks.RETRAINING),
+        ("check", "schedule", full_disks.CHECK),
+        ("backtest", "backtest", full_disks.BACKTEST),
+    ):
+        yield from _of(f"worker, {work}, full disk", world, steps)
+    struck = Children.STRUCK
+    yield from _of("training process, full disk", "training", full_disks.TRAINER, children=struck)
+
+
 CELLS = [
     *(cell for world, steps in API.items() for cell in _of("API", world, steps)),
     *(cell for world, steps in SCHEDULER.items() for cell in _of("scheduler", world, steps)),
@@ -202,4 +225,5 @@ CELLS = [
     *_of("worker, backtest", "backtest", BACKTEST),
     *_of("training process", "training", TRAINER, children=Children.STRUCK),
     _hopeless(),
+    *_on_full_disks(),
 ]

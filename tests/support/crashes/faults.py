@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.default import DefaultDialect
 
 from support.crashes.clocks import FileClock
+from support.crashes.disks import ROOM_BYTES, fill
 
 ARMED = "armed"  # where a job's specification holds the faults that strike its process
 
@@ -43,9 +44,14 @@ class Kind(StrEnum):
     OVERTAKEN = "stopped until another was at its work"
     RIVAL = "another process works meanwhile"
     FULL = "disk full"
+    FILLED = "disk filled to its last byte"
+    NEARLY = "disk filled but for 16 KiB"
     LOST = "database connection lost"
     FORWARD = "clock a day forward"
     BACK = "clock a day back"
+
+
+FILLING = {Kind.FILLED, Kind.NEARLY}  # until room is made
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class Striker:
     database_url: str
     clock: FileClock
     mark: Path
+    disk: Path | None = None  # that can be filled
 
     def __call__(self) -> None:
         """Strike now."""
@@ -80,6 +87,8 @@ class Striker:
                 os.kill(os.getpid(), signal.SIGSTOP)
             case Kind.FULL:
                 self._disk_full()
+            case Kind.FILLED | Kind.NEARLY:
+                self._fill_disk()
             case Kind.LOST:
                 self._lose_connection()
             case Kind.FORWARD:
@@ -97,6 +106,12 @@ class Striker:
         if self._is_sqlite:
             raise sqlite3.OperationalError("database or disk is full")
         raise psycopg.errors.DiskFull("could not extend file: No space left on device")
+
+    def _fill_disk(self) -> None:
+        if self.disk is None:
+            message = "this installation has no disk of its own"
+            raise RuntimeError(message)
+        fill(self.disk, but_bytes=ROOM_BYTES if self.fault.kind is Kind.NEARLY else 0)
 
     def _lose_connection(self) -> None:
         """PostgreSQL ends every connection of this database; SQLite's file fails its next use."""

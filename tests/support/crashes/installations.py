@@ -9,6 +9,7 @@ from pathlib import Path
 from bailiwick.core.settings import Settings
 from bailiwick.lifecycle import Platform, open_platform
 from support.crashes.clocks import FileClock
+from support.crashes.disks import make_room
 from support.hashing import cheap_hasher
 
 LEASE_SECONDS = 60
@@ -20,6 +21,7 @@ class Installation:
 
     home: Path
     database_url: str
+    disk: Path | None = None  # of its own, with its home and its database
 
     @property
     def clock(self) -> FileClock:
@@ -51,10 +53,15 @@ class Installation:
         )
         return replace(open_platform(settings, self.clock), hasher=cheap_hasher())
 
-    def copied(self, home: Path, database_url: str) -> "Installation":
+    def make_room(self) -> None:
+        """On its disk, if it has been filled."""
+        if self.disk is not None:
+            make_room(self.disk)
+
+    def copied(self, home: Path, database_url: str, *, disk: Path | None = None) -> "Installation":
         """Its files again in `home`, for a copy of its database."""
         shutil.copytree(self.home, home)
-        return Installation(home, database_url)
+        return Installation(home, database_url, disk)
 
 
 @contextmanager

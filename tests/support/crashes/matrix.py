@@ -13,6 +13,7 @@ from support.crashes.processes import Process, start
 from support.crashes.requests import ask_again, ask_and_fail
 from support.crashes.worlds import WORLDS
 
+STARTS = "starts"  # the step at which a process may also end, if it says why
 TAKEN_OVER = timedelta(seconds=2 * LEASE_SECONDS)
 
 
@@ -43,13 +44,10 @@ class Cell:
 
 
 def disturb(cell: Cell, installation: Installation) -> str:
-    """Let the fault strike, then let the installation finish; how the process ended."""
+    """Let the fault strike, and pass; how the process ended."""
     if WORLDS[cell.world].request is None:
-        end = [_struck(cell, installation) for _ in range(cell.times)][-1]
-    else:
-        end = ask_and_fail(installation, cell.fault)
-    finish(cell.world, installation)
-    return end
+        return [_struck(cell, installation) for _ in range(cell.times)][-1]
+    return ask_and_fail(installation, cell.fault)
 
 
 def finish(world_name: str, installation: Installation) -> None:
@@ -70,10 +68,14 @@ def _struck(cell: Cell, installation: Installation) -> str:
     if cell.fault.kind in MEANWHILE and process.stopped_or_ended():
         MEANWHILE[cell.fault.kind](cell, installation, process)
     status = process.ended()
+    installation.make_room()
     installation.clock.move(TAKEN_OVER)
     if cell.children is Children.STRUCK:
         return "its worker went on"
-    return "killed" if status < 0 else "went on"
+    if status < 0:
+        return "killed"
+    assert status == 0 or cell.step == STARTS, (status, installation.log.read_text())
+    return "went on" if status == 0 else "ended"
 
 
 def _another_works(cell: Cell, installation: Installation, stopped: Process) -> None:

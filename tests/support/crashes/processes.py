@@ -4,6 +4,7 @@ They are forked by a server that has loaded the product: one starts in milliseco
 a signal like any other, and shares nothing with the test but files and the database.
 """
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ from typing import Any
 from bailiwick.db import engine, session
 from support.crashes import acts
 from support.crashes.children import Children, use_children
-from support.crashes.faults import Fault, Striker, arm
+from support.crashes.faults import FILLING, Fault, Striker, arm
 from support.crashes.installations import Installation
 
 WAIT_SECONDS = 90
@@ -144,10 +145,21 @@ def _live(
     gc.freeze()  # what the server has loaded is never garbage
     engine.LOCK_WAIT_SECONDS = session.LOCK_WAIT_SECONDS = PATIENCE_SECONDS
     strikers = [
-        Striker(fault, installation.database_url, installation.clock, installation.struck)
+        Striker(
+            fault,
+            installation.database_url,
+            installation.clock,
+            installation.struck,
+            installation.disk,
+        )
         for fault in faults
     ]
     use_children(children, strikers)
     if children is not Children.STRUCK:
         arm(strikers)
-    act(installation, *given)
+    try:
+        act(installation, *given)
+    finally:
+        if faults and faults[0].kind in FILLING:
+            with contextlib.suppress(OSError):  # or what is left of the log would fail at the end
+                sys.stderr.close()

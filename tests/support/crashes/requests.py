@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bailiwick.registry import Deployment
 from support import api_bodies
 from support.api_writes import MODEL, ORDER, RECORD
 from support.crashes import acts
-from support.crashes.faults import Fault
+from support.crashes.faults import FILLING, Fault
 from support.crashes.installations import Installation
 from support.crashes.processes import Process, start, wait_until
 from support.lifecycle_world import factory_again, queue_job
@@ -26,6 +26,7 @@ from support.lifecycle_world import factory_again, queue_job
 KEY = {"Idempotency-Key": "once"}
 TIMEOUT_SECONDS = 30
 UNAVAILABLE = 503
+MANY = 500
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ def _records(platform: Platform, token: str) -> Request:
     return Request("POST", path, token, {"records": [RECORD]}, same_answer=False)
 
 
+def _many_records(platform: Platform, token: str) -> Request:
+    """More than fit into what a table has free."""
+    one = _records(platform, token)
+    many = [RECORD | {"record_id": f"row-{number}"} for number in range(MANY)]
+    return replace(one, body={"records": many})
+
+
 _MAKERS: dict[str, Callable[[Platform, str], Request]] = {
     "promotes a version": _promotion,
     "registers a model": _registration,
@@ -102,6 +110,7 @@ _MAKERS: dict[str, Callable[[Platform, str], Request]] = {
     "cancels a job": _cancellation,
     "uploads a dataset": _upload,
     "sends records": _records,
+    "sends many records": _many_records,
 }
 REQUESTS = tuple(_MAKERS)
 
@@ -120,11 +129,19 @@ def ask_and_fail(installation: Installation, fault: Fault) -> str:
 
     Whoever is not killed says that something is away for now, which is no fault of theirs.
     """
+    request = Request.kept(installation.request)
     with _serving(installation, fault) as (process, url):
-        answer = Request.kept(installation.request).send(url)
+        answer = request.send(url)
         if answer is None:
             assert process.ended() < 0, installation.log.read_text()
             return "killed"
+        if fault.kind in FILLING:  # it goes on by itself once there is room
+            installation.make_room()
+            again = request.send(url)
+            assert again is not None
+            assert again.is_success, again.text
+            if answer.is_success:
+                return f"answered {answer.status_code}"
     assert answer.status_code == UNAVAILABLE, answer.text
     return f"answered {answer.status_code}"
 

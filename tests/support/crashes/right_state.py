@@ -242,6 +242,8 @@ def _audit(session: Session, platform: Platform) -> Iterator[str]:
     report = verify_log(session, platform.signer().verifier)
     if not report.ok:
         yield f"the audit log does not verify: {report.problem}"
+    if platform.note_is_behind(session):
+        yield "the note of the newest checkpoint was not kept"
     if session.scalar(select(func.count()).select_from(AuditWaiting)):
         yield "audit events wait for their place"
     once = select(AuditEvent.action, AuditEvent.subject_id).where(AuditEvent.action.in_(ONCE))
