@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 from sqlalchemy import Engine, event, func, select, text
@@ -16,6 +17,7 @@ from bailiwick.core.errors import BailiwickError, Conflict, Invalid, Unavailable
 from bailiwick.db import Database, make_engine
 from bailiwick.policy import StoredLabel
 from bailiwick.policy.tables import ApprovalRequest, ApprovalVote
+from support.crashes.disks import fill, make_room, mounted, why_not
 from support.databases import Databases
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -217,6 +219,24 @@ def test_writers_wait_for_each_other_and_all_of_them_succeed(database: Database)
     for thread in threads:
         thread.join()
     assert count_principals(database) == 20
+
+
+def test_a_process_that_begins_on_a_full_disk_is_told_so(sqlite_template: Path) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    with mounted() as disk:
+        copyfile(sqlite_template, disk / "it.db")
+        fill(disk)
+        database = Database(make_engine(f"sqlite:///{disk / 'it.db'}"))
+        with (
+            pytest.raises(Unavailable, match="disk that holds the database is full"),
+            database.reading() as session,
+        ):
+            session.scalars(select(Principal.id)).all()
+        make_room(disk)
+        with database.reading() as session:
+            assert session.scalars(select(Principal.id)).all() == []
+        database.close()
 
 
 def test_a_full_disk_says_so_and_nothing_is_lost(tmp_path: Path, sqlite_template: Path) -> None:

@@ -22,7 +22,14 @@ from bailiwick.monitoring import Inference, Outcome
 from bailiwick.policy import load_actor
 from bailiwick.training import HeadRecipe
 from support.backtests import InProcess
-from support.lifecycle_world import World, approve_again, audited, bring, requests
+from support.lifecycle_world import (
+    World,
+    approve_again,
+    audited,
+    bring,
+    factory_again,
+    requests,
+)
 
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 
@@ -140,6 +147,36 @@ def test_cost_aware_has_a_challenger_tried_and_decides_by_what_it_gains(
     assert second.decisions[0]["reason"].startswith("newer labels are worth 66.7 points")
     considered(world)
     assert len(of_kind(world, JobKind.TRIAL)) == 1
+
+
+def test_a_champion_that_did_not_answer_the_newest_period_is_not_tried_on_it(
+    world: World, monday: ReplayClock
+) -> None:
+    asks(world, "cost-aware by=week price=1")
+    bring(world, *shops(1, monday.now() + DAY))
+    monday.advance_to(monday.now() + WEEK)
+    watch_all_labels(world.platform)
+    with world.platform.database.transaction() as session:
+        make = factory_again(session, world.platform)
+        data = make.dataset_version(make.dataset("newer"))
+        make.champion(make.model_version(session.merge(world.model), data, accuracy=0.85))
+    decisions = considered(world)[-1].decisions
+    assert decisions[0]["reason"].startswith("the champion has answered too little")
+    assert of_kind(world, JobKind.TRIAL) == []
+
+
+def test_a_clock_that_is_set_back_writes_the_same_decision_once(
+    world: World, monday: ReplayClock
+) -> None:
+    asks(world, "periodic:2 by=week")
+    a_week(world, monday, 1)
+    times = [WEEK, timedelta(0), timedelta(minutes=1), timedelta(minutes=2)]
+    with world.platform.database.transaction() as session:
+        for later in times:
+            start_due(session, at=monday.now() + later)
+    with world.platform.database.reading() as session:
+        rows = session.scalars(select(Consideration.at).order_by(Consideration.id)).all()
+    assert rows == [monday.now() + WEEK, monday.now()]
 
 
 def test_a_budget_is_of_the_calendar_year() -> None:

@@ -20,6 +20,7 @@ UNSTORABLE = (
     "a value cannot be stored: a number or time is out of range, or a text is too long or holds "
     "a NUL character; correct it"
 )
+NO_ROOM_TO_OPEN = "SQLITE_IOERR_SHMSIZE"  # its file of shared memory cannot be made
 # Keys of ours in PostgreSQL's space of advisory locks.
 SEQUENCER_LOCK, LABELS_LOCK, CLAIMS_LOCK = 0xBA111, 0xBA112, 0xBA113
 TEXTS = 0x5555_5555_5555_5555  # apart from the deployment's other keys
@@ -196,6 +197,8 @@ def translated() -> Iterator[None]:
 
 def _explain(error: DBAPIError) -> BailiwickError:
     cause = str(error.orig).lower()
+    if getattr(error.orig, "sqlite_errorname", "") == NO_ROOM_TO_OPEN:
+        cause = "disk is full"
     for fragments, kind, message in _CAUSES:
         if any(fragment in cause for fragment in fragments):
             return kind(message)

@@ -16,13 +16,22 @@ from sqlalchemy.orm import Session
 
 from bailiwick.lifecycle.backtest.periods import begin_of, edges_between
 from bailiwick.lifecycle.live_rules import LiveRule
-from bailiwick.lifecycle.strategies import Decision, Known, Lived, Trial
+from bailiwick.lifecycle.strategies import (
+    LEAST_TRIED,
+    TRIED_RATIO,
+    Decision,
+    Known,
+    Lived,
+    Trial,
+)
 from bailiwick.lifecycle.tables import ChallengerTrial, RetrainingPolicy
 from bailiwick.lineage import DatasetVersion, LineageEdge
 from bailiwick.monitoring import InferenceRecord
 from bailiwick.monitoring.confusion import LabelledHour, hours_between
 from bailiwick.registry import Deployment, ModelVersion
 
+BEING_TRIED = "the newest labels are being tried"
+TOO_FEW_ANSWERS = "the champion has answered too little of the newest labelled period to be tried"
 LEAST_LABELS = 30  # of a period that counts as labelled
 _MOST_BACK = timedelta(days=1_100)
 _MOST_TRIALS = 50
@@ -43,13 +52,20 @@ class Labelled:
 class Asked:
     """What a rule may know, of which period; `newest` is the newest that has its labels.
 
-    `behind` periods with labels are newer than what the champion learned.
+    `behind` periods with labels are newer than what the champion learned. It `can_be_tried` where
+    it answered enough of the newest itself: one that was promoted since did not.
     """
 
     known: Known
     period: str
     newest: Labelled | None
     trial_is_there: bool
+    can_be_tried: bool
+
+    @property
+    def wants_trial(self) -> bool:
+        """Whether there are labels on which nothing was tried yet against this champion."""
+        return self.newest is not None and not self.trial_is_there
 
 
 def ask(
@@ -89,17 +105,22 @@ def ask(
         newest is not None
         and bool(trials)
         and (trials[-1][0].period, trials[-1][1]) == (newest.place, champion.id),
+        newest is not None and _rows_between(served, newest) * TRIED_RATIO >= LEAST_TRIED,
     )
 
 
 def decided(rule: LiveRule, asked: Asked) -> Decision:
     """What the rule says, with its period as the key; it waits for the trial that it wants."""
-    waits = rule.strategy.tries and asked.newest is not None and not asked.trial_is_there
-    if waits:
-        decision = Decision(retrain=False, reason="the newest labels are being tried")
+    if rule.strategy.tries and asked.wants_trial:
+        reason = BEING_TRIED if asked.can_be_tried else TOO_FEW_ANSWERS
+        decision = Decision(retrain=False, reason=reason)
     else:
         decision = rule.strategy.decide(asked.known)
     return replace(decision, keys=(asked.period,))
+
+
+def _rows_between(hours: Sequence[LabelledHour], period: Labelled) -> int:
+    return sum(one.rows for one in hours if period.start <= one.start < period.end)
 
 
 def _learned_until(session: Session, champion: ModelVersion) -> datetime:

@@ -142,7 +142,10 @@ def _note(
     *,
     at: datetime,
 ) -> None:
-    """Write down what came of it, unless that is what was written down last."""
+    """Write down what came of it, unless that is what was written down last.
+
+    Last by this clock: one that was set back would else compare with what it has yet to see.
+    """
     row = Consideration(
         id=new_id(),
         policy_id=policy.id,
@@ -154,7 +157,7 @@ def _note(
     )
     last = session.scalar(
         select(Consideration)
-        .where(Consideration.policy_id == policy.id)
+        .where(Consideration.policy_id == policy.id, Consideration.at <= at)
         .order_by(Consideration.at.desc(), Consideration.id.desc())
         .limit(1)
     )
@@ -209,7 +212,7 @@ def _decisions(
         if asked is None:
             continue
         found[value] = decided(rule, asked)
-        if rule.strategy.tries and asked.newest is not None and not asked.trial_is_there:
+        if rule.strategy.tries and asked.newest and asked.wants_trial and asked.can_be_tried:
             order_trial(
                 session,
                 policy,

@@ -126,12 +126,14 @@ def seal_texts(platform: Platform, stopping: Event) -> None:
             if not has_plain_texts(session):
                 return
         with platform.database.transaction() as session:
-            seal_plain_texts(
+            sealed = seal_plain_texts(
                 session,
                 platform.texts,
                 pseudonyms=platform.pseudonyms,
                 at=platform.clock.now(),
             )
+        if not sealed:  # another process is at them
+            return
 
 
 def archive_records(platform: Platform, stopping: Event) -> None:

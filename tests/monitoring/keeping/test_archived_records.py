@@ -1,6 +1,7 @@
 """Whole days of old records move into segments; readers see no difference."""
 
 from datetime import timedelta
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -187,6 +188,28 @@ def test_labels_come_late_by_record_id_and_by_join_key(kept: Kept) -> None:
     while tally_next(database, blobs, at=LATER + DAY):
         pass
     assert [(one.labelled_rows, one.correct_rows) for one in kept.segments()] == [(3, 3)] * 2
+
+
+def test_a_label_that_comes_while_others_are_counted_is_counted_at_the_next_turn(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.keep(days(1))
+    kept.archive_all()
+    kept.tell(Outcome("d00-0", "Fuel"))
+    late, count = [Outcome("d00-1", "Fuel")], moving.tallied
+
+    def counted(*given: Any, **named: Any) -> Any:
+        result = count(*given, **named)
+        while late:
+            kept.tell(late.pop(), at=LATER + DAY)
+        return result
+
+    monkeypatch.setattr(moving, "tallied", counted)
+    database, blobs = kept.platform.database, kept.platform.blobs
+    for day, labelled, waits in ((1, 1, True), (2, 2, False)):
+        assert tally_next(database, blobs, at=LATER + day * DAY)
+        (segment,) = kept.segments()
+        assert (segment.labelled_rows, segment.stale) == (labelled, waits)
 
 
 def test_texts_of_archived_records_are_erased_and_counted(kept: Kept) -> None:

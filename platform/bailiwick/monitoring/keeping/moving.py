@@ -33,7 +33,7 @@ from bailiwick.monitoring.archive import (
     tallied,
     write_segment,
 )
-from bailiwick.monitoring.tables import InferenceRecord
+from bailiwick.monitoring.tables import Feedback, InferenceRecord
 from bailiwick.monitoring.texts import DataKey
 
 DAY = timedelta(days=1)
@@ -85,7 +85,10 @@ def archive_next(
 
 
 def tally_next(database: Database, blobs: BlobStore, *, at: datetime) -> bool:
-    """Count the labels of one segment anew, for which labels came; at most once a day each."""
+    """Count the labels of one segment anew, for which labels came; at most once a day each.
+
+    Labels that come while it counts are not lost: the segment then waits for its next turn.
+    """
     with database.reading() as session:
         segment = session.scalar(
             select(RecordSegment)
@@ -100,8 +103,10 @@ def tally_next(database: Database, blobs: BlobStore, *, at: datetime) -> bool:
         if segment is None:
             return False
         session.expunge(segment)
+        seen = _labels(session, segment.deployment_id)
         _tally(session, blobs, segment, at)
     with database.transaction() as session:
+        lock_feedback(session, segment.deployment_id)
         session.execute(
             update(RecordSegment)
             .where(RecordSegment.id == segment.id)
@@ -109,7 +114,7 @@ def tally_next(database: Database, blobs: BlobStore, *, at: datetime) -> bool:
                 labelled_rows=segment.labelled_rows,
                 correct_rows=segment.correct_rows,
                 tallied_at=at,
-                stale=False,
+                stale=_labels(session, segment.deployment_id) != seen,
             )
         )
     return True
@@ -180,6 +185,12 @@ def _segment(day: _Day, written: Written, blob: str, size: int, at: datetime) ->
 def _tally(session: Session, blobs: BlobStore, segment: RecordSegment, at: datetime) -> None:
     counts = tallied(session, blobs, segment, segment.start, segment.end, known_at=at)
     _, segment.labelled_rows, segment.correct_rows = counts
+
+
+def _labels(session: Session, deployment_id: UUID) -> int:
+    """How many labels ever came; rows of them are never removed."""
+    own = Feedback.deployment_id == deployment_id
+    return session.scalar(select(func.count()).where(own)) or 0
 
 
 def _move(
