@@ -123,11 +123,14 @@ def try_out(
 
     def strike(cell: Cell) -> str:
         ground = ground_of(cell.world)
+        on_sqlite = ground.installation.database_url.startswith("sqlite")
+        if on_sqlite and cell.fault.kind is Kind.UNHEARD:
+            pytest.skip("SQLite has no connection that could be lost")
         fills = cell.fault.kind in FILLING
         installation = copy_of(ground, on_disk=fills)
         ended = disturb(cell, installation)
         assert installation.struck.exists(), "the fault did not strike"
-        if fills and installation.database_url.startswith("sqlite"):
+        if fills and on_sqlite:
             undone = problems(installation, receiver.ids) or trace(installation) != ground.after
             assert undone, "a full disk prevented nothing"
         finish(cell.world, installation)

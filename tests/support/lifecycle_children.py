@@ -132,3 +132,17 @@ def report_outcome(*, rows: int, drifted: bool, harmful: bool = True) -> dict[st
         "movers": [mover],
     }
     return {"results": [result], "evidently": "0.7.23"}
+
+
+def comparison_outcome() -> dict[str, Any]:
+    """What the process that compares two spans answers, of spans that are alike."""
+    return {
+        "area": 0.5,
+        "lower": 0.4,
+        "upper": 0.6,
+        "features": [],
+        "texts": None,
+        "rows": {"before": 240, "after": 240},
+        "hours": {"before": 24, "after": 24},
+        "library": "scikit-learn",
+    }

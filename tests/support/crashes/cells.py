@@ -9,6 +9,7 @@ from support.crashes.faults import Edge, Fault, Kind
 from support.crashes.matrix import Cell, Ends
 from support.crashes.steps import (
     CHECKS,
+    COMPARED,
     EXECUTION,
     KEEPSAKE,
     LIFE,
@@ -20,6 +21,7 @@ from support.crashes.steps import (
     ROUTES,
     RUN,
     SENDING,
+    SERVED,
     STORE,
     TICKS,
     TRAINING,
@@ -32,6 +34,7 @@ KILL, RIVAL = Kind.KILL, Kind.RIVAL
 STOP, OVERTAKEN = Kind.STOP, Kind.OVERTAKEN
 FULL, LOST = Kind.FULL, Kind.LOST
 FORWARD, BACK = Kind.FORWARD, Kind.BACK
+ANYTHING = (KILL, STOP, OVERTAKEN, RIVAL, LOST, FORWARD, BACK)
 BEFORE, AFTER = Edge.BEFORE, Edge.AFTER
 UNCOMMITTED, COMMITTED = Edge.BEFORE_COMMIT, Edge.AFTER_COMMIT
 
@@ -52,7 +55,7 @@ TRAFFIC: list[Step] = [
     ("counted labels", COMMITTED, f"{LIFE}.label_watching:advance", (KILL, LOST)),
 ]
 ROLLOUT: list[Step] = [
-    ("goes to judge a rollout", BEFORE, f"{ROLLING}:judge_one", (RIVAL, STOP)),
+    ("goes to judge a rollout", BEFORE, f"{ROLLING}:judge_one", (RIVAL, STOP, FORWARD, BACK)),
     ("moves the champion", AFTER, f"{ROLLING}:promote", (KILL, LOST)),
     ("takes a rollout on", UNCOMMITTED, f"{ROLLING}:judge_one", (KILL, FULL, LOST)),
     ("took a rollout on", COMMITTED, f"{ROLLING}:judge_one", (KILL, LOST)),
@@ -95,7 +98,7 @@ OUTBOX: list[Step] = [
 ]
 RETRAINING: list[Step] = [
     ("takes the job", UNCOMMITTED, f"{EXECUTION}:claim", (KILL, LOST, RIVAL)),
-    ("took the job", COMMITTED, f"{EXECUTION}:claim", (KILL, LOST)),
+    ("took the job", COMMITTED, f"{EXECUTION}:claim", (KILL, LOST, FORWARD, BACK)),
     ("keeps the gathered rows", BEFORE, f"{STORE}._keep", (KILL, FULL)),
     ("registers the rows", UNCOMMITTED, f"{RETRAIN}:_register", (KILL, FULL, LOST)),
     ("registered the rows", COMMITTED, f"{RETRAIN}:_register", (KILL, LOST)),
@@ -106,7 +109,12 @@ RETRAINING: list[Step] = [
         f"{EXECUTION}:heartbeat",
         (STOP, OVERTAKEN, RIVAL, LOST, FORWARD, BACK),
     ),
-    ("has trained", AFTER, f"{TRAINING}:run_child", (KILL, STOP, OVERTAKEN, RIVAL, LOST, FORWARD)),
+    (
+        "has trained",
+        AFTER,
+        f"{TRAINING}:run_child",
+        (KILL, STOP, OVERTAKEN, RIVAL, LOST, FORWARD, BACK),
+    ),
     ("keeps the weights", AFTER, f"{TRAINING}:run_child", (FULL,)),
     ("registers the version", AFTER, f"{TRAINING}:_register", (KILL, LOST)),
     ("judges the version", AFTER, f"{TRAINING}:_evaluate", (KILL,)),
@@ -122,11 +130,12 @@ CHECK: list[Step] = [
     ("ended the job", COMMITTED, f"{CHECKS}:succeed", (KILL, LOST)),
 ]
 BACKTEST: list[Step] = [
-    ("renews its lease", BEFORE, f"{EXECUTION}:heartbeat", (KILL,)),
-    ("has replayed", AFTER, f"{REPLAYS}:replay_beside", (STOP,)),
-    ("keeps the result", BEFORE, f"{STORE}._keep", (FULL,)),
-    ("ends the job", UNCOMMITTED, f"{REPLAYS}:_record", (LOST,)),
-    ("ended the job", COMMITTED, f"{REPLAYS}:_record", (KILL,)),
+    ("took the job", COMMITTED, f"{EXECUTION}:claim", (KILL,)),
+    ("renews its lease", BEFORE, f"{EXECUTION}:heartbeat", (KILL, LOST, FORWARD, BACK)),
+    ("has replayed", AFTER, f"{REPLAYS}:replay_beside", (KILL, LOST, STOP, RIVAL)),
+    ("keeps the result", BEFORE, f"{STORE}._keep", (KILL, FULL)),
+    ("ends the job", UNCOMMITTED, f"{REPLAYS}:_record", (KILL, FULL, LOST)),
+    ("ended the job", COMMITTED, f"{REPLAYS}:_record", (KILL, LOST)),
 ]
 TRAINER: list[Step] = [
     ("writes the weights", BEFORE, f"{RUN}:write_artifact", (KILL, FULL)),
@@ -161,6 +170,53 @@ RECORDS: list[Step] = [
     ("stores records", UNCOMMITTED, "bailiwick.api.intake:take", (KILL, LOST)),
     ("stored records", COMMITTED, "bailiwick.api.intake:take", (KILL, LOST)),
 ]
+NEW_LABELS: list[Step] = [
+    ("asks a strategy", UNCOMMITTED, f"{TICKS}:start_due", (KILL, FULL, LOST, RIVAL)),
+    ("asked a strategy", COMMITTED, f"{TICKS}:start_due", (KILL, LOST)),
+]
+ELSEWHERE: list[Step] = [
+    ("warns of a wrong version", UNCOMMITTED, f"{SERVED}:check_elsewhere", (KILL, FULL, LOST)),
+    ("goes to look what is served", BEFORE, f"{SERVED}:check_elsewhere", (RIVAL, STOP)),
+    ("warned of a wrong version", COMMITTED, f"{SERVED}:check_elsewhere", (KILL, LOST)),
+]
+FORGETTING: list[Step] = [
+    ("forgets a rollout's requests", UNCOMMITTED, f"{TICKS}:forget_records", (KILL, LOST, RIVAL)),
+    ("forgot a rollout's requests", COMMITTED, f"{TICKS}:forget_records", (KILL, LOST)),
+]
+REJECTED: list[Step] = [
+    ("forgets rejected records", UNCOMMITTED, f"{TICKS}:forget_rejected", (KILL, LOST, RIVAL)),
+    ("forgot rejected records", COMMITTED, f"{TICKS}:forget_rejected", (KILL, LOST)),
+]
+SEALING: list[Step] = [
+    ("seals texts", UNCOMMITTED, f"{TICKS}:seal_plain_texts", (KILL, FULL, LOST, RIVAL)),
+    ("sealed texts", COMMITTED, f"{TICKS}:seal_plain_texts", (KILL, LOST)),
+]
+LATE_LABELS: list[Step] = [
+    ("counts late labels", AFTER, f"{MOVING}:_tally", (KILL, LOST, RIVAL, STOP)),
+    ("counted late labels", COMMITTED, f"{MOVING}:_tally", (KILL, LOST)),
+]
+SUMMARIES: list[Step] = [
+    ("drops summaries", UNCOMMITTED, f"{TICKS}:drop_summaries", (KILL, LOST, RIVAL)),
+    ("dropped summaries", COMMITTED, f"{TICKS}:drop_summaries", (KILL, LOST)),
+]
+LEFTOVERS: list[Step] = [
+    ("clears leftovers", BEFORE, f"{LIFE}.leftovers:_remove", (KILL, RIVAL, STOP)),
+    ("cleared one", AFTER, f"{LIFE}.leftovers:_remove", (KILL, LOST, RIVAL)),
+]
+TRIAL: list[Step] = [
+    ("took the job", COMMITTED, f"{EXECUTION}:claim", (KILL,)),
+    ("renews its lease", BEFORE, f"{EXECUTION}:heartbeat", (KILL, LOST, FORWARD, BACK)),
+    ("has tried", AFTER, f"{LIFE}.trials:beside", (KILL, LOST, STOP, OVERTAKEN, RIVAL)),
+    ("ends the job", UNCOMMITTED, f"{LIFE}.trials:_record", (KILL, FULL, LOST)),
+    ("ended the job", COMMITTED, f"{LIFE}.trials:_record", (KILL, LOST)),
+]
+COMPARISON: list[Step] = [
+    ("writes the rows", BEFORE, f"{COMPARED}:write_rows", (KILL, FULL)),
+    ("renews its lease", BEFORE, f"{EXECUTION}:heartbeat", (STOP, LOST, FORWARD, BACK)),
+    ("has compared", AFTER, f"{COMPARED}:run_child", (KILL, LOST, STOP, OVERTAKEN, RIVAL)),
+    ("ends the job", UNCOMMITTED, f"{COMPARED}:succeed", (KILL, FULL, LOST)),
+    ("ended the job", COMMITTED, f"{COMPARED}:succeed", (KILL, LOST)),
+]
 SCHEDULER = {
     "alert": ALERT,
     "schedule": SCHEDULE,
@@ -172,6 +228,14 @@ SCHEDULER = {
     "records": ARCHIVE,
     "retention": RETENTION,
     "waivers": WAIVERS,
+    "trial": NEW_LABELS,
+    "elsewhere": ELSEWHERE,
+    "ended rollout": FORGETTING,
+    "rejected": REJECTED,
+    "plain texts": SEALING,
+    "late labels": LATE_LABELS,
+    "summaries": SUMMARIES,
+    "leftovers": LEFTOVERS,
 }
 API = {
     "promotes a version": PROMOTION,
@@ -185,7 +249,8 @@ API = {
 
 def _of(process: str, world: str, steps: Iterable[Step], **more: Any) -> Iterator[Cell]:
     for step, edge, place, kinds in steps:
-        for kind in kinds:
+        unheard = (Kind.UNHEARD,) if edge is UNCOMMITTED and LOST in kinds else ()
+        for kind in (*kinds, *unheard):
             yield Cell(process, step, Fault(kind, edge, place), world, **more)
 
 
@@ -223,6 +288,8 @@ CELLS = [
     _endless(),
     *_of("worker, check", "schedule", CHECK),
     *_of("worker, backtest", "backtest", BACKTEST),
+    *_of("worker, trial of a challenger", "trial", TRIAL),
+    *_of("worker, comparison of traffic", "comparison", COMPARISON),
     *_of("training process", "training", TRAINER, children=Children.STRUCK),
     _hopeless(),
     *_on_full_disks(),

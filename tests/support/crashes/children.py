@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bailiwick.lifecycle import checks, training_jobs
+from bailiwick.lifecycle import checks, traffic_comparisons, training_jobs
 from bailiwick.lifecycle.children import run_child
 from support.crashes.faults import ARMED, Striker
 from support.crashes.quick_jobs import READY, WAITS
-from support.lifecycle_children import report_outcome, training_outcome
+from support.lifecycle_children import comparison_outcome, report_outcome, training_outcome
 
 RunChild = Callable[..., dict[str, Any]]
 
@@ -35,7 +35,7 @@ def use_children(children: Children, strikers: Sequence[Striker]) -> None:
         Children.QUICK: partial(_run_quick, waits=False),
         Children.ENDLESS: partial(_run_quick, waits=True),
     }
-    for module in (training_jobs, checks):
+    for module in (training_jobs, checks, traffic_comparisons):
         module.run_child = stands[children]  # type: ignore[attr-defined]
 
 
@@ -54,6 +54,8 @@ def _run_quick(
     ready.mkdir()
     if module == "bailiwick.training.run":
         outcome = training_outcome(ready)
+    elif module == "bailiwick.monitoring.comparing":
+        outcome = comparison_outcome()
     else:
         (ready / "report.html").write_text("<html></html>")
         outcome = report_outcome(rows=100, drifted=True) | {"report": "report.html"}

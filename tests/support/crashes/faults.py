@@ -5,10 +5,13 @@ before it, after it, or before or after the commit that follows it. Nothing of t
 product: `arm` patches the process that it is called in, which is one that tests have started.
 """
 
+import contextlib
 import errno
 import os
 import signal
+import socket
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -47,6 +50,7 @@ class Kind(StrEnum):
     FILLED = "disk filled to its last byte"
     NEARLY = "disk filled but for 16 KiB"
     LOST = "database connection lost"
+    UNHEARD = "committed, its answer lost"
     FORWARD = "clock a day forward"
     BACK = "clock a day back"
 
@@ -91,6 +95,8 @@ class Striker:
                 self._fill_disk()
             case Kind.LOST:
                 self._lose_connection()
+            case Kind.UNHEARD:
+                _hang_up(self.database_url)
             case Kind.FORWARD:
                 self.clock.move(timedelta(days=1))
             case Kind.BACK:
@@ -140,18 +146,39 @@ def _end_connections(database_url: str) -> None:
         )
 
 
+def _hang_up(database_url: str) -> None:
+    """Send the commit that is to come, and close the line before its answer can be heard."""
+    line = _commits.connection.pgconn
+    line.send_query(b"COMMIT")
+    while line.flush():
+        pass
+    address = make_url(database_url).set(drivername="postgresql")
+    with psycopg.connect(
+        address.render_as_string(hide_password=False), autocommit=True
+    ) as connection:
+        state = "SELECT state FROM pg_stat_activity WHERE pid = %s"
+        while connection.execute(state, [line.backend_pid]).fetchone() != ("idle",):
+            time.sleep(0.01)
+    with socket.socket(fileno=os.dup(line.socket)) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(psycopg.OperationalError):
+        line.consume_input()  # now the driver knows that the line is dead, and no more
+
+
 @dataclass
 class _Commits:
     """What is to happen before and after the next commit of this process."""
 
     before: list[Callable[[], None]] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
+    connection: Any = None  # that is about to commit
 
     def watch(self) -> None:
         """Commits of every engine of this process pass here."""
         commit = DefaultDialect.do_commit
 
         def watched(dialect: DefaultDialect, connection: Any) -> None:
+            self.connection = connection
             _call_all(self.before)
             commit(dialect, connection)
             _call_all(self.after)

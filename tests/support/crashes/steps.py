@@ -5,6 +5,7 @@ from support.crashes.faults import Edge, Kind
 LIFE, WATCH = "bailiwick.lifecycle", "bailiwick.monitoring"
 TICKS, EXECUTION = "bailiwick.worker.ticks", f"{LIFE}.execution"
 TRAINING, RETRAIN, CHECKS = f"{LIFE}.training_jobs", f"{LIFE}.retrain", f"{LIFE}.checks"
+SERVED, COMPARED = f"{LIFE}.serving_elsewhere", f"{LIFE}.traffic_comparisons"
 ROLLING, REPLAYS = f"{LIFE}.rolling_out", f"{LIFE}.replays.carrying"
 LOG, KEEPSAKE = f"{LIFE}.platform", "bailiwick.audit.continuity"
 MOVING, SENDING = f"{WATCH}.keeping.moving", "bailiwick.notifications.sending"

@@ -21,7 +21,17 @@ from factories import CONFIDENTIAL, PURPOSE, Factory
 from support.alerting import channel
 from support.crashes.children import Children
 from support.crashes.installations import Installation, opened
+from support.crashes.measuring_worlds import to_be_compared, to_be_tried
 from support.crashes.requests import REQUESTS, request_to
+from support.crashes.upkeep_worlds import (
+    labelled_late,
+    left_behind,
+    rejected_long_ago,
+    rolled_out_long_ago,
+    served_wrongly,
+    summed_up_long_ago,
+    with_plain_texts,
+)
 from support.kept_records import LATER, Kept, days
 from support.lifecycle_world import World as Watched
 from support.lifecycle_world import (
@@ -226,6 +236,15 @@ WORLDS = {
     "breach": World(_breached, ("judge_rollouts", "send_messages")),
     "policy": World(_out_of_policy, ("stop_out_of_policy",)),
     "log": World(_running, ("sequence_audit",)),
+    "trial": World(to_be_tried, ("count_labels", "work")),
+    "comparison": World(to_be_compared, ("work",)),
+    "elsewhere": World(served_wrongly, ("check_served_elsewhere",)),
+    "ended rollout": World(rolled_out_long_ago, ("forget_rollout_records",)),
+    "rejected": World(rejected_long_ago, ("forget_rejected_records",)),
+    "plain texts": World(with_plain_texts, ("seal_texts",)),
+    "late labels": World(labelled_late, ("archive_records",)),
+    "summaries": World(summed_up_long_ago, ("drop_records",)),
+    "leftovers": World(left_behind, ("clear_leftovers",)),
     "backtest": World(_asked_to_replay, ("work",), children=Children.REAL),
     **{name: World(_running, ("work",), request=name) for name in REQUESTS},
 }
