@@ -31,6 +31,10 @@ class Conflict(BailiwickError):
     code = "conflict"
 
 
+class LastingConflict(Conflict):
+    """What stands contradicts until somebody changes it: repeating the request alone is vain."""
+
+
 class PreconditionFailed(Conflict):
     """The thing changed since the caller read it (`If-Match`)."""
 

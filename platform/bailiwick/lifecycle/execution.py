@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bailiwick.core.disks import is_full
-from bailiwick.core.errors import BailiwickError, Conflict, Unavailable
+from bailiwick.core.errors import BailiwickError, Conflict, LastingConflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.job_logs import add_lines, faults_told, told
@@ -33,7 +33,8 @@ FULL = (
     "the disk of the work folder is full: free some space below BAILIWICK_HOME; the job is tried "
     "again by itself"
 )
-# What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of.
+# What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of (a
+# champion that was replaced is compared with anew), unless it says that it lasts.
 PASSING = (Unavailable, Conflict, JobProcessFailed)
 
 
@@ -57,7 +58,7 @@ def run_next(platform: Platform, *, owner: str) -> bool:
     except LeaseLost as error:
         log.warning("lease lost", job=str(lease.job_id), reason=error.message)
     except BailiwickError as error:
-        _give_up(platform, lease, error, retry=isinstance(error, PASSING))
+        _give_up(platform, lease, error, retry=_may_pass(error))
     except Exception as error:  # noqa: BLE001 - a job must never end its worker
         # The text of such an error can hold data: its type and place are all that is told.
         kind, place = type(error).__name__, traceback.format_tb(error.__traceback__)
@@ -69,6 +70,10 @@ def run_next(platform: Platform, *, owner: str) -> bool:
     finally:
         tidy(folder)
     return True
+
+
+def _may_pass(error: BailiwickError) -> bool:
+    return isinstance(error, PASSING) and not isinstance(error, LastingConflict)
 
 
 def _carry_out(platform: Platform, lease: Lease, folder: Path) -> None:

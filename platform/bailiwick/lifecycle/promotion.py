@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bailiwick.core.errors import Conflict
+from bailiwick.core.errors import Conflict, LastingConflict
 from bailiwick.db.session import hold_labels
 from bailiwick.lifecycle.compliance import review_deployments
 from bailiwick.lifecycle.gates import Tier, tier_named
@@ -243,7 +243,7 @@ def _keep_to_tier(
 ) -> None:
     """Who orders a training names its risk tier, and so how many must approve: never fewer."""
     if tier is not None and (problem := lesser_tier(session, tier, champion, tiers)):
-        raise Conflict(problem)
+        raise LastingConflict(problem)
 
 
 def _kept_as_it_is(session: Session, version: ModelVersion) -> ModelVersion:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bailiwick.access import checked_name
 from bailiwick.audit.log import record
 from bailiwick.core.canonical import digest_of
-from bailiwick.core.errors import Conflict, Invalid, NotFound
+from bailiwick.core.errors import Conflict, Invalid, LastingConflict, NotFound
 from bailiwick.core.ids import new_id
 from bailiwick.db.session import hold_labels
 from bailiwick.policy import (
@@ -254,7 +254,7 @@ def served_version(session: Session, deployment: Deployment) -> ModelVersion:
         return session.get_one(ModelVersion, deployment.pinned_version_id)
     champion = pointed_at(session, deployment.model_id, CHAMPION)
     if champion is None:
-        raise Conflict("this deployment's model has no champion")
+        raise LastingConflict("this deployment's model has no champion; promote a version")
     return champion
 
 
