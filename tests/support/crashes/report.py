@@ -15,6 +15,7 @@ from support.crashes.cells import CELLS
 
 FOLDER = os.environ.get("CRASH_REPORT", "")  # no BAILIWICK_ name: tests take those away
 DATABASES = ("SQLite", "PostgreSQL")
+BESIDE = "; "  # between faults of one step that end alike
 HEAD = (
     "# The crash matrix\n\n"
     "Written by `make crashes`, which strikes real processes at each of these steps, lets the "
@@ -37,20 +38,23 @@ def page(rows: Iterable[tuple[str, str, str, str, str]]) -> str:
     found = list(rows)
     parts = [HEAD, f"{len(found)} faults, each on both databases.\n"]
     for process, cells in groupby(found, key=lambda row: row[0]):
-        table = ["| step | fault | SQLite | PostgreSQL |", "| --- | --- | --- | --- |"]
-        table += [f"| {' | '.join(cell[1:])} |" for cell in cells]
+        table = ["| step | faults | SQLite | PostgreSQL |", "| --- | --- | --- | --- |"]
+        for (step, *ends), alike in groupby(cells, key=lambda cell: (cell[1], *cell[3:])):
+            faults = BESIDE.join(cell[2] for cell in alike)
+            table.append(f"| {' | '.join([step, faults, *ends])} |")
         parts.append(f"## {process}\n" + "\n".join(table) + "\n")
     return "\n".join(parts)
 
 
 def listed(text: str) -> list[tuple[str, ...]]:
-    """The rows of a page."""
+    """The rows of a page, a fault each."""
     rows, process = [], ""
     for line in text.splitlines():
         if line.startswith("## "):
             process = line.removeprefix("## ")
         elif line.startswith("| ") and not line.startswith(("| step", "| ---")):
-            rows.append((process, *line.strip("| ").split(" | ")))
+            step, faults, *ends = line.strip("| ").split(" | ")
+            rows += [(process, step, fault, *ends) for fault in faults.split(BESIDE)]
     return rows
 
 
