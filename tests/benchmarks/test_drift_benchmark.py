@@ -231,7 +231,7 @@ def test_what_cannot_be_installed_says_so_in_the_installer_s_last_words() -> Non
     with pytest.raises(Absent, match=f"not installed: {words}"):
         run([sys.executable, "-c", script], failed="not installed")
     with pytest.raises(Absent, match="no answer in 0"):
-        run([sys.executable, "-c", "input()"], seconds=0.01)
+        run([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.01)
 
 
 def test_a_peer_judges_windows_in_order_until_every_verdict_has_alarmed(tmp_path: Path) -> None:
