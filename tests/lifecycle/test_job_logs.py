@@ -1,5 +1,8 @@
 """A job's log: stages, figures, kinds and places; never what a row says, and never without end."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,15 @@ def test_of_what_a_process_complains_places_and_kinds_are_told_and_no_word_more(
         "at <string>:1 in <module>",
         "torch.OutOfMemoryError",
     ]
+
+
+def test_a_crash_in_native_code_is_told_with_its_place() -> None:
+    crash = [sys.executable, "-X", "faulthandler", "-c", "import ctypes; ctypes.string_at(0)"]
+    wrote = subprocess.run(crash, capture_output=True, text=True, check=False).stderr
+    kind, place, end = faults(wrote)
+    assert kind == "Segmentation fault"
+    assert re.fullmatch(r"at __init__\.py:\d+ in string_at", place)
+    assert end == "at <string>:1 in <module>"
 
 
 def test_progress_is_a_stage_with_its_figures() -> None:

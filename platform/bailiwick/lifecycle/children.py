@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -54,7 +55,7 @@ def run_child(
     finally:
         _end(child)
     if child.returncode != 0:
-        raise _failure(child.returncode, (said or {}).get("error"), folder)
+        raise _failure(child.returncode, (said or {}).get("error"))
     try:
         outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_bytes())
     except (OSError, ValueError) as error:
@@ -71,17 +72,23 @@ def environment_of(threads: int) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",  # a crash in native code says where it was
     }
 
 
-def _failure(status: int, said: object, folder: Path) -> BailiwickError:
+def _failure(status: int, said: object) -> BailiwickError:
     if isinstance(said, dict) and status != OUR_FAULT:
         kind = Unavailable if said.get("code") in PASSING else Invalid
         return kind(str(said.get("message")))
-    return JobProcessFailed(
-        f"the job process ended with status {status}; its last words are in "
-        f"{folder.name}/stderr.log in the work folder"
-    )
+    end = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
+    return JobProcessFailed(f"the job process {end}; the job's log says where it was")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time signals
+        return f"signal {number}"
 
 
 def _listen(

@@ -28,6 +28,7 @@ from bailiwick.policy import record_denial
 
 log = structlog.get_logger(__name__)
 PROGRESS_SECONDS = 0.5
+FAULTS_TOLD = 10  # of a process that died, to the worker's log; the job's has all
 LINES_A_BEAT = 20  # of a process that tells more, the last ones
 FULL = (
     "the disk of the work folder is full: free some space below BAILIWICK_HOME; the job is tried "
@@ -35,7 +36,7 @@ FULL = (
 )
 # What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of (a
 # champion that was replaced is compared with anew), unless it says that it lasts.
-PASSING = (Unavailable, Conflict, JobProcessFailed)
+PASSING = (Unavailable, Conflict)
 
 
 def run_next(platform: Platform, *, owner: str) -> bool:
@@ -57,6 +58,10 @@ def run_next(platform: Platform, *, owner: str) -> bool:
         _carry_out(platform, lease, folder)
     except LeaseLost as error:
         log.warning("lease lost", job=str(lease.job_id), reason=error.message)
+    except JobProcessFailed as error:
+        where = faults_told(folder)[-FAULTS_TOLD:]
+        log.warning("job process failed", job=str(lease.job_id), how=error.message, where=where)
+        _give_up(platform, lease, error, retry=True)
     except BailiwickError as error:
         _give_up(platform, lease, error, retry=_may_pass(error))
     except Exception as error:  # noqa: BLE001 - a job must never end its worker

@@ -21,8 +21,9 @@ from bailiwick.lifecycle.tables import Job, JobLogLine
 KEPT_LINES = 1_000  # of each job
 MAX_LINE = 500  # characters that the column holds
 _READ_BYTES = 65_536  # of one process's standard error at a time
-_FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line (?P<line>\d+), in (?P<name>\S+)')
+_FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line (?P<line>\d+),? in (?P<name>\S+)')
 _WARNING = re.compile(r"(?P<path>\S+\.py):(?P<line>\d+): (?P<kind>\w+Warning)\b")
+_FATAL = re.compile(r"Fatal Python error: (?P<kind>[\w ]+)")  # what faulthandler begins with
 _KIND = re.compile(r"(?P<kind>[A-Za-z_][\w.]*)(:|$)")
 _ROOTS = frozenset({"site-packages", "platform"})  # where packages lie
 
@@ -85,7 +86,9 @@ def faults(errors: str) -> Iterator[str]:
     """
     in_traceback = False
     for line in errors.splitlines():
-        if frame := _FRAME.match(line):
+        if fatal := _FATAL.match(line):
+            yield fatal["kind"]
+        elif frame := _FRAME.match(line):
             in_traceback = True
             yield f"at {_place(frame)} in {frame['name']}"
         elif warning := _WARNING.match(line):
