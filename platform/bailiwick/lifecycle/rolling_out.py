@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.errors import BailiwickError, Conflict, Denied
+from bailiwick.lifecycle.label_names import renames_for
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import promote, take_turns
 from bailiwick.lifecycle.promotion import roll_back as roll_back_champion
@@ -227,8 +228,9 @@ def _take_in(session: Session, platform: Platform, rollout: Rollout, at: datetim
         note_requests_elsewhere(session, rollout)
     reference = Reference.from_json(rollout.reference)
     evidence = Evidence.from_json(rollout.evidence)
-    evidence = take_requests(session, rollout, evidence, plan, reference, at=at)
-    evidence = take_labels(session, rollout, evidence, plan, reference, at=at)
+    renames = renames_for(session, rollout.to_version_id)
+    evidence = take_requests(session, rollout, evidence, plan, reference, renames, at=at)
+    evidence = take_labels(session, rollout, evidence, plan, reference, renames, at=at)
     rollout.evidence = evidence.to_json()
     session.flush()
 

@@ -2,13 +2,15 @@
 
 The caller holds the rollout's row, so that one process at a time does it; what was judged is
 marked in the same transaction, so that a process that dies leaves nothing half counted.
+Labels and both versions' answers are read as they are called now: where one was renamed, the old
+version's name of it and the new one's are the same answer, and a label is right by either.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import delete, exists, insert, literal, select, update
+from sqlalchemy import delete, exists, insert, literal, select, true, update
 from sqlalchemy.orm import Session
 
 from bailiwick.core.batches import in_batches
@@ -22,6 +24,7 @@ from bailiwick.lifecycle.rollouts.guards import (
     judged_split,
 )
 from bailiwick.lifecycle.rollouts.plans import Plan
+from bailiwick.lineage.taxonomies import Renames
 from bailiwick.monitoring import Feedback, InferenceRecord
 from bailiwick.monitoring.betting import group_size
 from bailiwick.registry import CANARY, CHAMPION, SHADOW, Rollout, RolloutRecord
@@ -39,19 +42,20 @@ def take_requests(
     evidence: Evidence,
     plan: Plan,
     reference: Reference,
+    renames: Renames,
     *,
     at: datetime,
 ) -> Evidence:
     """Judge the requests that wait; of split ones as many as have a counterpart."""
     shadows = _waiting(session, rollout, SHADOW)
-    evidence = judged_pairs(evidence, [_pair(one) for one in shadows], plan, reference)
+    evidence = judged_pairs(evidence, [_pair(one, renames) for one in shadows], plan, reference)
     champion, canary = _matched(
         _waiting(session, rollout, CHAMPION), _waiting(session, rollout, CANARY)
     )
     evidence = judged_split(
         evidence,
-        [_answer(one) for one in champion],
-        [_answer(one) for one in canary],
+        [_answer(one, renames) for one in champion],
+        [_answer(one, renames) for one in canary],
         plan,
         reference,
     )
@@ -72,19 +76,20 @@ def take_labels(
     evidence: Evidence,
     plan: Plan,
     reference: Reference,
+    renames: Renames,
     *,
     at: datetime,
 ) -> Evidence:
     """Judge the requests whose labels became known; a label that is corrected later is not."""
-    shadows = _labelled(session, rollout, SHADOW, at=at)
-    champion, canary = _matched(
-        _labelled(session, rollout, CHAMPION, at=at), _labelled(session, rollout, CANARY, at=at)
+    shadows, champion, canary = (
+        _labelled(session, rollout, role, renames, at=at) for role in (SHADOW, CHAMPION, CANARY)
     )
+    champion, canary = _matched(champion, canary)
     evidence = judged_labels(
         evidence,
-        [_pair(*one) for one in shadows],
-        [_answer(*one) for one in champion],
-        [_answer(*one) for one in canary],
+        [_pair(one, renames, label) for one, label in shadows],
+        [_answer(one, renames, label) for one, label in champion],
+        [_answer(one, renames, label) for one, label in canary],
         plan,
         reference,
     )
@@ -158,9 +163,10 @@ def _waiting(session: Session, rollout: Rollout, role: str) -> Sequence[RolloutR
 
 
 def _labelled(
-    session: Session, rollout: Rollout, role: str, *, at: datetime
-) -> list[tuple[RolloutRecord, str]]:
-    """Those whose newest label is known now, with it."""
+    session: Session, rollout: Rollout, role: str, renames: Renames, *, at: datetime
+) -> Sequence[tuple[RolloutRecord, str]]:
+    """Those whose newest label is known now, with it; one that was given up is none."""
+    given_up = [name for name, new in renames.names.items() if new is None]
     newest = (
         select(Feedback.label)
         .where(
@@ -181,6 +187,7 @@ def _labelled(
             _UNLABELLED,
             ~RolloutRecord.failed,
             newest.is_not(None),
+            newest.not_in(given_up) if given_up else true(),
         )
         .order_by(RolloutRecord.id)
         .limit(AT_ONCE)
@@ -196,16 +203,22 @@ def _matched(champion: Sequence[T], canary: Sequence[T]) -> tuple[Sequence[T], S
     return champion[: len(champion) * bool(size)], canary[: size * len(champion)]
 
 
-def _answer(one: RolloutRecord, label: str | None = None) -> Answer:
-    return Answer(one.failed, one.prediction, one.confidence, one.latency_ms, label)
+def _answer(one: RolloutRecord, renames: Renames, label: str | None = None) -> Answer:
+    said = _called(one.prediction, renames)
+    return Answer(one.failed, said, one.confidence, one.latency_ms, _called(label, renames))
 
 
-def _pair(one: RolloutRecord, label: str | None = None) -> tuple[Answer, Answer]:
+def _pair(one: RolloutRecord, renames: Renames, label: str | None = None) -> tuple[Answer, Answer]:
     champion = Answer(
         failed=False,
-        prediction=one.champion_prediction,
+        prediction=_called(one.champion_prediction, renames),
         confidence=one.champion_confidence,
         latency_ms=one.champion_latency_ms,
-        label=label,
+        label=_called(label, renames),
     )
-    return champion, _answer(one, label)
+    return champion, _answer(one, renames, label)
+
+
+def _called(name: str | None, renames: Renames) -> str | None:
+    """What it is called now; an answer that was given up keeps its name, as nothing else has it."""
+    return None if name is None else renames.name_of(name) or name
