@@ -21,6 +21,7 @@ from bailiwick.monitoring import (
     accuracy_between,
     log_inferences,
 )
+from bailiwick.monitoring.naming import namings_of
 from bailiwick.policy import DeniedByPolicy, Resource, Unseen
 from bailiwick.registry import ACTIVE, Deployment, deployment_resource, routing_of
 from bailiwick.serving import Gateway
@@ -147,7 +148,7 @@ def predict(deployment_id: UUID, body: PredictIn, caller: Governed, request: Req
 def read_accuracy(
     deployment_id: UUID, start: AwareDatetime, end: AwareDatetime, caller: Governed
 ) -> AccuracyOut:
-    """How often the deployment was right between two moments."""
+    """How often the deployment was right between two moments; renamed labels count as one."""
     governed_deployment(caller, deployment_id)
     period = accuracy_between(
         caller.session,
@@ -156,6 +157,7 @@ def read_accuracy(
         end=end,
         known_at=caller.at,
         blobs=caller.platform.blobs,
+        namings=namings_of(caller.session, deployment_id),
     )
     return AccuracyOut(
         start=start,

@@ -15,7 +15,6 @@ from bailiwick.blobs import file_digest
 from bailiwick.core.ids import new_id
 from bailiwick.lifecycle.children import run_child
 from bailiwick.lifecycle.jobs import Lease, held_job, succeed
-from bailiwick.lifecycle.label_names import renames_for, rows_as_named
 from bailiwick.lifecycle.placing import placed
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.tables import Job
@@ -39,9 +38,11 @@ from bailiwick.monitoring.estimating import Expectation, expectation, track_reco
 from bailiwick.monitoring.findings import ACCURACY_SINCE
 from bailiwick.monitoring.labelled import labelled_of_rows, labels_judged, loss_stands
 from bailiwick.monitoring.labelling import picked_for_doubt
+from bailiwick.monitoring.naming import naming_for
 from bailiwick.monitoring.performance import Verified
 from bailiwick.monitoring.performance.reporting import figures
 from bailiwick.monitoring.watching import weigh
+from bailiwick.monitoring.windows import rows_as_named
 from bailiwick.policy import load_actor, require
 from bailiwick.registry import Deployment, ModelVersion, served_version
 
@@ -124,7 +125,7 @@ def _read(platform: Platform, lease: Lease) -> _Window:
             blobs=platform.blobs,
         )
         rows = _without_doubted(session, deployment.id, rows)
-        rows = rows_as_named(rows, renames_for(session, version.id), version.labels)
+        rows = rows_as_named(rows, naming_for(session, version.id))
         record = track_record(session, monitor.id, version.id)
         baseline = baseline_of(session, version.id)
         first_look = bool(job.payload.get("first_look", False))

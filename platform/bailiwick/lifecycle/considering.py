@@ -16,7 +16,6 @@ from bailiwick.lifecycle import upstream
 from bailiwick.lifecycle.asking import ask, decided
 from bailiwick.lifecycle.jobs import JobState
 from bailiwick.lifecycle.label_budget import learned_this_month
-from bailiwick.lifecycle.label_names import renames_of
 from bailiwick.lifecycle.retrain import enqueue_retraining, unfinished
 from bailiwick.lifecycle.retraining_policies import is_approved
 from bailiwick.lifecycle.strategies import Decision
@@ -34,6 +33,7 @@ from bailiwick.lifecycle.triggers import (
     holds,
 )
 from bailiwick.lineage import DatasetVersion
+from bailiwick.lineage.taxonomies import renames_of
 from bailiwick.monitoring import Alert, AlertState, CheckResult, Feedback, Monitor
 from bailiwick.monitoring.estimating import ESTIMATED
 from bailiwick.notifications.recurrence import Weekly

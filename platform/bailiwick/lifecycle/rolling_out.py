@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bailiwick.core.errors import BailiwickError, Conflict, Denied
-from bailiwick.lifecycle.label_names import renames_for
 from bailiwick.lifecycle.platform import Platform
 from bailiwick.lifecycle.promotion import promote, take_turns
 from bailiwick.lifecycle.promotion import roll_back as roll_back_champion
@@ -33,6 +32,7 @@ from bailiwick.lifecycle.rollouts.observed import (
 )
 from bailiwick.lifecycle.rollouts.plans import ELSEWHERE, Plan
 from bailiwick.lifecycle.rollouts.references import reference_of
+from bailiwick.monitoring.naming import naming_for
 from bailiwick.policy import Actor, Unseen, load_actor
 from bailiwick.registry import (
     ACTIVE,
@@ -228,7 +228,7 @@ def _take_in(session: Session, platform: Platform, rollout: Rollout, at: datetim
         note_requests_elsewhere(session, rollout)
     reference = Reference.from_json(rollout.reference)
     evidence = Evidence.from_json(rollout.evidence)
-    renames = renames_for(session, rollout.to_version_id)
+    renames = naming_for(session, rollout.to_version_id).now
     evidence = take_requests(session, rollout, evidence, plan, reference, renames, at=at)
     evidence = take_labels(session, rollout, evidence, plan, reference, renames, at=at)
     rollout.evidence = evidence.to_json()

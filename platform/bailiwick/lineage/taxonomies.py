@@ -64,6 +64,12 @@ def taxonomy_of(session: Session, dataset_id: UUID) -> Taxonomy | None:
     )
 
 
+def renames_of(session: Session, dataset_id: UUID) -> Renames:
+    """What old names of the dataset's labels mean now."""
+    taxonomy = taxonomy_of(session, dataset_id)
+    return NO_RENAMES if taxonomy is None else Renames(taxonomy.renames)
+
+
 def set_taxonomy(
     session: Session,
     dataset: Dataset,

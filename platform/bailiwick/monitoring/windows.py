@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from bailiwick.monitoring.archive import (
     segments_between,
     tallied,
 )
+from bailiwick.monitoring.naming import AS_SENT, AS_THEY_CAME, Naming
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 from bailiwick.monitoring.texts import RECORD, Sealed, TextVault, open_texts
 
@@ -136,6 +137,11 @@ def read_window(
     return rows if newest is None else rows[-newest:]
 
 
+def rows_as_named(rows: Sequence[WindowRow], naming: Naming) -> list[WindowRow]:
+    """Rows that one version answered, with their labels in its words."""
+    return [replace(row, label=naming.read(row.label, row.prediction)) for row in rows]
+
+
 def accuracy_between(
     session: Session,
     deployment_id: UUID,
@@ -144,13 +150,19 @@ def accuracy_between(
     end: datetime,
     known_at: datetime,
     blobs: BlobStore | None = None,
+    namings: Mapping[UUID, Naming] = AS_THEY_CAME,
 ) -> Period:
     """Counts of one stretch, computed in the database; with archived days the `blobs` are needed.
 
-    Whole archived days have their counts already, unless labels came since.
+    `namings`: by version, how its labels are read where they were renamed. Whole archived days have
+    their counts already, unless labels came or were renamed since.
     """
     answered = (
-        select(InferenceRecord.prediction, _newest_label(known_at).label("label"))
+        select(
+            InferenceRecord.version_id,
+            InferenceRecord.prediction,
+            _newest_label(known_at).label("label"),
+        )
         .where(
             InferenceRecord.deployment_id == deployment_id,
             InferenceRecord.at >= start,
@@ -158,20 +170,21 @@ def accuracy_between(
         )
         .subquery()
     )
-    rows, labelled, correct = session.execute(
-        select(
-            func.count(),
-            func.count(answered.c.label),
-            func.count().filter(answered.c.label == answered.c.prediction),
-        ).select_from(answered)
-    ).one()
-    counts = Counter(rows=rows, labelled=labelled, correct=correct)
+    counts = Counter(rows=0, labelled=0, correct=0)
+    of = (answered.c.version_id, answered.c.prediction, answered.c.label)
+    for version_id, prediction, label, rows in session.execute(
+        select(of[0], of[1], of[2], func.count()).group_by(*of)
+    ):
+        read = namings.get(version_id, AS_SENT).read(label, prediction)
+        counts.update(rows=rows, labelled=rows * (read is not None))
+        counts.update(correct=rows * (read == prediction))
     for segment in segments_between(session, deployment_id, start, end):
         whole = start <= segment.start and segment.end <= end
-        if whole and not segment.stale and segment.tallied_at <= known_at:
+        renamed = not namings.keys().isdisjoint(map(UUID, segment.version_ids))
+        if whole and not (segment.stale or renamed) and segment.tallied_at <= known_at:
             told = segment.rows, segment.labelled_rows, segment.correct_rows
         else:
-            told = tallied(session, _needed(blobs), segment, start, end, known_at=known_at)
+            told = tallied(session, _needed(blobs), segment, start, end, namings, known_at=known_at)
         counts.update(dict(zip(("rows", "labelled", "correct"), told, strict=True)))
     return Period(
         start=start,

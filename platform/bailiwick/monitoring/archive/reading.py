@@ -14,6 +14,7 @@ from bailiwick.blobs import BlobStore
 from bailiwick.core.batches import in_batches
 from bailiwick.monitoring.archive.files import read_segment
 from bailiwick.monitoring.archive.tables import RecordSegment
+from bailiwick.monitoring.naming import AS_SENT, Naming
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 
 
@@ -107,6 +108,7 @@ def tallied(
     segment: RecordSegment,
     start: datetime,
     end: datetime,
+    namings: Mapping[UUID, Naming],
     *,
     known_at: datetime,
 ) -> tuple[int, int, int]:
@@ -117,7 +119,8 @@ def tallied(
         labels = labels_of(session, segment.deployment_id, ids, known_at=known_at)
         rows += len(group)
         for record in group:
-            label = labels.get(record.record_id)
+            naming = namings.get(UUID(record.version_id), AS_SENT)
+            label = naming.read(labels.get(record.record_id), record.prediction)
             labelled += label is not None
             correct += label == record.prediction
     return rows, labelled, correct

@@ -23,7 +23,8 @@ from bailiwick.monitoring.confusion.tables import LabelChange, LabelLedger
 class Change(NamedTuple):
     """A record's label was `before` and is `after`; None is no label.
 
-    `is_first`: the first that was ever said of it. `hour`: when it arrived, in hours since 1970.
+    `is_first`: the first that was ever said of it. `hour`: when it arrived, in hours since 1970;
+    `before_hour`: when the one before did (of changes noted by earlier releases: that same hour).
     """
 
     record_id: str
@@ -31,6 +32,7 @@ class Change(NamedTuple):
     after: str | None
     is_first: bool
     hour: int
+    before_hour: int | None = None
 
 
 _changes = msgspec.json.Decoder(list[Change])

@@ -7,6 +7,10 @@ records are looked for once, when a minute has passed: what is archived was ther
 
 Labels of requests that were picked because the model was in doubt are not counted: they are of the
 hard ones, and would say that accuracy is worse than it is.
+
+A label is read by what names meant when it came: once a label was renamed, its old name is as right
+as the new one from the next hour on, and what was counted before stays as it was. So a label that
+is taken back is read as it was when it was counted.
 """
 
 import json
@@ -41,6 +45,7 @@ from bailiwick.monitoring.confusion.tables import (
 from bailiwick.monitoring.hours import HOUR
 from bailiwick.monitoring.labelling import picked_for_doubt
 from bailiwick.monitoring.moments import EPOCH
+from bailiwick.monitoring.naming import AS_SENT, AS_THEY_CAME, Naming, namings_of
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 
 SOONEST: Final = timedelta(minutes=1)
@@ -122,9 +127,11 @@ def count_changes(
         for change in changes
         if change.record_id in records and change.record_id not in doubted
     ]
+    namings = namings_of(session, ledger.deployment_id) if found else AS_THEY_CAME
     places = _Places(ledger)
-    _add_to_hours(session, ledger.deployment_id, _by_request(found, records, places))
-    _add_arrivals(session, ledger.deployment_id, _by_arrival(found, records, arrived_from))
+    _add_to_hours(session, ledger.deployment_id, _by_request(found, records, places, namings))
+    arrived = _by_arrival(found, records, arrived_from, namings)
+    _add_arrivals(session, ledger.deployment_id, arrived)
     places.keep()
     done = []
     for one in due:
@@ -197,14 +204,19 @@ class _Places:
 
 
 def _by_request(
-    changes: Sequence[Change], records: Mapping[str, Record], places: _Places
+    changes: Sequence[Change],
+    records: Mapping[str, Record],
+    places: _Places,
+    namings: Mapping[UUID, Naming],
 ) -> dict[Place, LabelCounts]:
     """What changes mean for the hours of their requests."""
     found: defaultdict[Place, LabelCounts] = defaultdict(LabelCounts)
     for change in changes:
         record = records[change.record_id]
         counts = found[record.version_id, _hour(record.at)]
-        for label, sign in ((change.before, -1), (change.after, 1)):
+        came = change.hour if change.before_hour is None else change.before_hour
+        for given, hour, sign in ((change.before, came, -1), (change.after, change.hour, 1)):
+            label = _read(given, hour, record, namings)
             if label is not None:
                 counts.add(
                     places.label(record.prediction),
@@ -218,17 +230,29 @@ def _by_request(
 
 
 def _by_arrival(
-    changes: Sequence[Change], records: Mapping[str, Record], arrived_from: datetime | None
+    changes: Sequence[Change],
+    records: Mapping[str, Record],
+    arrived_from: datetime | None,
+    namings: Mapping[UUID, Naming],
 ) -> dict[Place, Counter[tuple[int, bool]]]:
     """First labels by version and hour of arrival: how many of each hour of requests are wrong."""
     earliest = _hour(arrived_from) if arrived_from is not None else 0
     found: defaultdict[Place, Counter[tuple[int, bool]]] = defaultdict(Counter)
     for change in changes:
-        if change.is_first:
-            record = records[change.record_id]
+        record = records[change.record_id]
+        label = _read(change.after, change.hour, record, namings)
+        if change.is_first and label is not None:
             arrived = found[record.version_id, max(change.hour, earliest)]
-            arrived[_hour(record.at), change.after != record.prediction] += 1
+            arrived[_hour(record.at), label != record.prediction] += 1
     return found
+
+
+def _read(
+    label: str | None, hour: int, record: Record, namings: Mapping[UUID, Naming]
+) -> str | None:
+    """A label that came in an hour, as it was read then."""
+    naming = namings.get(record.version_id, AS_SENT)
+    return naming.read(label, record.prediction, at=EPOCH + hour * HOUR)
 
 
 def _add_to_hours(
@@ -320,10 +344,11 @@ def _history(session: Session, deployment_id: UUID) -> Iterator[list[Change]]:
     )
     changes: list[Change] = []
     for record_id, revisions in groupby(said, key=lambda row: row.record_id):
-        before, is_first = None, True
+        before, is_first, came = None, True, None
         for _, label, received_at in revisions:
-            changes.append(Change(record_id, before, label, is_first, _hour(received_at)))
-            before, is_first = label, False
+            hour = _hour(received_at)
+            changes.append(Change(record_id, before, label, is_first, hour, came))
+            before, is_first, came = label, False, hour
         if len(changes) >= _HISTORY_ROWS:
             yield changes
             changes = []

@@ -106,7 +106,7 @@ def label_arrivals(
     yield
     labels = {
         key: label
-        for key, (_, label) in _newest(
+        for key, (_, label, _) in _newest(
             session, JoinedFeedback, deployment_id, {key for key in keys if key}
         ).items()
         if label is not None
@@ -138,15 +138,16 @@ def _append(
     changes: list[Change] = []
     hour = (at - EPOCH) // HOUR
     for about, label in said:
-        revision, before = newest.get(about, (0, None))
+        revision, before, came = newest.get(about, (0, None, at))
         if label == before:  # or never labelled, and withdrawn
             told.known += 1
             continue
         told.new += 1
         told.corrected += before is not None and label is not None
         told.withdrawn += label is None
-        newest[about] = (revision + 1, label)
-        changes.append(Change(about, before, label, is_first=not revision, hour=hour))
+        newest[about] = (revision + 1, label, at)
+        of_before = (came - EPOCH) // HOUR
+        changes.append(Change(about, before, label, not revision, hour, of_before))
         rows.append(
             {
                 "deployment_id": deployment_id,
@@ -170,17 +171,17 @@ def _newest(
     table: type[Feedback | JoinedFeedback],
     deployment_id: UUID,
     about: Collection[str],
-) -> dict[str, tuple[int, str | None]]:
-    """The newest revision and label of each that has any."""
+) -> dict[str, tuple[int, str | None, datetime]]:
+    """The newest revision and label of each that has any, and when it came."""
     subject = _subject(table)
-    newest: dict[str, tuple[int, str | None]] = {}
+    newest: dict[str, tuple[int, str | None, datetime]] = {}
     for some in in_batches(about):
         known = session.execute(
-            select(subject, table.revision, table.label)
+            select(subject, table.revision, table.label, table.received_at)
             .where(table.deployment_id == deployment_id, subject.in_(some))
             .order_by(table.revision)
         )
-        newest.update((one, (revision, label)) for one, revision, label in known)
+        newest.update((one, (revision, label, came)) for one, revision, label, came in known)
     return newest
 
 

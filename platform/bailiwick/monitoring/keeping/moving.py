@@ -33,6 +33,7 @@ from bailiwick.monitoring.archive import (
     tallied,
     write_segment,
 )
+from bailiwick.monitoring.naming import AS_THEY_CAME
 from bailiwick.monitoring.tables import Feedback, InferenceRecord
 from bailiwick.monitoring.texts import DataKey
 
@@ -183,7 +184,7 @@ def _segment(day: _Day, written: Written, blob: str, size: int, at: datetime) ->
 
 
 def _tally(session: Session, blobs: BlobStore, segment: RecordSegment, at: datetime) -> None:
-    counts = tallied(session, blobs, segment, segment.start, segment.end, known_at=at)
+    counts = tallied(session, blobs, segment, segment.start, segment.end, AS_THEY_CAME, known_at=at)
     _, segment.labelled_rows, segment.correct_rows = counts
 
 

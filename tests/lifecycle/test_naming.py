@@ -9,12 +9,12 @@ from bailiwick.core.clock import ReplayClock
 from bailiwick.lifecycle import JobKind, checks, run_next
 from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.jobs import enqueue
-from bailiwick.lifecycle.label_names import read_as
 from bailiwick.lifecycle.retraining_policies import update_retraining_policy
 from bailiwick.lifecycle.tables import Job, RetrainingPolicy
 from bailiwick.lineage import Dataset
 from bailiwick.lineage.taxonomies import Renames, set_taxonomy
 from bailiwick.monitoring import CheckResult, Outcome
+from bailiwick.monitoring.naming import read_as
 from bailiwick.policy import load_actor
 from factories import NAMESPACE
 from support.lifecycle_children import FakeReports
