@@ -12,12 +12,11 @@ from bailiwick.blobs import BlobStore
 from bailiwick.core.disks import make_folder
 from bailiwick.core.keyfiles import create_once, replace_file
 from bailiwick.db import Database, make_engine
-from bailiwick.lifecycle import checks, training_jobs
 from bailiwick.monitoring import load_or_create_key
 from bailiwick.monitoring.texts.vault import TextVault
 from bailiwick.registry import ModelVersion
 from bailiwick.worker import ticks
-from support.crashes.children import Children, use_children
+from support.crashes.children import STARTERS, Children, use_children
 from support.crashes.grounds import Ground
 from support.crashes.installations import Installation, opened
 from support.power import recording
@@ -97,7 +96,7 @@ def test_a_retraining_commits_no_row_before_the_bytes_that_it_names_are_safe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     installation = copy_of(ground_of("alert"))
-    for module in (training_jobs, checks):  # are put back at the end
+    for module in STARTERS:  # are put back at the end
         monkeypatch.setattr(module, "run_child", module.run_child)
     use_children(Children.QUICK, ())
     with opened(installation) as platform:

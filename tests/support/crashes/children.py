@@ -16,6 +16,7 @@ from support.crashes.quick_jobs import READY, WAITS
 from support.lifecycle_children import comparison_outcome, report_outcome, training_outcome
 
 RunChild = Callable[..., dict[str, Any]]
+STARTERS = (training_jobs, checks, traffic_comparisons)  # modules that start job processes
 
 
 class Children(StrEnum):
@@ -35,7 +36,7 @@ def use_children(children: Children, strikers: Sequence[Striker]) -> None:
         Children.QUICK: partial(_run_quick, waits=False),
         Children.ENDLESS: partial(_run_quick, waits=True),
     }
-    for module in (training_jobs, checks, traffic_comparisons):
+    for module in STARTERS:
         module.run_child = stands[children]  # type: ignore[attr-defined]
 
 
