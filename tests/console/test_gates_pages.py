@@ -78,7 +78,9 @@ def test_a_steward_says_what_a_model_is_judged_by(
     form = browser.get(f"{MODEL}/evaluation").text
     assert "finance/purchases@1" in form
     assert ">cost_centre</textarea>" in form
-    changes = {"golden": "", "segments": "cost_centre\r\n\r\n region ", "key_column": "invoice"}
+    assert 'name="revision" value="1"' in form
+    named = "cost_centre\r\n\r\n region "
+    changes = {"revision": "1", "golden": "", "segments": named, "key_column": "invoice"}
     answer = browser.post(f"{MODEL}/evaluation", data=changes)
     assert (answer.status_code, answer.headers["location"]) == (303, MODEL)
     with platform.database.reading() as session:
@@ -86,6 +88,11 @@ def test_a_steward_says_what_a_model_is_judged_by(
         assert judged_by(session, model.id) == JudgedBy(None, ("cost_centre", "region"), "invoice")
         actions = session.scalars(select(AuditEvent.action)).all()
     assert actions.count("model.evaluation-settings-changed") == 2  # the fixture's and this one
+    late = browser.post(f"{MODEL}/evaluation", data=changes | {"segments": "region"})
+    assert late.status_code == 412
+    assert "Somebody has changed this since you opened the form" in late.text
+    with platform.database.reading() as session:
+        assert judged_by(session, model.id).segments == ("cost_centre", "region")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,9 @@ def test_what_cannot_be_is_said_above_the_form_and_what_was_typed_stays(
     browser: TestClient, steward_token: str, changes: dict[str, str], problem: str
 ) -> None:
     sign_in(browser, steward_token)
-    answer = browser.post(f"{MODEL}/evaluation", data={"key_column": "mine", **changes})
+    answer = browser.post(
+        f"{MODEL}/evaluation", data={"revision": "1", "key_column": "mine", **changes}
+    )
     assert answer.status_code == 422
     assert problem in answer.text
     assert changes.get("key_column", "mine") in answer.text
@@ -111,7 +120,7 @@ def test_a_golden_set_that_is_gone_is_hidden_like_one_that_may_not_be_read(
     browser: TestClient, steward_token: str
 ) -> None:
     sign_in(browser, steward_token)
-    answer = browser.post(f"{MODEL}/evaluation", data={"golden": str(uuid4())})
+    answer = browser.post(f"{MODEL}/evaluation", data={"revision": "1", "golden": str(uuid4())})
     assert answer.status_code == 404
 
 

@@ -12,13 +12,14 @@ from bailiwick.console.forms import Attempt, text_of
 from bailiwick.console.rendering import page
 from bailiwick.console.routing import GovernedPage
 from bailiwick.console.visibility import visible_dataset_versions
-from bailiwick.core.errors import Invalid
+from bailiwick.core.errors import Invalid, PreconditionFailed
 from bailiwick.lifecycle.evaluation_settings import (
     MAX_SEGMENTS,
     JudgedBy,
     judged_by,
     set_judged_by,
 )
+from bailiwick.lifecycle.tables import EvaluationSettings
 from bailiwick.lineage import Dataset, DatasetVersion
 from bailiwick.registry import RegisteredModel, find_model, model_resource
 from bailiwick.web import Caller, Governed, acts
@@ -29,8 +30,12 @@ router = APIRouter(prefix="/console", include_in_schema=False, route_class=Gover
 
 
 class EvaluationForm(BaseModel):
-    """As it is typed: a version's id or nothing, columns one a line, a column or nothing."""
+    """As it is typed: a version's id or nothing, columns one a line, a column or nothing.
 
+    `revision` is that of the settings that were looked at, empty where there were none.
+    """
+
+    revision: str = ""
     golden: str = ""
     segments: str = ""
     key_column: str = ""
@@ -51,6 +56,7 @@ def form(request: Request, caller: Governed, namespace: str, name: str) -> Respo
     model = _governed(caller, namespace, name)
     now = judged_by(caller.session, model.id)
     typed = EvaluationForm(
+        revision=_revision(caller, model),
         golden=str(now.golden_version_id or ""),
         segments="\n".join(now.segments),
         key_column=now.key_column or "",
@@ -69,6 +75,11 @@ def change(
     """Say what the model's versions are judged by from their next training on."""
     model = _governed(caller, namespace, name)
     with Attempt(caller) as attempt:
+        if typed.revision != _revision(caller, model):
+            raise PreconditionFailed(
+                "somebody has changed this since you opened the form; look at it on the model's "
+                "page, then make your change again"
+            )
         set_judged_by(
             caller.session,
             model,
@@ -118,6 +129,11 @@ def _governed(caller: Caller, namespace: str, name: str) -> RegisteredModel:
     model = find_model(caller.session, namespace, name)
     caller.require(model_resource(caller.session, model))
     return model
+
+
+def _revision(caller: Caller, model: RegisteredModel) -> str:
+    stored = caller.session.get(EvaluationSettings, model.id)
+    return "" if stored is None else str(stored.revision)
 
 
 def _id_of(typed: str) -> UUID | None:
