@@ -117,6 +117,16 @@ def test_a_retraining_commits_no_row_before_the_bytes_that_it_names_are_safe(
         assert done.unsafe(path, by=after[0]) == []
 
 
+def test_postgresql_waits_for_its_log_where_the_server_is_told_not_to(database: Database) -> None:
+    if database.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has a setting of its own")
+    asked = "SELECT {} FROM pg_settings WHERE name = 'synchronous_commit'"
+    for _ in range(2):  # also after the first transaction of a connection has ended
+        with database.reading() as session:
+            assert session.scalar(text(asked.format("reset_val"))) == "off"  # the tests' server
+            assert session.scalar(text(asked.format("setting"))) == "on"
+
+
 def test_sqlite_syncs_its_log_at_every_commit_in_whatever_connection(tmp_path: Path) -> None:
     database = Database(make_engine(f"sqlite:///{tmp_path / 'new.db'}"))
     for opened_ in (database.transaction, database.reading):

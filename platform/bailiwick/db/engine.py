@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 
 from bailiwick.core.canonical import canonical_bytes
@@ -34,7 +35,7 @@ def make_engine(url: str) -> Engine:
         ) from error
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=20,
             max_overflow=20,
@@ -43,6 +44,8 @@ def make_engine(url: str) -> Engine:
             hide_parameters=True,  # values of statements never reach an error or a log
             connect_args={"options": "-c lock_timeout=10s", "connect_timeout": 5},
         )
+        event.listen(engine, "connect", _configure_postgresql)
+        return engine
     if backend == "sqlite":
         engine = create_engine(
             parsed,
@@ -58,6 +61,17 @@ def make_engine(url: str) -> Engine:
     raise Invalid(
         f"databases of kind {backend!r} are not supported; use sqlite or postgresql+psycopg"
     )
+
+
+def _configure_postgresql(connection: DBAPIConnection, _record: object) -> None:
+    # A server may be set to forget its last commits in a power cut, for speed. Ours are evidence.
+    cursor = connection.cursor()
+    cursor.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    cursor.close()
+    connection.commit()
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
