@@ -18,6 +18,8 @@ from bailiwick.cli.story import Columns, Ledger, Stage, Story, load_traffic, set
 from bailiwick.cli.story.settings import StorySettings
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.settings import Settings
+from bailiwick.lifecycle import checks
+from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.schedules import fire_due
 from bailiwick.lifecycle.tables import Job, JobEvent
@@ -95,9 +97,13 @@ def stage(settings: Settings, tmp_path: Path) -> Iterator[tuple[Stage, Story]]:
 
 
 def test_the_story_from_raw_rows_to_a_replaced_model_with_proof(
-    stage: tuple[Stage, Story], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    stage: tuple[Stage, Story],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     running, story = stage
+    the_first_check_dies_and_is_tried_again(monkeypatch)
     story.cast()
     story.register_data()
     story.train_first()
@@ -117,6 +123,18 @@ def test_the_story_from_raw_rows_to_a_replaced_model_with_proof(
     a_sudden_change_is_answered_within_minutes(story)
     said = "".join(capfd.readouterr())
     no_text_and_no_secret_is_in_the_evidence(running, story, said)
+
+
+def the_first_check_dies_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, dead = checks.run_child, []
+
+    def run(*told: Any, **more: Any) -> dict[str, Any]:
+        if not dead:
+            dead.append(True)
+            raise JobProcessFailed("the job process was ended by SIGKILL")
+        return real(*told, **more)
+
+    monkeypatch.setattr(checks, "run_child", run)
 
 
 def a_sudden_change_is_answered_within_minutes(story: Story) -> None:

@@ -313,6 +313,7 @@ class Story:
         while len(self._all(checks)) == known:
             if time.monotonic() > deadline:
                 raise StoryFailed(f"the check of {quarter.name} did not happen in time")
+            self._follow_jobs()
             time.sleep(POLL_SECONDS)
         self._settle()
         newest = self.engineer.get(checks, limit=1)["items"][0]
@@ -328,17 +329,19 @@ class Story:
         quiet_since = time.monotonic()
         deadline = quiet_since + JOB_SECONDS
         while time.monotonic() - quiet_since < QUIET_TICKS * TICK_SECONDS:
-            unfinished = [
-                job
-                for state in UNFINISHED
-                for job in self.engineer.get("/jobs", state=state)["items"]
-            ]
-            if unfinished:
-                self._tell.follow(self.engineer, unfinished[0]["id"], unfinished[0]["kind"])
+            if self._follow_jobs():
                 quiet_since = time.monotonic()
             if time.monotonic() > deadline:
                 raise StoryFailed("jobs did not come to an end in time; the worker's log says why")
             time.sleep(POLL_SECONDS)
+
+    def _follow_jobs(self) -> bool:
+        """Follow a job that has not ended, through its retries; whether there was one."""
+        for state in UNFINISHED:
+            for job in self.engineer.get("/jobs", state=state, limit=1)["items"]:
+                self._tell.follow(self.engineer, job["id"], job["kind"])
+                return True
+        return False
 
     def _champion(self) -> int:
         version: int = self.engineer.get(f"/models/{MODEL}/aliases/champion")["version"]
