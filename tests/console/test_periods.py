@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from bailiwick.console.periods import Calendar, accuracy_by_period, observed
 from bailiwick.lifecycle import Platform
+from bailiwick.lineage import Dataset
+from bailiwick.lineage.taxonomies import Renames, set_taxonomy
 from bailiwick.monitoring import Outcome, accuracy_between, log_feedback
 from bailiwick.registry import Deployment
 from console.story import Story
@@ -78,6 +81,28 @@ def test_a_corrected_label_counts_once_and_the_newest_one_counts(story: Story) -
         after = accuracy_by_period(session, ids, calendar)[story.governed][0]
     assert (after.rows, after.labelled_rows) == (before.rows, before.labelled_rows)
     assert before.correct < after.correct == after.labelled_rows
+
+
+def test_renamed_labels_count_by_the_names_of_now(story: Story) -> None:
+    platform = story.platform
+    with platform.database.transaction() as session:
+        span = observed(session, [story.governed])
+        assert span is not None
+        calendar = Calendar.over(*span)
+        before = accuracy_by_period(session, [story.governed], calendar)[story.governed]
+        deployment = session.get_one(Deployment, story.governed)
+        for dataset in session.scalars(select(Dataset)):
+            set_taxonomy(
+                session,
+                dataset,
+                Renames({"Travel": "Fuel"}),
+                reason="one from now on",
+                actor_id=deployment.created_by,
+                at=platform.clock.now(),
+            )
+        after = accuracy_by_period(session, [story.governed], calendar)[story.governed]
+    assert [one.labelled_rows for one in after] == [one.labelled_rows for one in before]
+    assert sum(one.correct for one in after) > sum(one.correct for one in before)
 
 
 def test_archived_days_count_like_the_others(platform: Platform) -> None:

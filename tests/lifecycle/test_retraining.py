@@ -16,6 +16,7 @@ from bailiwick.access import revoke_role
 from bailiwick.access.principals import find_principal
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Conflict
+from bailiwick.core.sentences import headline
 from bailiwick.lifecycle import JobState, Platform, run_next, training_jobs
 from bailiwick.lifecycle.considering import start_due
 from bailiwick.lifecycle.jobs import cancel
@@ -27,7 +28,7 @@ from bailiwick.lifecycle.retraining_policies import (
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
 from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, TrainingOrder, order_training
 from bailiwick.lineage import Content, DatasetVersion, add_dataset_version
-from bailiwick.monitoring import Outcome, close, unresolved
+from bailiwick.monitoring import Alert, Outcome, close, unresolved
 from bailiwick.policy import Decision, IncompatibleLabels, load_actor, load_label
 from bailiwick.training import SmallClassifierRecipe
 from factories import CONFIDENTIAL, PURPOSE, Factory
@@ -94,7 +95,10 @@ def test_an_alert_that_an_approved_policy_answers_starts_one_job(world: World) -
     (job,) = jobs(world)
     assert (job.kind, job.acts_as) == ("retrain", world.retrainer_id)
     assert job.dedupe_key == f"retrain:{world.policy.id}:{check_id}"
-    assert job.payload["reason"].endswith(": harm")
+    with world.platform.database.reading() as session:
+        (alert,) = session.scalars(select(Alert))
+        assert job.payload["alerts"] == [str(alert.id)]
+        assert job.payload["reason"] == f"harm alert: {headline(alert.sentence)}"
 
 
 def test_a_check_that_was_answered_is_not_answered_again(world: World, clock: ReplayClock) -> None:

@@ -77,7 +77,7 @@ def test_steps_with_their_time_and_requests_lead_to_the_champion(
         observe(make.session, one.rollout, CHAMPION, 60, at=make.at)
         observe(make.session, one.rollout, CANARY, 30, at=make.at)
         verdict = judged(make, one.rollout)
-        assert verdict == Verdict(Next.WAIT, "the step lasts 1 hours")
+        assert verdict == Verdict(Next.WAIT, "the step lasts 1 h")
         clock.advance_to(clock.now() + HOUR)
         judged(make, one.rollout)
     assert (one.rollout.state, one.rollout.share) == (FULL, 1.0)

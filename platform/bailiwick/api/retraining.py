@@ -171,11 +171,12 @@ class PolicyPage(Page):
 
 
 class CauseOut(Schema):
-    """What set a policy off; `key` is the same for the same cause."""
+    """What set a policy off; `key` is the same for the same cause. `alert`: the one it answers."""
 
     kind: str
     key: str
     sentence: str
+    alert: UUID | None = None
 
 
 class HoldOut(Schema):

@@ -132,7 +132,8 @@ def _considered(_: Bailiwick, found: list[Consideration]) -> RenderableType:
             moment(one["at"]),
             _came_of(one),
             "; ".join(
-                [said["sentence"] for said in (*one["causes"], *one["holds"])]
+                [cause["sentence"] for cause in one["causes"]]
+                + [hold["sentence"] for hold in one["holds"]]
                 or [f"{said['strategy']}: {said['reason']}" for said in one["decisions"]]
             ),
         )

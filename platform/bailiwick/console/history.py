@@ -98,12 +98,12 @@ class History:
 def accuracy_history(caller: Caller, deployment: Deployment) -> History | None:
     """Against the pinned deployments of its model, or for a pinned one those that follow.
 
-    None while there are no requests.
+    Over the time in which it answered itself; None while there are no requests.
     """
     compared = _compared(caller, deployment)
     shown = [deployment, *compared]
     ids = [one.id for one in shown]
-    span = observed(caller.session, ids)
+    span = observed(caller.session, [deployment.id])
     if span is None:
         return None
     calendar = Calendar.over(*span)

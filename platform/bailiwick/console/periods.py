@@ -11,6 +11,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from bailiwick.monitoring import Feedback, InferenceRecord, Period, RecordSegment
+from bailiwick.monitoring.naming import AS_SENT, namings_of
 
 Unit = Literal["day", "week", "month", "quarter"]
 # A span of up to so many days is cut into these units.
@@ -70,7 +71,10 @@ def observed(session: Session, ids: Sequence[UUID]) -> tuple[datetime, datetime]
 def accuracy_by_period(
     session: Session, ids: Sequence[UUID], calendar: Calendar
 ) -> dict[UUID, list[Period]]:
-    """Per deployment its periods with requests, with the labels known now."""
+    """Per deployment its periods with requests, with the labels known now, by the names of now.
+
+    Archived days count as they were tallied, with names as they came.
+    """
     place = case(
         *((InferenceRecord.at < end, number) for number, end in enumerate(calendar.starts[1:]))
     )
@@ -88,6 +92,7 @@ def accuracy_by_period(
     answered = (
         select(
             InferenceRecord.deployment_id,
+            InferenceRecord.version_id,
             InferenceRecord.prediction,
             place.label("place"),
             label.label("label"),
@@ -100,21 +105,21 @@ def accuracy_by_period(
         .subquery()
     )
     known = answered.c
-    rows = session.execute(
-        select(
-            known.deployment_id,
-            known.place,
-            func.count(),
-            func.count(known.label),
-            func.count().filter(known.label == known.prediction),
-        )
-        .group_by(known.deployment_id, known.place)
-        .order_by(known.place)
-    )
+    found = (known.deployment_id, known.place, known.version_id, known.prediction, known.label)
+    namings = namings_of(session, *ids)
     totals: dict[UUID, dict[int, list[int]]] = {identifier: {} for identifier in ids}
-    for identifier, number, *counts in [*rows, *_archived(session, ids, calendar)]:
+
+    def add(identifier: UUID, number: int, *counts: int) -> None:
         own = totals[identifier].setdefault(number, [0, 0, 0])
         own[:] = [before + count for before, count in zip(own, counts, strict=True)]
+
+    for identifier, number, version_id, said, given, rows in session.execute(
+        select(*found, func.count()).group_by(*found)
+    ):
+        read = namings.get(version_id, AS_SENT).read(given, said)
+        add(identifier, number, rows, rows * (read is not None), rows * (read == said))
+    for archived in _archived(session, ids, calendar):
+        add(*archived)
     return {
         identifier: [Period(calendar.starts[number], *own[number]) for number in sorted(own)]
         for identifier, own in totals.items()

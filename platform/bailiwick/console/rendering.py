@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = "—"
 TESTS = {"wasserstein": "normed Wasserstein", "jensenshannon": "Jensen-Shannon"}
 _KIB = 1024
+_IN_DAYS = timedelta(days=2)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID_TAIL, _DIGEST_HEAD = 8, 12
 
@@ -77,6 +78,7 @@ def _environment() -> Environment:
         "until": until,
         "words": words,
         "duration": duration,
+        "days": days,
         "sentence": sentence,
         "headline": headline,
     }
@@ -94,7 +96,9 @@ def day(moment: datetime | None) -> str | Markup:
 
 
 def until(start: datetime, end: datetime) -> Markup:
-    """From one moment to another: days, or the times of the one day that both lie in."""
+    """From one moment to another: days, or their times where they are less than two days apart."""
+    if start.date() != end.date() and end - start < _IN_DAYS and end.time() != time():
+        return Markup("{} to {}").format(when(start), when(end))
     if start.date() != end.date():
         return Markup("{} to {}").format(day(start), day(end))
     return Markup("{} to {}").format(when(start), _time(end, f"{end:%H:%M}"))
@@ -110,6 +114,11 @@ def _time(moment: datetime | None, text: str) -> str | Markup:
 def count(value: int | None) -> str:
     """A whole number with separators."""
     return NOTHING if value is None else f"{value:,}"
+
+
+def days(value: int) -> str:
+    """So many days, in words."""
+    return "1 day" if value == 1 else f"{value:,} days"
 
 
 def percent(value: float | None) -> str:

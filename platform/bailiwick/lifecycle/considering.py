@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bailiwick.core.clock import month_of
 from bailiwick.core.ids import new_id
+from bailiwick.core.sentences import headline
 from bailiwick.lifecycle import upstream
 from bailiwick.lifecycle.asking import ask, decided
 from bailiwick.lifecycle.jobs import JobState
@@ -107,6 +108,7 @@ def _consider(
             policy,
             reason="; ".join(one.sentence for one in causes)[:MOST_WORDS],
             causes=[one.key for one in causes],
+            alerts=[one.alert for one in causes if one.alert is not None],
             dedupe_key=_dedupe_key(policy, causes[0].key),
             actor_id=policy.acts_as,
             at=at,
@@ -117,7 +119,8 @@ def _consider(
 
 def _answered(alert: Alert) -> Cause:
     """One job an incident or check result: each later check of an alert that stays is another."""
-    return Cause("alert", _key_of(alert), f"alert {alert.id}: {alert.kind}")
+    sentence = f"{alert.kind} alert: {headline(alert.sentence)}"
+    return Cause("alert", _key_of(alert), sentence, str(alert.id))
 
 
 def _key_of(alert: Alert) -> str:

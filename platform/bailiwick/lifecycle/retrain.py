@@ -110,12 +110,15 @@ def enqueue_retraining(
     *,
     reason: str,
     causes: Sequence[str] = (),
+    alerts: Sequence[str] = (),
     overrides: Overrides = NOTHING_ELSE,
     dedupe_key: str | None = None,
     actor_id: UUID,
     at: datetime,
 ) -> Job:
     """A job that carries the policy out; `causes` are the keys of what it answers.
+
+    `alerts` are the ids of the alerts among it.
 
     Whether its principal still may retrain is asked when the job is carried out, so that a refusal
     fails that job, for everybody to see, and no other policy's.
@@ -131,6 +134,7 @@ def enqueue_retraining(
         payload={
             "reason": reason,
             "causes": list(causes),
+            "alerts": list(alerts),
             "overrides": overrides.to_payload(),
         },
         actor_id=actor_id,

@@ -153,9 +153,9 @@ class EvaluationSettings(Revised, Base):
 class Consideration(Base):
     """What set a retraining policy off, and what came of it: a job, or what held it back.
 
-    `causes`: [{kind, key, sentence}]; `holds`: [{why, sentence}], empty where a job was started.
-    `decisions`: [{strategy, period, retrain, reason}] of the strategies that were asked. A row when
-    any of it is new. Never changes.
+    `causes`: [{kind, key, sentence, alert}]; `holds`: [{why, sentence}], empty where a job was
+    started. `decisions`: [{strategy, period, retrain, reason}] of the strategies that were asked.
+    A row when any of it is new. Never changes.
     """
 
     __tablename__ = "retraining_considerations"

@@ -68,7 +68,7 @@ def answering_jobs(session: Session, alert: Alert, *visible: ColumnElement[bool]
             RetrainingPolicy.deployment_id == alert.deployment_id,
             Job.kind == JobKind.RETRAIN,
             Job.created_at >= alert.opened_at,
-            Job.payload["reason"].as_string().contains(f"alert {alert.id}"),
+            Job.payload["alerts"].as_string().contains(str(alert.id)),
             *visible,
         )
         .order_by(Job.id.desc())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -45,6 +45,7 @@ from bailiwick.monitoring import add_baseline
 from bailiwick.policy import Actor, load_actor, load_label, require
 from bailiwick.registry import (
     Artifact,
+    Deployment,
     ModelVersion,
     RegisteredModel,
     materialise,
@@ -53,6 +54,12 @@ from bailiwick.registry import (
 )
 
 Beat = Callable[[dict[str, Any] | None], None]
+SAID: Final = {
+    "rejected": "was rejected",
+    "passed": "passed its gates",
+    "rolling-out": "is being rolled out",
+    "promoted": "was promoted",
+}  # of verdicts
 
 
 def carry_out_training(
@@ -198,7 +205,7 @@ def finish_training(
             "accuracy": outcome["holdout"]["accuracy"],
             "champion_accuracy": (outcome["champion"] or {}).get("accuracy"),
             "seconds": outcome["seconds"],
-            "summary": f"version {version.number} {verdict}",
+            "summary": f"version {version.number} {SAID[verdict]}",
         },
         at=at,
     )
@@ -361,10 +368,12 @@ def _follow(
     policy = session.get_one(RetrainingPolicy, policy_id)
     if not is_approved(session, policy) or not is_carried_out(policy, plan.order):
         return "passed"
+    deployment = session.get_one(Deployment, policy.deployment_id)
+    name = f"{deployment.namespace}/{deployment.name}"
     begun = promote(
         session,
         version,
-        reason=f"challenger of retraining policy {policy_id} passed its gates",
+        reason=f"challenger of {name}'s retraining policy passed its gates",
         mandate=True,
         rules=platform.rules,
         tiers=platform.tiers,

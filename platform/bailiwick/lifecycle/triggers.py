@@ -171,11 +171,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What set a retraining off. `key` is the same for the same cause."""
+    """What set a retraining off. `key` is the same for the same cause.
+
+    `alert`: the alert's id, where one is answered.
+    """
 
     kind: str
     key: str
     sentence: str
+    alert: str | None = None
 
 
 def cause_of(trigger: Trigger, facts: Facts) -> Cause | None:

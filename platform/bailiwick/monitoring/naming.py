@@ -47,10 +47,10 @@ AS_SENT: Final = Naming()  # of versions whose labels were never renamed
 AS_THEY_CAME: Final[Mapping[UUID, Naming]] = {}  # all of them
 
 
-def namings_of(session: Session, deployment_id: UUID) -> Mapping[UUID, Naming]:
-    """Those of the versions of the deployment's model whose labels were ever renamed."""
-    model_id = select(Deployment.model_id).where(Deployment.id == deployment_id)
-    return _namings(session, ModelVersion.model_id == model_id.scalar_subquery())
+def namings_of(session: Session, *deployment_ids: UUID) -> Mapping[UUID, Naming]:
+    """Those of the versions of the deployments' models whose labels were ever renamed."""
+    models = select(Deployment.model_id).where(Deployment.id.in_(deployment_ids))
+    return _namings(session, ModelVersion.model_id.in_(models))
 
 
 def naming_for(session: Session, version_id: UUID) -> Naming:

@@ -154,12 +154,21 @@ class RetrainingPolicy(TypedDict):
     created_at: str
 
 
+class Cause(TypedDict):
+    """What set a policy off, and the alert that it is, if it is one."""
+
+    kind: str
+    key: str
+    sentence: str
+    alert: str | None
+
+
 class Consideration(TypedDict):
     """What set a retraining policy off, and a job or what held it back."""
 
     id: str
     at: str
-    causes: list[dict[str, str]]
+    causes: list[Cause]
     holds: list[dict[str, str]]
     decisions: list[dict[str, Any]]
     job_id: str | None

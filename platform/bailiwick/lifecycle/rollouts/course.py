@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bailiwick.core.durations import duration
 from bailiwick.core.errors import Conflict
 from bailiwick.lifecycle.rollouts.guards import Evidence, Reference, Standing, standings
 from bailiwick.lifecycle.rollouts.plans import Plan
@@ -73,12 +74,12 @@ def judge(
     if lacking is None and for_hours >= timedelta(hours=step.hours):
         return Verdict(
             Next.ADVANCE,
-            f"{step.hours:g} hours and {evidence.requests:,} requests without a breach",
+            f"{_said_hours(step.hours)} and {evidence.requests:,} requests without a breach",
         )
     if lacking is None:
-        return Verdict(Next.WAIT, f"the step lasts {step.hours:g} hours")
+        return Verdict(Next.WAIT, f"the step lasts {_said_hours(step.hours)}")
     if for_hours >= timedelta(hours=plan.max_hours) and not progress.has_stalled:
-        return Verdict(Next.STALL, f"after {plan.max_hours:g} hours {lacking}")
+        return Verdict(Next.STALL, f"after {_said_hours(plan.max_hours)} {lacking}")
     return Verdict(Next.WAIT, lacking)
 
 
@@ -90,6 +91,10 @@ def _lacking(plan: Plan, evidence: Evidence) -> str | None:
     if evidence.labels < plan.min_labels:
         return f"{evidence.labels:,} of {plan.min_labels:,} labels are known in this step"
     return None
+
+
+def _said_hours(hours: float) -> str:
+    return duration(hours * 3_600)
 
 
 def _said(one: Standing) -> str:
