@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 
 from bailiwick.db import make_engine, migrate
 
-START_SECONDS = 30
+START_SECONDS = DROP_SECONDS = 30
 MEMORY_BYTES = 2 * 1024**3
 # Nothing here has to survive a power cut.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
@@ -81,7 +81,7 @@ def clone_on(template_url: str, folder: Path) -> Iterator[str]:
         with clone(template_url, where=f" TABLESPACE {space}") as url:
             yield url
     finally:
-        _execute(template_url, f"DROP TABLESPACE {space}")
+        _drop(template_url, f"TABLESPACE {space}")
 
 
 @contextmanager
@@ -99,7 +99,22 @@ def _database(
     try:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
-        _execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        _drop(server_url, f'DATABASE "{name}" WITH (FORCE)')
+
+
+def _drop(server_url: str, what: str) -> None:
+    """Drop it, once every database of the server can be written out.
+
+    That is what a checkpoint does first; a test beside this one may just have filled its disk.
+    """
+    give_up_at = time.monotonic() + DROP_SECONDS
+    while True:
+        try:
+            return _execute(server_url, f"DROP {what}")
+        except InternalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.1)
 
 
 def _execute(server_url: str, statement: str) -> None:
