@@ -24,8 +24,10 @@ from bailiwick.lifecycle.replays import (
     order_backtest,
     results_of,
     source_of,
+    usual_delay,
+    year_of_requests,
 )
-from bailiwick.lifecycle.replays.settings import DEFAULT_STRATEGIES, POLICY_STRATEGIES, year_before
+from bailiwick.lifecycle.replays.settings import DEFAULT_STRATEGIES, POLICY_STRATEGIES
 from bailiwick.lifecycle.retraining_policies import retraining_policy_resource
 from bailiwick.lifecycle.strategies import DEFAULT_PRICE_ANSWERS
 from bailiwick.lifecycle.tables import Backtest, BacktestResult, Job, RetrainingPolicy
@@ -61,13 +63,21 @@ class BacktestIn(Body):
     strategies: Annotated[list[str] | None, Field(min_length=1, max_length=20)] = None
     period: Unit = Unit.WEEK
     since: AwareDatetime | None = Field(
-        default=None, description="Answer periods from then on; of a policy a year, by default."
+        default=None,
+        description="Answer periods from then on; of a policy its last year, by default.",
     )
-    until: AwareDatetime | None = Field(default=None, description="Now, by default.")
+    until: AwareDatetime | None = Field(
+        default=None, description="Now, by default, or where a policy's requests ended."
+    )
     label_delay: Annotated[
-        int,
-        Field(ge=0, le=1_000, description="Labels count that came so many periods after theirs."),
-    ] = 0
+        int | None,
+        Field(
+            ge=0,
+            le=1_000,
+            description="Labels count that came so many periods after theirs; of a deployment, by "
+            "default, as many as nine of ten of its newest labels took.",
+        ),
+    ] = None
     budget: Annotated[int | None, Field(ge=0, description="Retrainings of cost-aware.")] = None
     price_answers: Annotated[
         float, Field(ge=0, description="What a retraining costs, in right answers.")
@@ -133,12 +143,28 @@ def list_backtests(
     return BacktestPage(items=_shown(caller, rows), next_cursor=following)
 
 
+def _usual(
+    body: BacktestIn, source: Source, caller: Governed
+) -> tuple[datetime | None, datetime, int]:
+    """Since, until and the delay of labels: as asked for, or as is usual for the deployment."""
+    since, until, delay = body.since, body.until or caller.at, body.label_delay
+    deployment, session = source.deployment, caller.session
+    if source.policy is not None and deployment is not None and since is None:
+        since, until = year_of_requests(session, deployment.id, body.period, at=until)
+    if delay is None:
+        delay = (
+            0
+            if deployment is None
+            else usual_delay(session, deployment.id, body.period, at=caller.at)
+        )
+    return since, until, delay
+
+
 @router.post("/backtests", status_code=202, **acts("backtest:start"))
 def start_backtest(body: BacktestIn, caller: Governed) -> BacktestOut:
     """Queue a backtest; rights and settings are checked before it is accepted."""
     source = _source(body, caller)
-    until = body.until or caller.at
-    since = body.since or (year_before(until) if source.policy is not None else None)
+    since, until, delay = _usual(body, source, caller)
     default = POLICY_STRATEGIES if source.policy is not None else DEFAULT_STRATEGIES
     settings = ReplaySettings(
         until=until,
@@ -146,7 +172,7 @@ def start_backtest(body: BacktestIn, caller: Governed) -> BacktestOut:
         purpose=source.deployment.purpose if source.deployment else body.purpose or "",
         strategies=tuple(body.strategies or default),
         period=body.period,
-        label_delay=body.label_delay,
+        label_delay=delay,
         budget=body.budget,
         price_answers=body.price_answers,
         recipe=from_nothing(recipe_named(body.recipe_name, body.recipe)),

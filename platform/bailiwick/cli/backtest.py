@@ -75,8 +75,13 @@ def backtest(
         float, typer.Option(min=0, help="cost-aware: a retraining's price in right answers.")
     ] = DEFAULT_PRICE_ANSWERS,
     label_delay: Annotated[
-        int, typer.Option(min=0, help="Labels are known so many periods after theirs has ended.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Labels are known so many periods after theirs has ended; default: 0, on a server "
+            "as many as they took.",
+        ),
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="head: a linear one on hashed n-grams; full: a transformer.")
     ] = "head",
@@ -121,7 +126,7 @@ def backtest(
         stream, _ = open_stream(
             data, spec, period, Path(folder), max_bytes=settings.max_upload_bytes
         )
-        plan = Plan(stream.spans, label_delay, stream.first_model())
+        plan = Plan(stream.spans, label_delay or 0, stream.first_model())
         with Refits(
             stream,
             plain_recipe,

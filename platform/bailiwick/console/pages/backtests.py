@@ -12,14 +12,17 @@ from bailiwick.console.queries import labels_of
 from bailiwick.console.rendering import page
 from bailiwick.console.replayed import ReplayedStory, replayed_story
 from bailiwick.console.routing import GovernedPage
+from bailiwick.lifecycle.backtest import Unit
 from bailiwick.lifecycle.replays import (
     ReplaySettings,
     backtest_resource,
     order_backtest,
     results_of,
     source_of,
+    usual_delay,
+    year_of_requests,
 )
-from bailiwick.lifecycle.replays.settings import POLICY_STRATEGIES, year_before
+from bailiwick.lifecycle.replays.settings import POLICY_STRATEGIES
 from bailiwick.lifecycle.retraining_policies import retraining_policy_resource
 from bailiwick.lifecycle.tables import Backtest, Job, RetrainingPolicy
 from bailiwick.policy import Unseen
@@ -89,11 +92,15 @@ def last_year(caller: Governed, policy_id: UUID) -> Response:
     """Ask what this policy would have done last year."""
     policy = _policy(caller, policy_id)
     deployment = caller.session.get_one(Deployment, policy.deployment_id)
+    session, unit = caller.session, Unit.WEEK
+    since, until = year_of_requests(session, deployment.id, unit, at=caller.at)
     settings = ReplaySettings(
-        until=caller.at,
-        since=year_before(caller.at),
+        until=until,
+        since=since,
         purpose=deployment.purpose,
         strategies=POLICY_STRATEGIES,
+        period=unit,
+        label_delay=usual_delay(session, deployment.id, unit, at=caller.at),
     )
     ordered = order_backtest(
         caller.session,

@@ -18,6 +18,7 @@ from bailiwick.lifecycle.replays.orders import (
     source_of,
 )
 from bailiwick.lifecycle.replays.settings import HINDSIGHT, POLICY, ReplaySettings
+from bailiwick.lifecycle.replays.usual import usual_delay, year_of_requests
 
 __all__ = [
     "HINDSIGHT",
@@ -32,4 +33,6 @@ __all__ = [
     "order_backtest",
     "results_of",
     "source_of",
+    "usual_delay",
+    "year_of_requests",
 ]
