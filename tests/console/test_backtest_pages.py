@@ -109,7 +109,7 @@ def test_the_button_asks_for_a_year_of_the_policy(
 ) -> None:
     page = admin.get(f"/console/backtests/{asked}").text
     assert ">queued<" in page
-    assert "a retraining policy" in page
+    assert "s retraining policy<" in page
     with story.platform.database.reading() as session:
         found = session.get_one(Backtest, asked)
         assert found.policy_id == policy_id

@@ -168,3 +168,12 @@ def test_long_and_hostile_names_fit_into_their_box() -> None:
     assert "<script>" not in drawing
     name = classed(parsed(drawing), "name")[0]
     assert len(str(name.text)) <= 20
+
+
+@pytest.mark.parametrize("value", [0.0, 0.482, 1.0])
+def test_one_value_alone_has_an_axis_to_be_read_from(value: float) -> None:
+    alone = [Series("governed", [Point(JANUARY, value, "alone")])]
+    root = parsed(line_chart(a_chart(series=alone, limit=None), WIDE))
+    shares = [one.text for one in root.iter() if (one.text or "").endswith("%")]
+    assert len(set(shares)) == len(shares) >= 3
+    assert all(0 <= float((share or "").rstrip("%")) <= 100 for share in shares)

@@ -17,6 +17,7 @@ DOT_RADIUS, MARK_SIZE = 3.2, 4.6
 LANES = ("alert", "retrain", "promotion")
 _TICK_WIDTH = 66.0
 _LANE = 13.0  # height of one row of marks under the plot; each kind has its own
+_LEAST_RATIO = 0.1  # that the axis of shares spans
 _BOTTOM, _TOP, _RIGHT, _LEFT = 22.0, 10.0, 14.0, 46.0
 
 
@@ -116,7 +117,11 @@ def line_chart(chart: Chart, size: Size) -> Markup:
     if chart.limit is not None:
         values.append(chart.limit[1])
     low = 0.0 if chart.from_zero else min(values, default=0.0)
-    frame = _Frame(chart, size, value_ticks(low, max(values, default=1.0), 4))
+    high = max(values, default=1.0)
+    if chart.unit == "ratio" and high - low < _LEAST_RATIO:  # one point is no line of its own
+        low = max(0.0, min((low + high - _LEAST_RATIO) / 2, 1 - _LEAST_RATIO))
+        high = low + _LEAST_RATIO
+    frame = _Frame(chart, size, value_ticks(low, high, 4))
     root = svg.drawing(
         size.width,
         size.height,

@@ -114,6 +114,7 @@ def accuracy_history(caller: Caller, deployment: Deployment) -> History | None:
     lines = [
         Line(_name(one, versions), style, {period.start: period for period in found[one.id]})
         for one, style in zip(shown, STYLES, strict=False)
+        if one is deployment or found[one.id]
     ]
     return History(calendar, lines)
 

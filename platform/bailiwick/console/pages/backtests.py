@@ -12,6 +12,7 @@ from bailiwick.console.queries import labels_of
 from bailiwick.console.rendering import page
 from bailiwick.console.replayed import ReplayedStory, replayed_story
 from bailiwick.console.routing import GovernedPage
+from bailiwick.console.visibility import visible_deployments
 from bailiwick.lifecycle.backtest import Unit
 from bailiwick.lifecycle.replays import (
     ReplaySettings,
@@ -42,6 +43,9 @@ def backtests(request: Request, caller: Governed, cursor: Cursor = None) -> Resp
         caller.session, query, Backtest.id, limit=BACKTESTS_PER_PAGE, cursor=cursor
     )
     ids = [one.job_id for one in rows]
+    about = select(Deployment).where(
+        Deployment.id.in_([one.deployment_id for one in rows]), visible_deployments(caller)
+    )
     jobs = caller.session.scalars(select(Job).where(Job.id.in_(ids)))
     return page(
         request,
@@ -52,6 +56,7 @@ def backtests(request: Request, caller: Governed, cursor: Cursor = None) -> Resp
         rows=rows,
         following=following,
         jobs={job.id: job for job in jobs},
+        deployments={one.id: one for one in caller.session.scalars(about)},
         results=results_of(caller.session, [one.id for one in rows]),
         names=names_of(caller.session, [one.created_by for one in rows]),
     )
@@ -71,6 +76,9 @@ def backtest(request: Request, caller: Governed, backtest_id: UUID) -> Response:
     if result is not None:
         story = replayed_story(json.loads(caller.platform.blobs.read_bytes(result.digest)))
     policy = session.get(RetrainingPolicy, found.policy_id) if found.policy_id else None
+    about = select(Deployment).where(
+        Deployment.id == found.deployment_id, visible_deployments(caller)
+    )
     return page(
         request,
         caller,
@@ -78,6 +86,7 @@ def backtest(request: Request, caller: Governed, backtest_id: UUID) -> Response:
         title="Backtest",
         section="jobs",
         backtest=found,
+        deployment=session.scalar(about),
         job=job,
         label=labels_of(session, [job.label_id])[job.label_id],
         result=result,
