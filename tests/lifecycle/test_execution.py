@@ -13,7 +13,7 @@ from bailiwick.access.principals import find_principal
 from bailiwick.blobs import BlobStore
 from bailiwick.core.clock import ReplayClock
 from bailiwick.core.errors import Invalid, Unavailable
-from bailiwick.lifecycle import JobState, Platform, TrainingOrder, run_next, training_jobs
+from bailiwick.lifecycle import JobState, Platform, run_next, training_jobs
 from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.jobs import cancel
 from bailiwick.lifecycle.promotion import evaluation_of
@@ -21,7 +21,6 @@ from bailiwick.lifecycle.retrain import Overrides, start
 from bailiwick.lifecycle.rolling_out import advance
 from bailiwick.lifecycle.rollouts import Plan, set_plan
 from bailiwick.lifecycle.tables import Evaluation, Job, JobEvent, RetrainingPolicy
-from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training
 from bailiwick.lineage import DatasetVersion, Node, Run, walk
 from bailiwick.monitoring import Alert, Baseline, unresolved
 from bailiwick.policy import Decision, load_actor
@@ -34,10 +33,17 @@ from bailiwick.registry import (
     Rollout,
     pointed_at,
 )
-from bailiwick.training import SmallClassifierRecipe
-from factories import PURPOSE
 from support.lifecycle_children import FakeTraining
-from support.lifecycle_world import World, audited, factory_again, found_world, raise_alert, told
+from support.lifecycle_world import (
+    World,
+    audited,
+    factory_again,
+    found_world,
+    job_of,
+    order_by_hand,
+    raise_alert,
+    told,
+)
 
 SECRET = "zanzibar garage 4711"
 RESULTS = (ModelVersion, Run, Evaluation, Baseline, AliasMove)
@@ -67,28 +73,6 @@ def retrain(world: World) -> UUID:
             actor=load_actor(session, world.engineer_id),
             at=world.platform.clock.now(),
         ).id
-
-
-def train(world: World) -> UUID:
-    with world.platform.database.transaction() as session:
-        order = TrainingOrder(
-            model_id=world.model.id,
-            dataset_version_ids=(session.scalars(select(DatasetVersion.id)).one(),),
-            recipe=SmallClassifierRecipe(),
-            selection=DEFAULT_SELECTION,
-            purpose=PURPOSE,
-            risk_tier="standard",
-            seed=3,
-            from_champion=False,
-        )
-        rules, at = world.platform.rules, world.platform.clock.now()
-        actor = load_actor(session, world.engineer_id)
-        return order_training(session, order, rules=rules, actor=actor, at=at).id
-
-
-def ended(world: World, job_id: UUID) -> Job:
-    with world.platform.database.reading() as session:
-        return session.get_one(Job, job_id)
 
 
 def events(world: World, job_id: UUID) -> list[str]:
@@ -121,7 +105,7 @@ def test_a_better_challenger_is_promoted_under_the_approved_policy(
 ) -> None:
     job_id = retrain(world)
     work(world)
-    job = ended(world, job_id)
+    job = job_of(world, job_id)
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     assert job.result is not None
     assert job.result["verdict"] == "promoted"
@@ -167,7 +151,7 @@ def test_under_a_rollout_plan_a_better_challenger_is_rolled_out_in_the_policys_n
         set_plan(session, deployment, plan, actor_id=world.engineer_id, at=at)
     job_id = retrain(world)
     work(world)
-    result = ended(world, job_id).result
+    result = job_of(world, job_id).result
     assert result is not None
     assert result["verdict"] == "rolling-out"
     assert champion(world).id == world.champion_id
@@ -195,7 +179,7 @@ def test_a_worse_challenger_is_kept_and_rejected_with_its_reasons(
     training.gained, training.lost = 20, 120
     job_id = retrain(world)
     work(world)
-    result = ended(world, job_id).result
+    result = job_of(world, job_id).result
     assert result is not None
     assert result["verdict"] == "rejected"
     (reason,) = result["reasons"]
@@ -211,9 +195,9 @@ def test_a_worse_challenger_is_kept_and_rejected_with_its_reasons(
 
 
 def test_a_training_by_hand_waits_for_people(world: World, training: FakeTraining) -> None:
-    job_id = train(world)
+    job_id = order_by_hand(world)
     work(world)
-    result = ended(world, job_id).result
+    result = job_of(world, job_id).result
     assert result is not None
     assert (result["verdict"], result["version"]) == ("passed", 2)
     assert champion(world).id == world.champion_id
@@ -232,15 +216,15 @@ def test_what_may_pass_is_tried_again_and_registers_once(
     world: World, training: FakeTraining, clock: ReplayClock, error: Exception
 ) -> None:
     before = counts(world)
-    job_id = train(world)
+    job_id = order_by_hand(world)
     training.meanwhile = [failing(error)]
     work(world)
-    job = ended(world, job_id)
+    job = job_of(world, job_id)
     assert (job.state, job.attempt, counts(world)) == (JobState.QUEUED, 1, before)
     assert run_next(world.platform, owner="worker") is False
     clock.advance_to(job.available_at)
     work(world)
-    assert ended(world, job_id).state == JobState.SUCCEEDED
+    assert job_of(world, job_id).state == JobState.SUCCEEDED
     assert counts(world) == [number + 1 for number in before]
     expected = ["queued", "started", "attempt-failed", "started", "succeeded"]
     assert events(world, job_id) == expected
@@ -255,9 +239,9 @@ def failing(error: Exception) -> Callable[[], None]:
 
 def test_wrong_input_fails_at_once_and_says_why(world: World, training: FakeTraining) -> None:
     training.meanwhile = [failing(Invalid("there are no held-out rows to judge by"))]
-    job_id = train(world)
+    job_id = order_by_hand(world)
     work(world)
-    job = ended(world, job_id)
+    job = job_of(world, job_id)
     assert (job.state, job.attempt) == (JobState.FAILED, 1)
     assert job.error == "there are no held-out rows to judge by"
     assert job.lease_owner is None
@@ -267,10 +251,10 @@ def test_an_unexpected_fault_is_retried_and_its_text_goes_nowhere(
     world: World, training: FakeTraining
 ) -> None:
     training.meanwhile = [failing(ValueError(f"cannot parse {SECRET}"))]
-    job_id = train(world)
+    job_id = order_by_hand(world)
     with capture_logs() as logs:
         work(world)
-    job = ended(world, job_id)
+    job = job_of(world, job_id)
     assert job.state == JobState.QUEUED
     assert events(world, job_id)[-1] == "attempt-failed"
     told_of = [entry for entry in logs if entry.get("kind") == "ValueError"]
@@ -285,7 +269,7 @@ def test_a_disk_that_fills_up_while_weights_are_kept_leaves_nothing_half_registe
     world: World, training: FakeTraining, clock: ReplayClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = counts(world)
-    job_id = train(world)
+    job_id = order_by_hand(world)
     keep = BlobStore.put_file
 
     def full(store: BlobStore, source: Path) -> str:
@@ -297,11 +281,11 @@ def test_a_disk_that_fills_up_while_weights_are_kept_leaves_nothing_half_registe
         patched.setattr(BlobStore, "put_file", full)
         work(world)
     assert counts(world) == before
-    job = ended(world, job_id)
+    job = job_of(world, job_id)
     assert (job.state, job.result) == (JobState.QUEUED, None)
     clock.advance_to(job.available_at)
     work(world)
-    assert ended(world, job_id).state == JobState.SUCCEEDED
+    assert job_of(world, job_id).state == JobState.SUCCEEDED
     assert len(training.specs) == 2
 
 
@@ -309,7 +293,7 @@ def test_a_job_that_is_cancelled_under_way_registers_nothing(
     world: World, training: FakeTraining
 ) -> None:
     before = counts(world)
-    job_id = train(world)
+    job_id = order_by_hand(world)
 
     def stop() -> None:
         with world.platform.database.transaction() as session:
@@ -318,7 +302,7 @@ def test_a_job_that_is_cancelled_under_way_registers_nothing(
 
     training.meanwhile = [stop]
     work(world)
-    assert (ended(world, job_id).state, counts(world)) == (JobState.CANCELLED, before)
+    assert (job_of(world, job_id).state, counts(world)) == (JobState.CANCELLED, before)
 
 
 def test_a_champion_replaced_under_way_makes_the_job_compare_anew(
@@ -337,7 +321,7 @@ def test_a_champion_replaced_under_way_makes_the_job_compare_anew(
     training.meanwhile = [another_is_promoted]
     work(world)
     other = champion(world)
-    job = ended(world, job_id)
+    job = job_of(world, job_id)
     assert (other.number, job.state) == (2, JobState.QUEUED)
     clock.advance_to(job.available_at)
     work(world)
@@ -367,7 +351,7 @@ def test_a_denial_on_the_way_ends_the_job_and_is_kept_as_a_decision(
 
     training.meanwhile = [lose_the_role]
     work(world)
-    job = ended(world, job_id)
+    job = job_of(world, job_id)
     assert job.state == JobState.FAILED
     with world.platform.database.reading() as session:
         (decision,) = session.scalars(select(Decision).where(~Decision.allowed))

@@ -15,7 +15,7 @@ from bailiwick.access.principals import find_principal
 from bailiwick.audit.tables import AuditEvent
 from bailiwick.core.ids import new_id
 from bailiwick.db import Database, make_engine
-from bailiwick.lifecycle import JobKind, Platform
+from bailiwick.lifecycle import JobKind, Platform, TrainingOrder
 from bailiwick.lifecycle.jobs import enqueue
 from bailiwick.lifecycle.retraining_policies import (
     ask_for_policy_approval,
@@ -24,7 +24,9 @@ from bailiwick.lifecycle.retraining_policies import (
 from bailiwick.lifecycle.schedules import set_schedule
 from bailiwick.lifecycle.selection import Selection
 from bailiwick.lifecycle.tables import Job, JobEvent, RetrainingPolicy
+from bailiwick.lifecycle.training_plans import DEFAULT_SELECTION, order_training
 from bailiwick.lifecycle.watching import watch_all
+from bailiwick.lineage import DatasetVersion
 from bailiwick.monitoring import (
     CheckResult,
     Inference,
@@ -36,10 +38,10 @@ from bailiwick.monitoring import (
     log_inferences,
     update_monitor,
 )
-from bailiwick.policy import decide_approval, intern_label
+from bailiwick.policy import decide_approval, intern_label, load_actor
 from bailiwick.registry import Deployment, RegisteredModel
 from bailiwick.training import SmallClassifierRecipe
-from factories import CONFIDENTIAL, NAMESPACE, Factory
+from factories import CONFIDENTIAL, NAMESPACE, PURPOSE, Factory
 
 JOIN_SECONDS = 60
 MIN_ROWS = 20
@@ -165,6 +167,30 @@ def at_once(*calls: Callable[[], T]) -> list[T | Exception]:
     for thread in threads:
         thread.join(JOIN_SECONDS)
     return results
+
+
+def order_by_hand(world: World) -> UUID:
+    """A training that the engineer asks for; the id of its job."""
+    with world.platform.database.transaction() as session:
+        order = TrainingOrder(
+            model_id=world.model.id,
+            dataset_version_ids=(session.scalars(select(DatasetVersion.id)).one(),),
+            recipe=SmallClassifierRecipe(),
+            selection=DEFAULT_SELECTION,
+            purpose=PURPOSE,
+            risk_tier="standard",
+            seed=3,
+            from_champion=False,
+        )
+        rules, at = world.platform.rules, world.platform.clock.now()
+        actor = load_actor(session, world.engineer_id)
+        return order_training(session, order, rules=rules, actor=actor, at=at).id
+
+
+def job_of(world: World, job_id: UUID) -> Job:
+    """The job as it stands."""
+    with world.platform.database.reading() as session:
+        return session.get_one(Job, job_id)
 
 
 def queue_job(
