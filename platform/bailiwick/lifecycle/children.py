@@ -85,6 +85,8 @@ def _failure(status: int, said: object) -> BailiwickError:
 
 
 def _signal_name(number: int) -> str:
+    if number == signal.SIGKILL:
+        return "SIGKILL (out of memory, perhaps)"
     try:
         return signal.Signals(number).name
     except ValueError:  # one of the real-time signals
