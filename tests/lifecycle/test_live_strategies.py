@@ -12,7 +12,7 @@ from bailiwick.core.errors import Invalid
 from bailiwick.lifecycle import JobState, run_next
 from bailiwick.lifecycle.backtest import Unit, refits
 from bailiwick.lifecycle.considering import start_due
-from bailiwick.lifecycle.jobs import JobKind
+from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.lifecycle.label_watching import watch_all_labels
 from bailiwick.lifecycle.live_rules import LiveRule
 from bailiwick.lifecycle.retraining_policies import update_retraining_policy
@@ -147,6 +147,33 @@ def test_cost_aware_has_a_challenger_tried_and_decides_by_what_it_gains(
     assert second.decisions[0]["reason"].startswith("newer labels are worth 66.7 points")
     considered(world)
     assert len(of_kind(world, JobKind.TRIAL)) == 1
+
+
+@pytest.mark.parametrize(("budget", "trials"), [(2.0, 1), (0.5, 0)])
+def test_trials_are_of_the_month_s_hours_and_end_with_them(
+    world: World, monday: ReplayClock, budget: float, trials: int
+) -> None:
+    asks(world, "cost-aware by=week price=1", budget_hours=budget)
+    bring(world, *shops(1, monday.now() + DAY))
+    with world.platform.database.transaction() as session:
+        tried = enqueue(
+            session,
+            JobKind.TRIAL,
+            namespace=world.deployment.namespace,
+            label_id=world.deployment.label_id,
+            subject_id=world.deployment.id,
+            acts_as=world.retrainer_id,
+            payload={"policy_id": str(world.policy.id)},
+            actor_id=world.engineer_id,
+            at=monday.now(),
+        )
+        tried.state, tried.started_at = JobState.SUCCEEDED, monday.now()
+        tried.finished_at = monday.now() + timedelta(hours=1)
+    monday.advance_to(monday.now() + WEEK)
+    watch_all_labels(world.platform)
+    (first,) = considered(world)
+    assert first.decisions[0]["reason"].startswith("the month's hours") == (trials == 0)
+    assert len(of_kind(world, JobKind.TRIAL)) == 1 + trials
 
 
 def test_a_champion_that_did_not_answer_the_newest_period_is_not_tried_on_it(

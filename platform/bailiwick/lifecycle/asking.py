@@ -32,6 +32,7 @@ from bailiwick.registry import Deployment, ModelVersion
 
 BEING_TRIED = "the newest labels are being tried"
 TOO_FEW_ANSWERS = "the champion has answered too little of the newest labelled period to be tried"
+NO_HOURS = "the month's hours of training are used up: nothing is tried until the next"
 LEAST_LABELS = 30  # of a period that counts as labelled
 _MOST_BACK = timedelta(days=1_100)
 _MOST_TRIALS = 50
@@ -109,10 +110,14 @@ def ask(
     )
 
 
-def decided(rule: LiveRule, asked: Asked) -> Decision:
-    """What the rule says, with its period as the key; it waits for the trial that it wants."""
+def decided(rule: LiveRule, asked: Asked, *, spent: bool) -> Decision:
+    """What the rule says, with its period as the key; it waits for the trial that it wants.
+
+    Once the month's hours are `spent` nothing is tried.
+    """
     if rule.strategy.tries and asked.wants_trial:
         reason = BEING_TRIED if asked.can_be_tried else TOO_FEW_ANSWERS
+        reason = NO_HOURS if spent else reason
         decision = Decision(retrain=False, reason=reason)
     else:
         decision = rule.strategy.decide(asked.known)

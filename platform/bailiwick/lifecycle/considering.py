@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bailiwick.core.clock import month_of
 from bailiwick.core.ids import new_id
 from bailiwick.core.sentences import headline
 from bailiwick.lifecycle import upstream
 from bailiwick.lifecycle.asking import ask, decided
+from bailiwick.lifecycle.hour_budget import hours_used, is_spent
 from bailiwick.lifecycle.jobs import JobState
 from bailiwick.lifecycle.label_budget import learned_this_month
 from bailiwick.lifecycle.retrain import enqueue_retraining, unfinished
@@ -209,13 +209,14 @@ def _decisions(
     if not rules or not is_approved(session, policy):
         return {}
     ended = [job.created_at for job in jobs if job.state == JobState.SUCCEEDED]
-    found = {}
+    spent, found = is_spent(session, policy, at=at), {}
     for value, rule in rules.items():
         asked = ask(session, policy, deployment, champion, rule, retrained=ended, at=at)
         if asked is None:
             continue
-        found[value] = decided(rule, asked)
-        if rule.strategy.tries and asked.newest and asked.wants_trial and asked.can_be_tried:
+        found[value] = decided(rule, asked, spent=spent)
+        wanted = rule.strategy.tries and asked.wants_trial and asked.can_be_tried and not spent
+        if wanted and asked.newest:
             order_trial(
                 session,
                 policy,
@@ -244,18 +245,12 @@ def _standing(
 ) -> Standing:
     ended = max((job.finished_at for job in jobs if job.finished_at is not None), default=None)
     rests = None if ended is None else ended + timedelta(days=policy.cooldown_days)
-    month = month_of(at)
-    used = sum(
-        ((job.finished_at - max(job.started_at, month)).total_seconds() / 3600)
-        for job in jobs
-        if job.started_at is not None and job.finished_at is not None and job.finished_at > month
-    )
     began = (job.started_at for job in jobs if job.state == JobState.SUCCEEDED and job.started_at)
     return Standing(
         approved=is_approved(session, policy),
         under_way=unfinished(session, policy),
         rests_until=rests if rests is not None and rests > at else None,
-        hours_used=used,
+        hours_used=0.0 if policy.budget_hours is None else hours_used(session, policy, at=at),
         labels_used=_labels_used(session, policy, max(began, default=None), at=at),
         rolling_out=is_rolling_out(session, deployment.model_id),
     )

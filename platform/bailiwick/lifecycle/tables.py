@@ -122,7 +122,7 @@ class RetrainingPolicy(Revised, Base):
     # Beside alerts (`triggers.Trigger` as JSON): any of these sets it off, if all of those hold.
     triggers: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     only_if: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
-    budget_hours: Mapped[float | None]  # of job processes, a calendar month (UTC)
+    budget_hours: Mapped[float | None]  # of its jobs and trials, a calendar month (UTC)
     budget_labels: Mapped[int | None]  # asked for and learned from, a calendar month (UTC)
     # `recurrence.Weekly` as JSON: hours of the week in which nothing is started.
     blackouts: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
