@@ -14,6 +14,7 @@ from bailiwick.lifecycle.jobs import (
     BACKOFF,
     MAX_ATTEMPTS,
     MAX_MESSAGE,
+    MOST_ATTEMPTS,
     TRANSITIONS,
     Lease,
     LeaseLost,
@@ -25,7 +26,7 @@ from bailiwick.lifecycle.jobs import (
     held_job,
     succeed,
 )
-from bailiwick.lifecycle.tables import Job
+from bailiwick.lifecycle.tables import Job, JobEvent
 from factories import Factory
 from support.lifecycle_world import at_once, audited, queue_job, told
 
@@ -177,6 +178,28 @@ def test_a_failed_attempt_waits_longer_each_time_and_the_last_one_fails_the_job(
     assert (job.state, job.error, job.finished_at) == (JobState.FAILED, "no room 3", clock.now())
     attempts = ["started", "attempt-failed"] * MAX_ATTEMPTS
     assert told(session, job.id) == ["queued", *attempts, "failed"]
+
+
+def test_a_full_disk_is_outlasted_for_two_hours_and_takes_no_attempt_from_other_failures(
+    make: Factory, session: Session, platform: Platform, clock: ReplayClock
+) -> None:
+    job, began = queue_job(make), clock.now()
+    for _ in range(5):
+        lease = claimed(session, platform)
+        fail(session, lease, "no room", retry=True, outlast=True, at=clock.now())
+        clock.advance_to(job.available_at)
+    for _ in range(MAX_ATTEMPTS - 1):
+        fail(session, claimed(session, platform), "it died", retry=True, at=clock.now())
+        assert job.state == JobState.QUEUED
+        clock.advance_to(job.available_at)
+    while job.state == JobState.QUEUED:
+        lease = claimed(session, platform)
+        fail(session, lease, "no room.", retry=True, outlast=True, at=clock.now())
+        clock.advance_to(max(job.available_at, clock.now()))
+    assert (job.state, job.attempt, job.error) == (JobState.FAILED, MOST_ATTEMPTS, "no room.")
+    assert timedelta(hours=1) < clock.now() - began < timedelta(hours=2)
+    said = session.scalars(select(JobEvent.message).where(JobEvent.job_id == job.id))
+    assert "no room; it is tried again in 2 min" in list(said)
 
 
 def test_a_fault_that_no_attempt_can_mend_fails_at_once_with_a_message_that_fits(

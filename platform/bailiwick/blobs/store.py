@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bailiwick.core.disks import is_full, make_folder, sync_folder
-from bailiwick.core.errors import BailiwickError, NotFound, Unavailable
+from bailiwick.core.errors import BailiwickError, DiskFull, NotFound, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
 _INCOMING = ".incoming-"
@@ -109,7 +109,7 @@ class BlobStore:
                 yield stream, temporary  # type: ignore[misc]  # a wrapper that is a BinaryIO
         except OSError as error:
             if is_full(error):
-                raise Unavailable(
+                raise DiskFull(
                     "the disk of the blob store is full; nothing was kept: free some space in "
                     "the folder of BAILIWICK_BLOB_URL, then try again"
                 ) from error

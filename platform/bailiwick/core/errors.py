@@ -71,6 +71,10 @@ class Unavailable(BailiwickError):
     code = "unavailable"
 
 
+class DiskFull(Unavailable):
+    """A disk that is written to is full; somebody has to make room."""
+
+
 class TooLarge(BailiwickError):
     """The input is over a stated limit."""
 

@@ -9,13 +9,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
-from bailiwick.core.errors import BailiwickError, Invalid, Unavailable
+from bailiwick.core.errors import BailiwickError, DiskFull, Invalid, Unavailable
 
 KILL_AFTER_SECONDS = 5
 OUR_FAULT = 1  # the exit status of a child that met what it did not expect
-PASSING = frozenset({Unavailable.code, "disk-full"})  # codes of errors that may be over later
+# What may be over later, by the code that a child gives; the rest is wrong with its input.
+PASSING: Final = {Unavailable.code: Unavailable, "disk-full": DiskFull}
 
 
 class JobProcessFailed(BailiwickError):
@@ -78,7 +79,7 @@ def environment_of(threads: int) -> dict[str, str]:
 
 def _failure(status: int, said: object) -> BailiwickError:
     if isinstance(said, dict) and status != OUR_FAULT:
-        kind = Unavailable if said.get("code") in PASSING else Invalid
+        kind = PASSING.get(str(said.get("code")), Invalid)
         return kind(str(said.get("message")))
     end = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
     return JobProcessFailed(f"the job process {end}; the job's log says where it was")

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bailiwick.core.disks import is_full
-from bailiwick.core.errors import BailiwickError, Conflict, LastingConflict, Unavailable
+from bailiwick.core.errors import BailiwickError, Conflict, DiskFull, LastingConflict, Unavailable
 from bailiwick.lifecycle.checks import carry_out_check
 from bailiwick.lifecycle.children import JobProcessFailed
 from bailiwick.lifecycle.job_logs import add_lines, faults_told, told
@@ -30,10 +30,7 @@ log = structlog.get_logger(__name__)
 PROGRESS_SECONDS = 0.5
 FAULTS_TOLD = 10  # of a process that died, to the worker's log; the job's has all
 LINES_A_BEAT = 20  # of a process that tells more, the last ones
-FULL = (
-    "the disk of the work folder is full: free some space below BAILIWICK_HOME; the job is tried "
-    "again by itself"
-)
+FULL = "the disk of the work folder is full: free some space below BAILIWICK_HOME"
 # What may be gone at the next attempt; a Conflict is a race that another attempt sees the end of (a
 # champion that was replaced is compared with anew), unless it says that it lasts.
 PASSING = (Unavailable, Conflict)
@@ -68,8 +65,10 @@ def run_next(platform: Platform, *, owner: str) -> bool:
         # The text of such an error can hold data: its type and place are all that is told.
         kind, place = type(error).__name__, traceback.format_tb(error.__traceback__)
         log.warning("job attempt met a fault", job=str(lease.job_id), kind=kind, place=place)
-        problem = Unavailable(
-            FULL if is_full(error) else f"the worker met {kind}; its log says where"
+        problem = (
+            DiskFull(FULL)
+            if is_full(error)
+            else Unavailable(f"the worker met {kind}; its log says where")
         )
         _give_up(platform, lease, problem, retry=True)
     finally:
@@ -168,7 +167,8 @@ def _give_up(platform: Platform, lease: Lease, error: BailiwickError, *, retry: 
     try:
         with platform.database.transaction() as session:
             record_denial(session, error)
-            fail(session, lease, error.message, retry=retry, at=platform.clock.now())
+            at, outlast = platform.clock.now(), isinstance(error, DiskFull)
+            fail(session, lease, error.message, retry=retry, outlast=outlast, at=at)
     except (Conflict, Unavailable) as lost:
         # The lease runs out by itself, and the job is then taken over.
         log.warning("the failure could not be recorded", job=str(lease.job_id), reason=lost.message)

@@ -16,6 +16,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from bailiwick.audit.log import record
+from bailiwick.core.durations import duration
 from bailiwick.core.errors import Conflict
 from bailiwick.core.ids import new_id
 from bailiwick.db.session import hold_labels, lock_claims
@@ -25,6 +26,7 @@ from bailiwick.lifecycle.turns import clock_out, next_in_turn
 from bailiwick.policy import Resource, load_label
 
 MAX_ATTEMPTS = 3
+MOST_ATTEMPTS = 30  # of a job that a full disk holds up: with BACKOFF that is two hours
 BACKOFF = timedelta(seconds=15)
 MAX_MESSAGE = 2_000  # characters that the columns hold
 
@@ -232,14 +234,33 @@ def note(session: Session, lease: Lease, kind: str, message: str, *, at: datetim
     _event(session, held_job(session, lease).id, lease.attempt, kind, message, at)
 
 
-def fail(session: Session, lease: Lease, message: str, *, retry: bool, at: datetime) -> Job:
-    """The attempt failed: wait and retry, or give up when told so or after the last attempt."""
+def fail(
+    session: Session,
+    lease: Lease,
+    message: str,
+    *,
+    retry: bool,
+    outlast: bool = False,
+    at: datetime,
+) -> Job:
+    """The attempt failed: wait and retry, or give up when told so or after the last attempt.
+
+    `outlast`: it was for something that somebody has to put right, such as a full disk. Such an
+    attempt does not count, for about two hours.
+    """
     job = held_job(session, lease)
-    _event(session, job.id, lease.attempt, "attempt-failed", message, at)
-    if retry and job.attempt < job.max_attempts:
+    wait = BACKOFF * job.attempt
+    if outlast and job.max_attempts < MOST_ATTEMPTS:
+        job.max_attempts += 1
+    again = retry and job.attempt < job.max_attempts
+    said = message
+    if again:
+        said = f"{message.rstrip('.')}; it is tried again in {duration(wait.total_seconds())}"
+    _event(session, job.id, lease.attempt, "attempt-failed", said, at)
+    if again:
         _move(job, JobState.QUEUED)
         clock_out(job, at)
-        job.available_at = at + BACKOFF * job.attempt
+        job.available_at = at + wait
         job.lease_owner = job.lease_expires_at = None
     else:
         job.error = message[:MAX_MESSAGE]

@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
             return _failed(
                 _INPUT_FAULT,
                 "disk-full",
-                "There is no room left to write the model. Free disk space and start again.",
+                "There is no room left to write the model: free some disk space.",
             )
         # Frames without the error's own message: that may quote a text.
         sys.stderr.writelines(traceback.format_tb(error.__traceback__))
