@@ -139,6 +139,8 @@ def read_window(
 
 def rows_as_named(rows: Sequence[WindowRow], naming: Naming) -> list[WindowRow]:
     """Rows that one version answered, with their labels in its words."""
+    if not naming.now.names:
+        return list(rows)
     return [replace(row, label=naming.read(row.label, row.prediction)) for row in rows]
 
 
