@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,4 +177,6 @@ def test_one_value_alone_has_an_axis_to_be_read_from(value: float) -> None:
     root = parsed(line_chart(a_chart(series=alone, limit=None), WIDE))
     shares = [one.text for one in root.iter() if (one.text or "").endswith("%")]
     assert len(set(shares)) == len(shares) >= 3
+    steps = np.diff(sorted(float((share or "").rstrip("%")) for share in shares))
+    assert steps == pytest.approx([steps[0]] * len(steps))
     assert all(0 <= float((share or "").rstrip("%")) <= 100 for share in shares)

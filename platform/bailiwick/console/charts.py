@@ -141,7 +141,7 @@ def _axes(root: svg.Element, frame: _Frame) -> None:
     for value in frame.ticks:
         y = frame.y(value)
         svg.add(root, "line", x1=_LEFT, x2=frame.right, y1=y, y2=y, css="grid")
-        text = f"{value:.0%}" if frame.chart.unit == "ratio" else f"{value:g}"
+        text = f"{100 * value:g}%" if frame.chart.unit == "ratio" else f"{value:g}"
         svg.add(root, "text", text, x=_LEFT - 8, y=y + 4, css="tick value")
     most = max(3, int((frame.right - _LEFT) / _TICK_WIDTH))
     for moment, text in date_ticks(frame.chart.first, frame.chart.last, most):
