@@ -13,6 +13,7 @@ from bailiwick.cli.references import whole_id
 from bailiwick.cli.training import show_order, waited_for
 from bailiwick.client import Bailiwick
 from bailiwick.client.shapes import Job, JobEvent, Page
+from bailiwick.core.sentences import headline
 
 app = typer.Typer(no_args_is_help=True, help="Jobs.")
 
@@ -42,7 +43,13 @@ class Kind(StrEnum):
 
 def _jobs(_: Bailiwick, page: Page[Job]) -> RenderableType:
     rows = (
-        (short(one["id"]), one["kind"], one["state"], moment(one["created_at"]), _so_far(one))
+        (
+            short(one["id"]),
+            one["kind"],
+            one["state"],
+            moment(one["created_at"]),
+            headline(_so_far(one)),
+        )
         for one in page["items"]
     )
     return page_table(page, ("JOB", "KIND", "STATE", "CREATED", "SO FAR"), rows)

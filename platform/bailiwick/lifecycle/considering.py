@@ -119,7 +119,7 @@ def _consider(
 
 def _answered(alert: Alert) -> Cause:
     """One job an incident or check result: each later check of an alert that stays is another."""
-    sentence = f"{alert.kind} alert: {headline(alert.sentence)}"
+    sentence = f"{alert.kind} alert: {headline(alert.sentence).removesuffix('.')}"
     return Cause("alert", _key_of(alert), sentence, str(alert.id))
 
 
