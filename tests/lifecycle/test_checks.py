@@ -11,14 +11,12 @@ from sqlalchemy import select
 
 from bailiwick.core.clock import ReplayClock
 from bailiwick.db import Database, make_engine
-from bailiwick.lifecycle import JobKind, JobState, Platform, checks, run_next
-from bailiwick.lifecycle.jobs import enqueue
+from bailiwick.lifecycle import JobState, Platform, checks, run_next
 from bailiwick.lifecycle.tables import Job
 from bailiwick.lineage import DatasetVersion
 from bailiwick.monitoring import Alert, CheckResult, Monitor, log_inferences, update_monitor
 from bailiwick.monitoring.labelled import advance
 from bailiwick.registry import RegisteredModel
-from factories import NAMESPACE
 from support.databases import Databases
 from support.lifecycle_children import FakeReports
 from support.lifecycle_world import (
@@ -28,6 +26,7 @@ from support.lifecycle_world import (
     bring,
     factory_again,
     found_world,
+    order_check,
     requests,
 )
 
@@ -52,19 +51,7 @@ def twin(platform: Platform, databases: Databases) -> Iterator[World]:
 def checked(world: World, due_at: datetime | None = None, **asked: bool) -> CheckResult:
     """The result of a check that fell due then (default: now)."""
     platform = world.platform
-    now = platform.clock.now()
-    with platform.database.transaction() as session:
-        job_id = enqueue(
-            session,
-            JobKind.CHECK,
-            namespace=NAMESPACE,
-            label_id=world.deployment.label_id,
-            subject_id=world.monitor.id,
-            acts_as=world.retrainer_id,
-            payload={"due_at": (due_at or now).isoformat(), **asked},
-            actor_id=world.retrainer_id,
-            at=now,
-        ).id
+    job_id = order_check(world, due_at, **asked)
     assert run_next(platform, owner="worker")
     with platform.database.reading() as session:
         job = session.get_one(Job, job_id)

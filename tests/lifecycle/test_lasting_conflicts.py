@@ -7,10 +7,9 @@ from sqlalchemy import func, select
 
 from bailiwick.core.errors import Conflict, LastingConflict
 from bailiwick.lifecycle import JobState, run_next, training_jobs
-from bailiwick.lifecycle.jobs import JobKind, enqueue
 from bailiwick.registry import ModelVersion, deployments
 from support.lifecycle_children import FakeTraining
-from support.lifecycle_world import World, job_of, order_by_hand
+from support.lifecycle_world import World, job_of, order_by_hand, order_check
 
 
 @pytest.fixture
@@ -51,18 +50,7 @@ def test_a_check_of_a_model_without_a_champion_ends_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deployments, "pointed_at", lambda *_: None)
-    with world.platform.database.transaction() as session:
-        job_id = enqueue(
-            session,
-            JobKind.CHECK,
-            namespace=world.deployment.namespace,
-            label_id=world.deployment.label_id,
-            subject_id=world.monitor.id,
-            acts_as=world.retrainer_id,
-            payload={"due_at": world.platform.clock.now().isoformat()},
-            actor_id=world.engineer_id,
-            at=world.platform.clock.now(),
-        ).id
+    job_id = order_check(world)
     assert run_next(world.platform, owner="worker")
     job = job_of(world, job_id)
     assert (job.state, job.attempt) == (JobState.FAILED, 1)

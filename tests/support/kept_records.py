@@ -20,6 +20,7 @@ from bailiwick.monitoring import (
     set_terms,
     take,
 )
+from bailiwick.monitoring.hours.tables import Window, WindowLayout
 from bailiwick.monitoring.intake import Taken
 from bailiwick.monitoring.intake.records import Batch, Record, columns_of
 from bailiwick.monitoring.keeping import Keeping, archive_next, set_keeping
@@ -98,6 +99,26 @@ class Kept:
                 vault=self.platform.texts,
                 blobs=self.platform.blobs,
                 **options,
+            )
+
+    def sum_up(self, hours: int) -> None:
+        """Hourly summaries, one request each, of the first so many hours."""
+        with self.platform.database.transaction() as session:
+            layout = WindowLayout(
+                deployment_id=self.deployment_id,
+                version_id=self.version_id,
+                digest="x",
+                content="{}",
+                declared=[],
+                sample_rows=1,
+                made_at=START,
+            )
+            session.add(layout)
+            session.flush()
+            told: dict[str, Any] = {"rows": 1, "late_rows": 0, "changed_at": START}
+            starts = [START + number * timedelta(hours=1) for number in range(hours)]
+            session.add_all(
+                Window(layout_id=layout.id, start=start, summary=b"", **told) for start in starts
             )
 
     def hot(self) -> int:

@@ -187,6 +187,23 @@ def order_by_hand(world: World) -> UUID:
         return order_training(session, order, rules=rules, actor=actor, at=at).id
 
 
+def order_check(world: World, due_at: datetime | None = None, **asked: bool) -> UUID:
+    """A check that fell due then (default: now), as the schedule asks for it; its job's id."""
+    now = world.platform.clock.now()
+    with world.platform.database.transaction() as session:
+        return enqueue(
+            session,
+            JobKind.CHECK,
+            namespace=NAMESPACE,
+            label_id=world.deployment.label_id,
+            subject_id=world.monitor.id,
+            acts_as=world.retrainer_id,
+            payload={"due_at": (due_at or now).isoformat(), **asked},
+            actor_id=world.retrainer_id,
+            at=now,
+        ).id
+
+
 def job_of(world: World, job_id: UUID) -> Job:
     """The job as it stands."""
     with world.platform.database.reading() as session:

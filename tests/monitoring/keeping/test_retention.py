@@ -9,7 +9,7 @@ from bailiwick.audit import AuditEvent
 from bailiwick.lifecycle import Platform
 from bailiwick.monitoring import Outcome
 from bailiwick.monitoring.archive import ArchivedJoinKey
-from bailiwick.monitoring.hours.tables import Window, WindowLayout
+from bailiwick.monitoring.hours.tables import Window
 from bailiwick.monitoring.keeping import drop_next, drop_summaries, purge_next
 from bailiwick.monitoring.keeping.inventory import inventory_of
 from bailiwick.monitoring.texts import DataKey
@@ -93,21 +93,8 @@ def test_the_inventory_says_what_is_kept_since_when(kept: Kept) -> None:
 
 
 def test_hourly_summaries_go_in_their_time(kept: Kept) -> None:
-    with kept.platform.database.transaction() as session:
-        layout = WindowLayout(
-            deployment_id=kept.deployment_id,
-            version_id=kept.version_id,
-            digest="x",
-            content="{}",
-            declared=[],
-            sample_rows=1,
-            made_at=START,
-        )
-        session.add(layout)
-        session.flush()
-        shared = {"layout_id": layout.id, "rows": 1, "late_rows": 0, "summary": b""}
-        hours = [START + number * timedelta(hours=1) for number in range(3)]
-        session.add_all(Window(start=hour, changed_at=START, **shared) for hour in hours)
+    kept.sum_up(3)
+    hours = [START + number * timedelta(hours=1) for number in range(3)]
     with kept.platform.database.transaction() as session:
         assert drop_summaries(session, at=hours[1] + 40 * DAY) == 1
         assert session.scalars(select(Window.start).order_by(Window.start)).all() == hours[1:]

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import insert, inspect, select
@@ -11,7 +10,6 @@ from bailiwick.lifecycle import Platform
 from bailiwick.lifecycle.rolling_out import stop
 from bailiwick.lifecycle.rollouts import Plan
 from bailiwick.monitoring import InferenceRecord, Outcome, log_inferences
-from bailiwick.monitoring.hours.tables import Window, WindowLayout
 from bailiwick.registry import CANARY, CHAMPION
 from factories import Factory
 from support.api_traffic import START
@@ -80,23 +78,7 @@ def labelled_late(platform: Platform, _: str) -> None:
 def summed_up_long_ago(platform: Platform, _: str) -> None:
     """Hourly summaries are older than their deployment keeps them."""
     kept = Kept.on(platform, summary_days=40)
-    with platform.database.transaction() as session:
-        layout = WindowLayout(
-            deployment_id=kept.deployment_id,
-            version_id=kept.version_id,
-            digest="x",
-            content="{}",
-            declared=[],
-            sample_rows=1,
-            made_at=START,
-        )
-        session.add(layout)
-        session.flush()
-        shared: dict[str, Any] = {"layout_id": layout.id, "rows": 1, "late_rows": 0}
-        hours = [START + number * HOUR for number in range(3)]
-        session.add_all(
-            Window(start=hour, changed_at=START, summary=b"", **shared) for hour in hours
-        )
+    kept.sum_up(3)
     _advance(platform, LATER - platform.clock.now())
 
 
